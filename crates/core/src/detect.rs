@@ -1,0 +1,50 @@
+//! The contract between hostile bytes and the policy engine.
+use crate::kind::{KindId, KindInfo, KindSet};
+use crate::span::Span;
+
+/// One observation. It holds no opinion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Where it was seen, in bytes from the start of the channel.
+    pub span: Span,
+    /// What was seen.
+    pub kind: KindId,
+    /// Name and version of the detector that saw it: `pii.card@1`.
+    pub detector: &'static str,
+}
+
+/// Watches the untrusted bytes of one channel go by and reports what it saw. It decides nothing.
+///
+/// The law that every implementor owes us, for every way of cutting the same text into chunks:
+///
+/// 1. The set of reported findings is the same (their order of arrival may differ).
+/// 2. After each chunk, [`Detector::pending`] depends only on the text so far, and never falls.
+/// 3. No finding that is reported later, of a kind in `kinds`, starts before an earlier `pending(kinds)`.
+///
+/// State is bounded, and nothing here blocks.
+pub trait Detector: Send {
+    /// Stable name and version, printed in evidence: `text@1`.
+    fn id(&self) -> &'static str;
+
+    /// Reads the next bytes of the channel. A chunk never ends inside a character.
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding));
+
+    /// Ends the channel, which may settle a finding that was waiting for more bytes.
+    fn finish(&mut self, report: &mut dyn FnMut(Finding));
+
+    /// The offset of the first byte that may still become part of a finding of one of `kinds`;
+    /// the number of bytes pushed so far when there is none.
+    fn pending(&self, kinds: &KindSet) -> u64;
+}
+
+/// Makes detectors and knows their kinds. One for the whole process, shared by all exchanges.
+pub trait Inspector: Send + Sync {
+    /// The kinds it can report; index `i` has the number [`KindId::detected`]`(i)`.
+    fn kinds(&self) -> &'static [KindInfo];
+
+    /// A fresh detector for one channel.
+    fn detector(&self) -> Box<dyn Detector>;
+
+    /// Reads a whole text at once: the same findings as a fresh detector's `push` and `finish`, in order of span, cheaper.
+    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding));
+}

@@ -1,0 +1,77 @@
+//! What a disk promises, so that a simulated one can break every promise that a real one may break.
+use std::io;
+
+/// A folder of files with flat names.
+pub trait Disk: Send + Sync {
+    /// Names of the files in the folder, sorted.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Opens a file for reading and writing; makes an empty one when it is absent and `create` is set.
+    /// A new name is durable only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// Those of the disk; `NotFound` when the file is absent and `create` is not set.
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Gives a file another name, replacing what has it. Durable only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Takes a file's name away. Durable only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes names durable.
+    ///
+    /// # Errors
+    /// Those of the disk. A failed sync must never be retried: the kernel may have dropped the pages.
+    fn sync_dir(&self) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait DiskFile: Send {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether it has no byte.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Reads up to `bytes.len()` bytes at `offset`; fewer only at the end of the file.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`, growing the file as needed. Durable only after [`DiskFile::sync_data`].
+    ///
+    /// # Errors
+    /// Those of the disk; some of the bytes may have been written.
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Makes the bytes (and the length) durable.
+    ///
+    /// # Errors
+    /// Those of the disk. A failed sync must never be retried: the kernel may have dropped the pages.
+    fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Cuts the file, or grows it with zeros.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    fn set_len(&mut self, len: u64) -> io::Result<()>;
+}
