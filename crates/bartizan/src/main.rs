@@ -1,2 +1,32 @@
-//! placeholder
-fn main() {}
+//! Bartizan: one binary between the world and an open model.
+//!
+//! This crate reads arguments and configuration, wires the crates that hold the powers, and prints. It decides nothing about content.
+use crate::args::Cli;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+mod args;
+mod audit;
+mod clock;
+mod config;
+mod demo;
+mod files;
+mod guard;
+mod keys;
+mod log;
+mod outcome;
+mod print;
+mod serve;
+mod verbs;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log::start(cli.log, cli.log_format);
+    match cli.verb.run() {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            verbs::config::complain(&error);
+            outcome::of_error(&error).into()
+        }
+    }
+}

@@ -143,6 +143,11 @@ impl<'a> Doc<'a> {
         (0..self.nodes.len()).map(|index| Value { doc: self, index })
     }
 
+    /// The node at this position of [`Doc::nodes`].
+    pub fn at(&self, index: usize) -> Option<Value<'_>> {
+        (index < self.nodes.len()).then_some(Value { doc: self, index })
+    }
+
     fn node(&self, index: usize) -> Node {
         const NOWHERE: Node =
             Node { kind: NodeKind::Null, escaped: false, start: 0, end: 0, next: u32::MAX };
@@ -261,6 +266,11 @@ impl<'d> Value<'d> {
     /// This node and everything in it, keys included.
     pub fn descendants(self) -> impl Iterator<Item = Self> {
         (self.index..self.node().next as usize).map(move |index| Self { doc: self.doc, index })
+    }
+
+    /// Whether the node at this position of [`Doc::nodes`] is this one or in it.
+    pub fn holds(self, index: usize) -> bool {
+        self.index <= index && index < self.node().next as usize
     }
 
     fn node(self) -> Node {

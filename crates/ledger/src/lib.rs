@@ -1,1 +1,52 @@
-//! placeholder
+//! The record log: append-only, Merkle-hashed, durable before anybody is told so.
+//!
+//! This crate alone holds the power "disk". [`Ledger`] writes, one thread, one sync per group of records; [`Reader`] reads and verifies, without
+//! a lock and while a writer runs. Both see the disk through [`bartizan_core::disk::Disk`]; [`FsDisk`] is the real one.
+//!
+//! What it deliberately does not do: it signs nothing and encrypts nothing (checkpoints carry no signature and payloads are stored as
+//! they come, behind a salt), it never retries a failed write or sync, and it never drops a record without saying so.
+//!
+//! ```
+//! # use bartizan_ledger::{Ledger, Options, Reader};
+//! # use bartizan_core::record::{Draft, Leaf, RecordId, RecordKind, Recorder};
+//! # use bartizan_testkit::{SimClock, SimDisk, SimEntropy, wait};
+//! # use std::sync::Arc;
+//! let disk = Arc::new(SimDisk::new(1));
+//! let (ledger, recovery) = Ledger::open(
+//!     disk.clone(), Arc::new(SimClock::new(0)), Arc::new(SimEntropy::new(1)), Options::default())?;
+//! assert_eq!(recovery.leaves, 0);
+//! let leaf = Leaf::new(RecordId([7; 16]), RecordKind::Decision, 1_700_000_000_000);
+//! let receipt = wait(ledger.append(Draft { leaf, payloads: vec![] }))?;
+//! assert_eq!(receipt.index, 0);
+//! drop(ledger);
+//! assert!(Reader::open(disk)?.verify()?.verified);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+mod checkpoint;
+mod format;
+mod fs;
+mod group;
+mod ledger;
+pub mod merkle;
+mod options;
+mod problem;
+mod promise;
+mod queue;
+mod reader;
+mod record;
+mod recover;
+mod segment;
+mod state;
+mod store;
+mod tally;
+mod verify;
+mod walk;
+
+pub use fs::{FsDisk, FsDiskError};
+pub use ledger::Ledger;
+pub use options::Options;
+pub use problem::{Flaw, LedgerError, Problem};
+pub use reader::{Entries, Entry, Reader, Stored};
+pub use recover::Recovery;
+pub use tally::{TALLY_REASONS_MAX, Tally};
+pub use verify::Verification;

@@ -1,0 +1,259 @@
+//! Reads the ledger for people and programs. It changes nothing, and takes no lock: it works while `serve` writes.
+use crate::clock::utc;
+use crate::outcome::Usage;
+use crate::print;
+use anyhow::Context as _;
+use bartizan_core::disk::Disk;
+use bartizan_core::record::{Leaf, Slot};
+use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Fewest digits of a record's id that are looked for.
+const PREFIX_DIGITS_MIN: usize = 4;
+
+/// What the bits of a leaf's verdict mean, from the lowest; the gateway's data path sets them.
+const VERDICT_BITS: [&str; 8] = [
+    "input_found",
+    "input_redacted",
+    "input_refused",
+    "output_found",
+    "output_redacted",
+    "output_refused",
+    "stream",
+    "unscanned",
+];
+
+/// Where a state folder keeps its log.
+pub(crate) fn log_folder(folder: &Path) -> PathBuf {
+    folder.join("ledger")
+}
+
+/// What verification came to.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    /// Whether all is as it was written.
+    pub(crate) verified: bool,
+    /// Leaves that were checked.
+    pub(crate) leaves: u64,
+    /// Merkle root over them, in hexadecimal; empty when there is no log.
+    pub(crate) root: String,
+    /// INTENTs that have no OUTCOME yet.
+    pub(crate) open: u64,
+    /// The first thing that is wrong.
+    pub(crate) problem: Option<String>,
+}
+
+impl Verdict {
+    /// As `--json` prints it.
+    pub(crate) fn json(&self) -> Value {
+        json!({
+            "verified": self.verified, "leaves": self.leaves, "problem": self.problem,
+            "root": self.root, "open": self.open,
+        })
+    }
+}
+
+fn reader(folder: &Path) -> Result<Reader, LedgerError> {
+    let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&log_folder(folder)));
+    Reader::open(disk)
+}
+
+fn open(folder: &Path) -> anyhow::Result<Reader> {
+    reader(folder)
+        .with_context(|| format!("cannot read the ledger in {}", log_folder(folder).display()))
+}
+
+/// Recomputes everything. A log that is not there or cannot be read is not verified either.
+pub(crate) fn verify(folder: &Path) -> Verdict {
+    match reader(folder).and_then(|reader| reader.verify()) {
+        Ok(told) => Verdict {
+            verified: told.verified,
+            leaves: told.leaves,
+            root: told.root.to_string(),
+            open: told.open,
+            problem: told.problem.map(|problem| problem.to_string()),
+        },
+        Err(error) => Verdict {
+            verified: false,
+            leaves: 0,
+            root: String::new(),
+            open: 0,
+            problem: Some(format!("{}: {error}", log_folder(folder).display())),
+        },
+    }
+}
+
+/// The last leaves, at most `limit`, oldest first.
+///
+/// # Errors
+/// When there is no log, or it is damaged.
+pub(crate) fn last(folder: &Path, limit: usize) -> anyhow::Result<Vec<Entry>> {
+    let mut last = VecDeque::new();
+    for entry in open(folder)?.entries()? {
+        last.push_back(entry?);
+        if limit < last.len() {
+            last.pop_front();
+        }
+    }
+    Ok(last.into())
+}
+
+/// Every leaf of the one record whose id begins with `prefix`, each with its payloads.
+///
+/// # Errors
+/// When the prefix is too short, or no single record has it, or the log is damaged.
+pub(crate) fn record(
+    folder: &Path,
+    prefix: &str,
+) -> anyhow::Result<Vec<(Entry, Vec<(Slot, Vec<u8>)>)>> {
+    let is_hex = prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_hex || prefix.len() < PREFIX_DIGITS_MIN {
+        let message = format!(
+            "a record's id begins with at least {PREFIX_DIGITS_MIN} hexadecimal digits: see `bartizan audit list`"
+        );
+        return Err(Usage(message).into());
+    }
+    let reader = open(folder)?;
+    let entries = reader.find_prefix(prefix)?;
+    if entries.is_empty() {
+        return Err(Usage(format!(
+            "no record, or more than one, has an id that begins with {prefix}"
+        ))
+        .into());
+    }
+    let mut leaves = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let payloads =
+            entry.payloads.iter().map(|stored| Ok((stored.slot, reader.payload(stored)?)));
+        let payloads = payloads.collect::<Result<Vec<_>, LedgerError>>()?;
+        leaves.push((entry, payloads));
+    }
+    Ok(leaves)
+}
+
+/// One leaf for programs.
+pub(crate) fn leaf_json(entry: &Entry) -> Value {
+    let leaf = &entry.leaf;
+    json!({
+        "index": entry.index,
+        "record": leaf.record.to_string(),
+        "kind": leaf.kind.name(),
+        "unix_ms": leaf.unix_ms,
+        "time": utc(leaf.unix_ms),
+        "key": leaf.key_id,
+        "route": leaf.route,
+        "policy": leaf.policy,
+        "verdict": verdict_words(leaf),
+        "outcome": leaf.outcome.map(bartizan_core::record::Outcome::name),
+        "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
+        "count": leaf.count,
+        "leaf_hash": entry.leaf_hash,
+    })
+}
+
+/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text.
+pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> Value {
+    let mut value = leaf_json(entry);
+    for (slot, bytes) in payloads {
+        let text = String::from_utf8_lossy(bytes);
+        let parsed = (*slot == Slot::Evidence).then(|| serde_json::from_str(&text).ok()).flatten();
+        if let Some(object) = value.as_object_mut() {
+            object.insert(slot.name().to_owned(), parsed.unwrap_or_else(|| json!(text)));
+        }
+    }
+    value
+}
+
+/// One leaf in columns.
+pub(crate) fn leaf_row(entry: &Entry) -> Vec<String> {
+    let leaf = &entry.leaf;
+    let end = leaf.outcome.map(|outcome| outcome.name().to_owned());
+    let end = end.or(leaf.count.map(|count| format!("{count} denied")));
+    let dash = || "-".to_owned();
+    vec![
+        entry.index.to_string(),
+        utc(leaf.unix_ms),
+        leaf.record.to_string().chars().take(12).collect(),
+        leaf.kind.name().to_owned(),
+        leaf.key_id.clone().unwrap_or_else(dash),
+        leaf.route.clone().unwrap_or_else(dash),
+        end.unwrap_or_else(dash),
+        verdict_words(leaf).join(","),
+    ]
+}
+
+/// One leaf with its payloads, for people.
+pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String {
+    let leaf = &entry.leaf;
+    let mut out = String::new();
+    let kind = leaf.kind.name().to_uppercase();
+    let mut row = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            writeln!(out, "  {name:<9} {value}").unwrap_or_default();
+        }
+    };
+    row("time", Some(utc(leaf.unix_ms)));
+    row("key", leaf.key_id.clone());
+    row("route", leaf.route.clone());
+    row("policy", leaf.policy.map(|digest| digest.to_string()));
+    row("guards", Some(verdict_words(leaf).join(", ")).filter(|words| !words.is_empty()));
+    row("outcome", leaf.outcome.map(|outcome| outcome.name().to_owned()));
+    row("tokens", leaf.tokens.map(|(prompt, completion)| format!("{prompt} in, {completion} out")));
+    row("denied", leaf.count.map(|count| count.to_string()));
+    row("leaf", Some(format!("{} {}", entry.index, entry.leaf_hash)));
+    for (slot, bytes) in payloads {
+        let text = String::from_utf8_lossy(bytes);
+        match slot {
+            Slot::Evidence => out.push_str(&evidence_text(&text)),
+            _ => {
+                let indented = print::visible(&text).replace('\n', "\n    ");
+                writeln!(out, "  {}:\n    {indented}", slot.name()).unwrap_or_default();
+            }
+        }
+    }
+    format!("{kind} {}\n{out}", leaf.record)
+}
+
+/// The findings of an evidence payload, one per line, each with what was done about it.
+fn evidence_text(text: &str) -> String {
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return format!("  evidence:\n    {}\n", print::visible(text));
+    };
+    let Some(evidence) = value.get("evidence").and_then(Value::as_array) else {
+        return format!("  evidence: {}\n", print::visible(&value.to_string()));
+    };
+    let field = |value: &Value, name: &str| {
+        let text = value.get(name).and_then(Value::as_str).unwrap_or("?");
+        print::visible(text).into_owned()
+    };
+    let mut out = String::new();
+    if let Some(reason) = value.get("reason").and_then(Value::as_str) {
+        writeln!(out, "  reason    {}", print::visible(reason)).unwrap_or_default();
+    }
+    let actions = value.get("actions").and_then(Value::as_array);
+    let findings = evidence.iter().filter(|fact| field(fact, "type") == "finding");
+    for (n, fact) in findings.enumerate() {
+        let action = actions.and_then(|all| all.get(n)).and_then(Value::as_str).unwrap_or("?");
+        let span = fact.get("span").map_or(String::new(), |span| {
+            let offset = |name| span.get(name).and_then(Value::as_u64).unwrap_or_default();
+            format!("{}..{}", offset("start"), offset("end"))
+        });
+        let (kind, source) = (field(fact, "kind"), field(fact, "source"));
+        let (place, detector) = (field(fact, "place"), field(fact, "detector"));
+        writeln!(out, "  found     {kind} from {source} at {place} {span}: {action} ({detector})")
+            .unwrap_or_default();
+    }
+    out
+}
+
+fn verdict_words(leaf: &Leaf) -> Vec<&'static str> {
+    let bits = VERDICT_BITS.iter().enumerate();
+    bits.filter(|(n, _)| leaf.verdict >> n & 1 == 1).map(|(_, word)| *word).collect()
+}
+
+#[cfg(test)]
+mod tests;

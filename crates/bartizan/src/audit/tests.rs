@@ -1,0 +1,107 @@
+use super::*;
+use crate::clock::{OsEntropy, SystemClock};
+use bartizan_core::record::{Draft, Outcome, Payload, RecordId, RecordKind, Recorder};
+use bartizan_ledger::{Ledger, Options};
+
+const EVIDENCE: &str = r#"{"version":1,"reason":"guard.secret","evidence":[{"type":"caller","key":"k-1","roles":["app"],"route":"default"},
+    {"type":"finding","detector":"pii.card@1","kind":"pii.card","source":"user","direction":"input","place":"messages[0].content","span":{"start":3,"end":19}}],
+    "actions":["redact"]}"#;
+
+fn id(n: u8) -> RecordId {
+    RecordId([n; 16])
+}
+
+fn draft(
+    record: RecordId,
+    kind: RecordKind,
+    outcome: Option<Outcome>,
+    payloads: Vec<Payload>,
+) -> Draft {
+    let leaf = Leaf {
+        outcome,
+        verdict: 0b11,
+        key_id: Some("k-1".to_owned()),
+        ..Leaf::new(record, kind, 1_763_875_569_000)
+    };
+    Draft { leaf, payloads }
+}
+
+/// A state folder with `n` exchanges in its log.
+fn state(n: u8) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Arc::new(FsDisk::lock(&log_folder(folder.path())).unwrap());
+    let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
+    let (ledger, _) = Ledger::open(disk, clock, entropy, Options::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for n in 0..n {
+        let payload = |slot, text: &str| Payload { slot, bytes: text.as_bytes().to_vec() };
+        let intent =
+            vec![payload(Slot::Released, "hi\u{1b}[2J there"), payload(Slot::Evidence, EVIDENCE)];
+        let drafts = vec![
+            draft(id(n), RecordKind::Intent, None, intent),
+            draft(id(n), RecordKind::Outcome, Some(Outcome::Completed), Vec::new()),
+        ];
+        runtime.block_on(ledger.append_all(drafts)).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn the_last_leaves_oldest_first() {
+    let folder = state(3);
+    let all = last(folder.path(), 100).unwrap();
+    assert_eq!(all.iter().map(|entry| entry.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    let two = last(folder.path(), 2).unwrap();
+    assert_eq!(two.iter().map(|entry| entry.index).collect::<Vec<_>>(), [4, 5]);
+    let json = leaf_json(&two[1]);
+    assert_eq!(json["kind"], "outcome");
+    assert_eq!(json["outcome"], "completed");
+    assert_eq!(json["record"], "02020202020202020202020202020202");
+    assert_eq!(json["verdict"], serde_json::json!(["input_found", "input_redacted"]));
+    assert_eq!(leaf_row(&two[1])[6], "completed");
+}
+
+#[test]
+fn a_record_is_found_by_its_beginning() {
+    let folder = state(2);
+    let shown = record(folder.path(), "0101").unwrap();
+    assert_eq!(shown.len(), 2);
+    let (entry, payloads) = &shown[0];
+    let text = record_text(entry, payloads);
+    let found = "found     pii.card from user at messages[0].content 3..19: redact (pii.card@1)";
+    for want in [
+        "INTENT 0101",
+        "2025-11-23 05:26:09Z",
+        "hi\\u{1b}[2J there",
+        found,
+        "reason    guard.secret",
+    ] {
+        assert!(text.contains(want), "{want} is not in\n{text}");
+    }
+    let json = record_json(entry, payloads);
+    assert_eq!(json["evidence"]["actions"][0], "redact");
+    assert_eq!(json["released"], "hi\u{1b}[2J there");
+    for (name, prefix) in
+        [("nobody's", "ffff"), ("too short", "010"), ("not hexadecimal", "01zz"), ("empty", "")]
+    {
+        assert!(record(folder.path(), prefix).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn verification_says_what_is_wrong() {
+    let folder = state(2);
+    let fine = verify(folder.path());
+    assert!(fine.verified && fine.problem.is_none(), "{fine:?}");
+    assert_eq!((fine.leaves, fine.open, fine.root.len()), (4, 0, 64));
+    let absent = verify(&folder.path().join("absent"));
+    assert!(!absent.verified && absent.problem.is_some(), "{absent:?}");
+    let segment = log_folder(folder.path()).join("segment-00000000.log");
+    let mut bytes = crate::files::read_bounded(&segment, 64 << 20).unwrap();
+    let at = bytes.windows(2).position(|pair| pair == b"hi").unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let broken = verify(folder.path());
+    assert!(!broken.verified && broken.problem.is_some(), "{broken:?}");
+    assert_eq!(broken.json()["verified"], false);
+}

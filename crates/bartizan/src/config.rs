@@ -1,0 +1,268 @@
+//! `bartizan.toml`: what it may say, what it means when it says nothing, and where exactly it is wrong.
+//!
+//! Reading is pure: text in, [`Config`] or [`ConfigError`] out. Files and variables that the text names are opened by whoever starts
+//! the gateway. No secret stands in the file, only names of variables that hold one; the checks here see to it.
+use bartizan_gateway::limits::Limits;
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+mod check;
+mod problem;
+mod template;
+
+pub(crate) use problem::{ConfigError, Problem, closest};
+pub(crate) use template::TEMPLATE;
+
+/// Name of the file that is read when nobody names another.
+pub(crate) const CONFIG_FILE: &str = "bartizan.toml";
+/// Most bytes of the file, and of a policy or certificate that it names.
+pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
+/// Most upstreams, routes, hosts and so on: each list of the file.
+pub(crate) const LIST_MAX: usize = 256;
+/// Port of the callers' listener.
+pub(crate) const PORT: u16 = 4180;
+/// Port of the control listener.
+pub(crate) const CONTROL_PORT: u16 = 4181;
+/// Name of the state folder.
+pub(crate) const STATE_FOLDER: &str = ".bartizan";
+/// Name of the route and of the upstream that are there when nobody names one.
+pub(crate) const DEFAULT_NAME: &str = "default";
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where we listen.
+    pub(crate) listen: Listen,
+    /// What we remember.
+    pub(crate) ledger: Ledger,
+    /// What we enforce.
+    pub(crate) guard: Guard,
+    /// Every bound.
+    pub(crate) limits: Limits,
+    /// The servers behind us.
+    #[serde(rename = "upstream")]
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Which model goes where.
+    #[serde(rename = "route")]
+    pub(crate) routes: Vec<Route>,
+}
+
+/// `[listen]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Listen {
+    /// For callers.
+    pub(crate) address: SocketAddr,
+    /// For operators: health, readiness, metrics.
+    pub(crate) control: SocketAddr,
+    /// Certificate chain, PEM.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Names that callers may use for us, beside IP addresses and localhost.
+    pub(crate) hosts: Vec<String>,
+    /// Web origins whose pages may call us.
+    pub(crate) origins: Vec<String>,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self {
+            address: local(PORT),
+            control: local(CONTROL_PORT),
+            tls_cert: None,
+            tls_key: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
+/// Whether a record is durable before anything is released.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LedgerMode {
+    /// It is.
+    #[default]
+    Durable,
+    /// Nothing is recorded at all.
+    Off,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Ledger {
+    /// The state folder; the log is in `ledger` inside it, the keys' hashes beside that.
+    pub(crate) dir: PathBuf,
+    /// Whether we record.
+    pub(crate) mode: LedgerMode,
+    /// Most records that may wait for the disk.
+    pub(crate) queue_records_max: usize,
+    /// Most bytes that may wait for the disk.
+    pub(crate) queue_bytes_max: usize,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from(STATE_FOLDER),
+            mode: LedgerMode::default(),
+            queue_records_max: 16_384,
+            queue_bytes_max: 128 << 20,
+        }
+    }
+}
+
+/// Whether texts are scanned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GuardMode {
+    /// They are.
+    #[default]
+    On,
+    /// They pass unread; only callers are checked and records written.
+    Off,
+}
+
+/// `[guard]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Guard {
+    /// One of the policies that we ship.
+    pub(crate) profile: Option<String>,
+    /// A Cedar file of your own instead.
+    pub(crate) policy: Option<PathBuf>,
+    /// Whether texts are scanned.
+    pub(crate) mode: GuardMode,
+}
+
+impl Guard {
+    /// The profile in force when no file replaces it.
+    pub(crate) fn profile_name(&self) -> &str {
+        self.profile.as_deref().unwrap_or("standard")
+    }
+}
+
+/// `[[upstream]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// What routes and metrics call it.
+    pub(crate) name: String,
+    /// Where its OpenAI-compatible API starts: `http://127.0.0.1:11434`, with or without `/v1`.
+    pub(crate) url: String,
+    /// The variable that holds its key.
+    pub(crate) key_env: Option<String>,
+    /// Certificate authorities to trust for it, PEM, beside the public ones.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+/// `[[route]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// What policies and records call it.
+    pub(crate) name: String,
+    /// The models it serves: names, with `*` for any run of characters.
+    #[serde(default = "any_model")]
+    pub(crate) models: Vec<String>,
+    /// The upstream it leads to; may be left out while there is only one.
+    pub(crate) upstream: Option<String>,
+    /// Content that nobody can scan and that passes all the same, such as `media`.
+    #[serde(default)]
+    pub(crate) allow_unread: Vec<String>,
+    /// Rewrite tool calls that hold something secret, instead of refusing them.
+    #[serde(default)]
+    pub(crate) redact_tool_calls: bool,
+    /// Pairs of marks that set documents apart inside a message.
+    #[serde(default)]
+    pub(crate) document_delimiters: Vec<(String, String)>,
+}
+
+fn any_model() -> Vec<String> {
+    vec!["*".to_owned()]
+}
+
+impl Route {
+    /// The route that is there when no other is.
+    pub(crate) fn default_route() -> Self {
+        Self {
+            name: DEFAULT_NAME.to_owned(),
+            models: any_model(),
+            upstream: None,
+            allow_unread: Vec::new(),
+            redact_tool_calls: false,
+            document_delimiters: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Everything by default, in front of one server.
+    pub(crate) fn for_upstream(url: &str) -> Self {
+        let upstream = Upstream {
+            name: DEFAULT_NAME.to_owned(),
+            url: url.to_owned(),
+            key_env: None,
+            ca_file: None,
+        };
+        Self { upstreams: vec![upstream], ..Self::default() }
+    }
+
+    /// Reads the text of a file that people call `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem that was found, each at its place.
+    pub(crate) fn parse(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let problems = match toml::from_str::<Self>(text) {
+            Ok(config) => match check::problems(&config, text) {
+                problems if problems.is_empty() => return Ok(config),
+                problems => problems,
+            },
+            Err(error) => vec![check::explain(&error, text)],
+        };
+        Err(ConfigError::new(path, text, problems))
+    }
+
+    /// The problems of a configuration that no file was read for: it came from the command line.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        check::problems(self, "")
+    }
+
+    /// The routes, with the one that is there when the file has none.
+    pub(crate) fn routes_in_force(&self) -> Vec<Route> {
+        if self.routes.is_empty() { vec![Route::default_route()] } else { self.routes.clone() }
+    }
+
+    /// The upstream that a route leads to.
+    pub(crate) fn upstream_of(&self, route: &Route) -> Option<&Upstream> {
+        match &route.upstream {
+            Some(name) => self.upstreams.iter().find(|upstream| upstream.name == *name),
+            None => self.upstreams.first(),
+        }
+    }
+
+    /// Files that are read together with this one, relative to its folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let listen = [&self.listen.tls_cert, &self.listen.tls_key, &self.guard.policy];
+        let authorities = self.upstreams.iter().map(|upstream| &upstream.ca_file);
+        listen.into_iter().chain(authorities).flatten()
+    }
+
+    /// Makes every path absolute, or relative to where we run: paths in a file count from the file's folder.
+    pub(crate) fn resolve_paths(&mut self, folder: &std::path::Path) {
+        let own = [&mut self.listen.tls_cert, &mut self.listen.tls_key, &mut self.guard.policy];
+        let authorities = self.upstreams.iter_mut().map(|upstream| &mut upstream.ca_file);
+        for path in own.into_iter().chain(authorities).flatten() {
+            *path = folder.join(&*path);
+        }
+        self.ledger.dir = folder.join(&self.ledger.dir);
+    }
+}
+
+#[cfg(test)]
+mod tests;

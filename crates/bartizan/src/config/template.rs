@@ -1,0 +1,46 @@
+//! The file that `bartizan init` writes.
+
+/// A commented configuration that says what happens without one, in front of a server on this machine.
+pub(crate) const TEMPLATE: &str = r#"# bartizan.toml: the wall in front of your model.
+# Every value below is the default, except where a line says "example".
+# Check the file with `bartizan config check`; a running `bartizan serve` takes a good new version by itself.
+
+[listen]
+address = "127.0.0.1:4180" # where your applications call; another address needs TLS, or `--insecure`
+control = "127.0.0.1:4181" # /healthz, /readyz and /metrics; keep it private
+hosts = []                 # names that callers may use for us, beside IP addresses and localhost
+origins = []               # web origins whose pages may call us; empty: none
+# tls_cert = "cert.pem"    # example: with both of these the listener speaks TLS
+# tls_key = "key.pem"
+
+[ledger]
+dir = ".bartizan"          # the state folder: the log, and the hashes of the keys
+mode = "durable"           # "off" records nothing, and can prove nothing
+
+[guard]
+profile = "standard"       # or "strict", or "observe" (changes nothing, records everything)
+mode = "on"                # "off" lets every text pass unread
+# policy = "guard.cedar"   # example: your own rules instead of a profile; begin with `bartizan policy show`
+
+[[upstream]]
+name = "default"
+url = "http://127.0.0.1:11434" # any server with the OpenAI API: Ollama, vLLM, llama.cpp, a hosted one
+# key_env = "UPSTREAM_KEY"     # example: the name of the variable that holds its key, never the key
+# ca_file = "ca.pem"           # example: trust this authority for it, beside the public ones
+
+[[route]]
+name = "default"
+models = ["*"]             # which models take this route; the first route that fits wins
+upstream = "default"
+allow_unread = []          # ["media"] lets images, audio and files pass, which nobody here reads
+redact_tool_calls = false  # true: rewrite tool calls that hold a secret, instead of refusing them
+document_delimiters = []   # example: [["<doc>", "</doc>"]] sets documents apart inside a message
+
+[limits]                   # a few of them; docs/reference/limits.md has all
+requests_max = 4096        # requests at a time; one more gets 503
+streams_max = 2048         # open streams at a time
+body_bytes_max = 16777216  # bytes of a request
+tool_call_bytes_max = 262144
+first_byte_ms = 300000     # patience with the upstream
+total_ms = 1800000
+"#;

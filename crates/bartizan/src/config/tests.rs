@@ -1,0 +1,281 @@
+use super::*;
+
+const UPSTREAM: &str = "[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n";
+
+/// The diagnostic of a text, as a plain terminal shows it; empty for a text that is right.
+fn complaint(text: &str) -> String {
+    match Config::parse("bartizan.toml", text) {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_template_says_the_defaults() {
+    let template = Config::parse("bartizan.toml", TEMPLATE).unwrap();
+    let plain = Config::for_upstream("http://127.0.0.1:11434");
+    let route = Route { upstream: Some(DEFAULT_NAME.to_owned()), ..Route::default_route() };
+    let guard = Guard { profile: Some("standard".to_owned()), ..Guard::default() };
+    assert_eq!(template, Config { routes: vec![route], guard, ..plain.clone() });
+    assert_eq!(plain.guard.profile_name(), "standard");
+    assert_eq!(plain.routes_in_force(), [Route::default_route()]);
+    assert_eq!(plain.problems(), []);
+}
+
+#[test]
+fn a_complaint_points_at_the_place() {
+    let text = "[listen]\naddress = \"127.0.0.1:80\"\nadress = \"127.0.0.1:81\"\n";
+    assert_eq!(
+        complaint(text),
+        "\
+error: unknown field `adress`
+ --> bartizan.toml:3:1
+  |
+3 | adress = \"127.0.0.1:81\"
+  | ^^^^^^
+  |
+  = help: did you mean `address`?"
+    );
+    let text = format!("{UPSTREAM}\n[[route]]\nname = \"r\"\nupstream = \"b\"\n");
+    assert_eq!(
+        complaint(&text),
+        "\
+error: there is no upstream `b`
+ --> bartizan.toml:7:12
+  |
+7 | upstream = \"b\"
+  |            ^^^
+  |
+  = help: there is only `a`"
+    );
+}
+
+#[test]
+fn every_mistake_has_a_place_and_a_way_out() {
+    let cases = [
+        ("unknown table", "[listn]\n", ":1:2", "unknown field `listn`", "did you mean `listen`?"),
+        (
+            "no port",
+            "[listen]\naddress = \"127.0.0.1\"",
+            ":2:11",
+            "socket address",
+            "127.0.0.1:4180",
+        ),
+        (
+            "a name",
+            "[listen]\naddress = \"localhost:80\"",
+            ":2:11",
+            "socket address",
+            "127.0.0.1:4180",
+        ),
+        (
+            "half of TLS",
+            "[listen]\ntls_key = \"k.pem\"",
+            ":2:11",
+            "without `tls_cert`",
+            "add `tls_cert",
+        ),
+        (
+            "host with port",
+            "[listen]\nhosts = [\"ok\", \"a:1\"]",
+            ":2:16",
+            "`a:1` is no host",
+            "without scheme",
+        ),
+        (
+            "host as URL",
+            "[listen]\nhosts = [\"http://a\"]",
+            ":2:10",
+            "is no host name",
+            "without scheme",
+        ),
+        (
+            "origin",
+            "[listen]\norigins = [\"a.example\"]",
+            ":2:12",
+            "is no web origin",
+            "https://chat",
+        ),
+        ("origin star", "[listen]\norigins = [\"*\"]", ":2:12", "is no web origin", "https://chat"),
+        (
+            "same port",
+            "[listen]\ncontrol = \"127.0.0.1:4180\"",
+            ":2:11",
+            "same address",
+            "of its own",
+        ),
+        ("mode", "[ledger]\nmode = \"of\"", ":2:8", "unknown variant `of`", "did you mean `off`?"),
+        (
+            "no queue",
+            "[ledger]\nqueue_bytes_max = 0",
+            ":2:19",
+            "nothing could be recorded",
+            "default",
+        ),
+        ("negative", "[ledger]\nqueue_bytes_max = -1", ":2:19", "invalid value", ""),
+        (
+            "profile",
+            "[guard]\nprofile = \"standart\"",
+            ":2:11",
+            "no profile `standart`",
+            "`standard`?",
+        ),
+        (
+            "profile far",
+            "[guard]\nprofile = \"x\"",
+            ":2:11",
+            "no profile `x`",
+            "standard, strict, observe",
+        ),
+        ("both", "[guard]\nprofile = \"strict\"\npolicy = \"a\"", ":3:10", "together", "keep one"),
+        ("zero", "[limits]\nstreams_max = 0", ":2:15", "`streams_max` is 0", "at least 1"),
+        ("head", "[limits]\nhead_bytes_max = 100", ":2:18", "is 100", "at least 8192"),
+        (
+            "limit",
+            "[limits]\nbody_bytes = 1",
+            ":2:1",
+            "unknown field `body_bytes`",
+            "`body_bytes_max`?",
+        ),
+        ("type", "[limits]\nstreams_max = \"many\"", ":2:15", "invalid type", ""),
+        ("twice", "[guard]\nmode = \"on\"\nmode = \"off\"", ":3:1", "duplicate key", ""),
+        ("cut", "[guard]\nmode = \"on", ":2:", "", ""),
+    ];
+    for (name, text, place, message, help) in cases {
+        let complaint = complaint(&format!("{text}\n{UPSTREAM}"));
+        for want in [place, message, help] {
+            assert!(complaint.contains(want), "{name}: `{want}` is not in\n{complaint}");
+        }
+    }
+}
+
+#[test]
+fn upstreams_and_routes_fit_together() {
+    let two = UPSTREAM.replace("\"a\"", "\"b\"");
+    let route = |line: &str| format!("{UPSTREAM}[[route]]\nname = \"r\"\n{line}\n");
+    let cases = [
+        ("none", String::new(), ":1:1", "no upstream to guard"),
+        ("no name", "[[upstream]]\nurl = \"http://a\"".to_owned(), ":1:1", "missing field `name`"),
+        (
+            "long name",
+            UPSTREAM.replace("\"a\"", &format!("\"{}\"", "a".repeat(25))),
+            ":2:8",
+            "name",
+        ),
+        ("odd name", UPSTREAM.replace("\"a\"", "\"a b\""), ":2:8", "no acceptable name"),
+        (
+            "same name",
+            format!("{UPSTREAM}{UPSTREAM}[[route]]\nname=\"r\"\nupstream=\"a\""),
+            ":5:8",
+            "twice",
+        ),
+        ("two, no route", format!("{UPSTREAM}{two}"), ":5:8", "several upstreams and no route"),
+        (
+            "two, unsaid",
+            format!("{UPSTREAM}{two}[[route]]\nname = \"r\""),
+            ":7:1",
+            "where it leads",
+        ),
+        ("unread", route("allow_unread = [\"medium\"]"), ":6:17", "no unread content"),
+        ("models", route("models = []"), ":6:10", "never taken"),
+        ("delimiters", route("document_delimiters = [[\"\", \"x\"]]"), ":6:24", "mark is empty"),
+        ("one delimiter", route("document_delimiters = [[\"x\"]]"), ":6:24", "invalid length 1"),
+        ("scheme", UPSTREAM.replace("http:", "ftp:"), ":3:7", "neither http nor https"),
+        ("no scheme", UPSTREAM.replace("http://", ""), ":3:7", "neither http nor https"),
+        ("not a URL", UPSTREAM.replace("http://", "http:// "), ":3:7", "this is no URL"),
+        ("query", UPSTREAM.replace(":1\"", ":1/v1?a=b\""), ":3:7", "has a query"),
+    ];
+    for (name, text, place, message) in cases {
+        let complaint = complaint(&text);
+        for want in [place, message, "help: "] {
+            let has_help = !complaint.contains("invalid length");
+            assert!(
+                complaint.contains(want) || (want == "help: " && !has_help),
+                "{name}: `{want}` is not in\n{complaint}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_the_file_is_refused_and_never_shown() {
+    let key = ["sk", "-proj-", "Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9"].concat();
+    let token = ["gh", "p_", "Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9Zx9"].concat();
+    let cases = [
+        ("in key_env", format!("{UPSTREAM}key_env = \"{key}\"\n")),
+        ("in key_env, like a name", format!("{UPSTREAM}key_env = \"{token}\"\n")),
+        ("short", format!("{UPSTREAM}key_env = \"hunter-Zx9\"\n")),
+        ("as a field", format!("{UPSTREAM}api_key = \"{key}\"\n")),
+        ("as a password", format!("{UPSTREAM}password = \"Zx9\"\n")),
+        ("in the URL", UPSTREAM.replace("//", "//user:Zx9@")),
+        ("in the query", UPSTREAM.replace(":1\"", ":1/?api_key=Zx9\"")),
+    ];
+    for (name, text) in cases {
+        let error = Config::parse("bartizan.toml", &text).expect_err(name);
+        let (plain, json, debug) =
+            (error.to_string(), error.json().to_string(), format!("{error:?}"));
+        for shown in [plain, error.styled(), json, debug] {
+            assert!(!shown.contains("Zx9"), "{name}: {shown}");
+        }
+        assert!(error.to_string().contains("help: "), "{name}: {error}");
+    }
+}
+
+#[test]
+fn the_names_of_variables() {
+    let cases = [
+        ("UPSTREAM_KEY", true),
+        ("_k", true),
+        ("openai_api_key", true),
+        ("MY_VERY_LONG_VARIABLE_NAME_NUMBER_2", true),
+        ("", false),
+        ("2FAST", false),
+        ("KEY=VALUE", false),
+        ("KEY ", false),
+        ("sk-abc", false),
+        ("hf_abcdefghijklmnop1234", false),
+    ];
+    for (name, want) in cases {
+        assert_eq!(check::variable_name(name).is_ok(), want, "{name}");
+    }
+    assert!(check::variable_name(&"A".repeat(129)).is_err());
+}
+
+#[test]
+fn problems_come_as_json_too() {
+    let text =
+        format!("[guard]\nprofile = \"é\"\n{UPSTREAM}[[route]]\nname = \"r\"\nupstream = \"b\"\n");
+    let error = Config::parse("some/bartizan.toml", &text).unwrap_err();
+    let want = serde_json::json!([
+        {"file": "some/bartizan.toml", "line": 2, "column": 11, "message": "there is no profile `é`",
+            "help": "choose one of standard, strict, observe"},
+        {"file": "some/bartizan.toml", "line": 8, "column": 12, "message": "there is no upstream `b`",
+            "help": "there is only `a`"},
+    ]);
+    assert_eq!(error.json(), want);
+}
+
+#[test]
+fn lists_are_bounded() {
+    let many = vec!["\"a\""; LIST_MAX + 1].join(",");
+    let cases = [
+        format!("[listen]\nhosts = [{many}]\n{UPSTREAM}"),
+        format!("[listen]\norigins = [{}]\n{UPSTREAM}", many.replace('a', "http://a")),
+        format!("{UPSTREAM}[[route]]\nname = \"r\"\nmodels = [{many}]\n"),
+    ];
+    for text in cases {
+        assert!(complaint(&text).contains("at most 256 are allowed"), "{}", complaint(&text));
+    }
+}
+
+#[test]
+fn paths_count_from_the_folder_of_the_file() {
+    let text = format!(
+        "[listen]\ntls_cert = \"c.pem\"\ntls_key = \"/k.pem\"\n[guard]\npolicy = \"g.cedar\"\n{UPSTREAM}ca_file = \"ca.pem\"\n"
+    );
+    let mut config = Config::parse("bartizan.toml", &text).unwrap();
+    config.resolve_paths(std::path::Path::new("/etc/b"));
+    let files: Vec<_> = config.files().map(|path| path.display().to_string()).collect();
+    assert_eq!(files, ["/etc/b/c.pem", "/k.pem", "/etc/b/g.cedar", "/etc/b/ca.pem"]);
+    assert_eq!(config.ledger.dir, std::path::Path::new("/etc/b/.bartizan"));
+}

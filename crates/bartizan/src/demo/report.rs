@@ -1,0 +1,239 @@
+//! What came of the story, for people and for programs.
+use super::client::Heard;
+use super::leaks::{self, Leak, Promise};
+use super::scenes::{Scene, Shape};
+use crate::audit::Verdict;
+use crate::outcome::Outcome;
+use bartizan_gateway::http::Overhead;
+use bartizan_range::Range;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Released,
+    Redacted,
+    Refused,
+    Denied,
+}
+
+/// One scene as it was played.
+pub(super) struct Shown {
+    title: &'static str,
+    fate: Fate,
+    /// What was found, or why it was denied.
+    why: String,
+    record: Option<String>,
+    leaks: Vec<Leak>,
+    /// The caller's own secret reached the model.
+    spilled: bool,
+    carries_secret: bool,
+}
+
+/// The whole story.
+pub(super) struct Report {
+    pub(super) shown: Vec<Shown>,
+    pub(super) unguarded: Vec<Vec<Leak>>,
+    n_canaries: usize,
+    verdict: Option<Verdict>,
+    overhead: Overhead,
+}
+
+impl Shown {
+    pub(super) fn new(
+        scene: &Scene,
+        range: &Range,
+        heard: &Heard,
+        to_model: &[u8],
+        spilled: bool,
+    ) -> Self {
+        let body = String::from_utf8_lossy(&heard.body);
+        let model_read = String::from_utf8_lossy(to_model);
+        let edited = ["[redacted:", "[removed by Bartizan"]
+            .iter()
+            .any(|mark| body.contains(mark) || model_read.contains(mark));
+        let fate = match heard.status {
+            200 if body.contains("\"content_filter\"") => Fate::Refused,
+            200 if edited => Fate::Redacted,
+            200 => Fate::Released,
+            _ if heard.record.is_some() => Fate::Refused,
+            _ => Fate::Denied,
+        };
+        let code = || {
+            serde_json::from_slice::<Value>(&heard.body)
+                .ok()
+                .and_then(|body| Some(body["error"]["code"].as_str()?.to_owned()))
+        };
+        let comment = body.lines().find_map(|line| line.strip_prefix(": x-bartizan-findings "));
+        let found = [heard.findings.as_deref(), comment]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let why = if fate == Fate::Denied {
+            format!("{} {}", heard.status, code().unwrap_or_default())
+        } else {
+            found
+        };
+        let carries_secret = scene.shape == Shape::CarriesSecret;
+        Self {
+            title: scene.title,
+            fate,
+            why,
+            record: heard.record.clone(),
+            leaks: leaks::find(range, heard),
+            spilled,
+            carries_secret,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(range: &Range) -> Self {
+        Self {
+            shown: Vec::new(),
+            unguarded: Vec::new(),
+            n_canaries: range.canaries().len(),
+            verdict: None,
+            overhead: Overhead { p50_us: 0, p99_us: 0 },
+        }
+    }
+
+    pub(super) fn finish(&mut self, verdict: Verdict, overhead: Overhead) {
+        self.verdict = Some(verdict);
+        self.overhead = overhead;
+    }
+
+    fn count(&self, fate: Fate) -> usize {
+        self.shown.iter().filter(|shown| shown.fate == fate).count()
+    }
+
+    fn guarded(&self, promise: Promise) -> impl Iterator<Item = &Leak> {
+        self.shown.iter().flat_map(|shown| &shown.leaks).filter(move |leak| leak.promise == promise)
+    }
+
+    /// Planted values that reached the client although the wall promises to hold them, and the caller's secret if it reached the model.
+    fn leaked(&self) -> usize {
+        self.guarded(Promise::Held).count()
+            + self.shown.iter().filter(|shown| shown.spilled).count()
+    }
+
+    fn open(&self) -> BTreeSet<String> {
+        self.guarded(Promise::Open).map(|leak| format!("{} ({})", leak.kind, leak.form)).collect()
+    }
+
+    fn records(&self) -> usize {
+        self.shown.iter().filter(|shown| shown.record.is_some()).count()
+    }
+
+    fn verified(&self) -> bool {
+        self.verdict.as_ref().is_some_and(|verdict| verdict.verified)
+    }
+
+    /// Allowed only if nothing leaked and the book is whole.
+    pub(super) fn outcome(&self) -> Outcome {
+        if self.leaked() == 0 && self.verified() { Outcome::Allow } else { Outcome::Deny }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let (leaves, root) = self
+            .verdict
+            .as_ref()
+            .map_or((0, String::new()), |verdict| (verdict.leaves, verdict.root.clone()));
+        json!({
+            "requests": self.shown.len(),
+            "released": self.count(Fate::Released),
+            "redacted": self.count(Fate::Redacted),
+            "refused": self.count(Fate::Refused),
+            "denied": self.count(Fate::Denied),
+            "leaked": self.leaked(),
+            "leaked_unguarded": self.unguarded.iter().map(Vec::len).sum::<usize>(),
+            "released_by_policy": self.guarded(Promise::Released).count(),
+            "open": self.open(),
+            "records": self.records(),
+            "ledger": { "leaves": leaves, "root": root, "verified": self.verified() },
+            "overhead_us": { "p50": self.overhead.p50_us, "p99": self.overhead.p99_us },
+        })
+    }
+
+    /// The story, in at most 40 lines.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        let said = self.tell(&mut out);
+        debug_assert!(said.is_ok(), "writing to a string does not fail");
+        out
+    }
+
+    fn tell(&self, out: &mut String) -> std::fmt::Result {
+        writeln!(
+            out,
+            "A practice model with {} planted secrets, and the wall before it. No language model is inside.\n",
+            self.n_canaries
+        )?;
+        writeln!(
+            out,
+            "  what was asked               decided   what was found                          record"
+        )?;
+        for shown in &self.shown {
+            let fate = match shown.fate {
+                Fate::Released => "released",
+                Fate::Redacted => "redacted",
+                Fate::Refused => "refused",
+                Fate::Denied => "denied",
+            };
+            let why = if shown.why.is_empty() { "-" } else { &shown.why };
+            let record = shown.record.as_deref().and_then(|record| record.get(..8)).unwrap_or("-");
+            writeln!(out, "  {:<28} {fate:<9} {why:<39} {record}", shown.title)?;
+        }
+        if self.shown.iter().any(|shown| shown.carries_secret && !shown.spilled) {
+            writeln!(
+                out,
+                "\nThe key in the prompt never reached the model. The card and the IBAN came in 3-byte chunks."
+            )?;
+        }
+        let mut without: BTreeMap<&str, usize> = BTreeMap::new();
+        for leak in self.unguarded.iter().flatten() {
+            *without.entry(leak.kind).or_default() += 1;
+        }
+        let list =
+            without.iter().map(|(kind, n)| format!("{kind} x{n}")).collect::<Vec<_>>().join(", ");
+        writeln!(out, "\nWithout the wall, the same attacks got: {list}")?;
+        writeln!(
+            out,
+            "With it, of what the profile protects:  {}",
+            if self.leaked() == 0 {
+                "nothing".to_owned()
+            } else {
+                format!("{} LEAKED", self.leaked())
+            }
+        )?;
+        let released: BTreeSet<&str> =
+            self.guarded(Promise::Released).map(|leak| leak.kind).collect();
+        if !released.is_empty() {
+            writeln!(
+                out,
+                "The standard profile releases and records: {}",
+                released.into_iter().collect::<Vec<_>>().join(", ")
+            )?;
+        }
+        if !self.open().is_empty() {
+            writeln!(
+                out,
+                "No detector covers these yet, and they passed: {}",
+                self.open().into_iter().collect::<Vec<_>>().join(", ")
+            )?;
+        }
+        if let Some(verdict) = &self.verdict {
+            let root = verdict.root.get(..16).unwrap_or_default();
+            let state = if verdict.verified { "verified" } else { "NOT VERIFIED" };
+            writeln!(out, "\nLedger: {} leaves, root {root}..., {state}", verdict.leaves)?;
+        }
+        writeln!(
+            out,
+            "Guards added per request: p50 {} us, p99 {} us (the first ones warm up)",
+            self.overhead.p50_us, self.overhead.p99_us
+        )
+    }
+}

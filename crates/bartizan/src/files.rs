@@ -1,0 +1,154 @@
+//! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::Path;
+
+/// Reads a whole file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// Those of the disk; [`io::ErrorKind::FileTooLarge`] when there is more.
+pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    read_from(File::open(path)?, bytes_max)
+}
+
+/// Reads at most `bytes_max` bytes to the end of a stream.
+///
+/// # Errors
+/// Those of the stream; [`io::ErrorKind::FileTooLarge`] when there is more.
+#[expect(clippy::disallowed_methods, reason = "take() is the bound")]
+pub(crate) fn read_from(stream: impl io::Read, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    stream.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes_max < bytes.len() {
+        let message = format!("longer than {bytes_max} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole UTF-8 file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// Those of [`read_bounded`]; [`io::ErrorKind::InvalidData`] when it is not UTF-8.
+pub(crate) fn read_text_bounded(path: &Path, bytes_max: usize) -> io::Result<String> {
+    let bytes = read_bounded(path, bytes_max)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let message = format!("byte {} is not UTF-8", error.utf8_error().valid_up_to());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })
+}
+
+/// Gives a file new content such that a reader, or a crash, sees the old bytes or the new ones and nothing between.
+///
+/// # Errors
+/// Those of the disk; the old file is then still there.
+pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
+    let mut temporary_name = std::ffi::OsString::from(".");
+    temporary_name.push(name);
+    temporary_name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary_name);
+    let written = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
+    if let Err(error) = written {
+        // The first error is the one to report; a leftover is only untidy.
+        fs::remove_file(&temporary).unwrap_or_default();
+        return Err(error);
+    }
+    File::open(parent(path))?.sync_all()
+}
+
+fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    // A leftover of a crashed process with our number may stand there.
+    fs::remove_file(path).unwrap_or_default();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The folder that a path's name stands in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Names that our state folder may hold.
+const OWN_NAMES: [&str; 6] =
+    ["keys.toml", "keys.recorded.toml", "keys.lock", "ledger", "bartizan.toml", "lock"];
+
+/// Makes a folder that only we may enter (0700), with its parents. One that is already there is closed too, but only when nothing
+/// but our own state is in it: `--dir /tmp` must not lock everybody else out. Says whether the folder is closed now.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn private_folder(path: &Path) -> io::Result<bool> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    if !is_open_to_others(path)? {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if !OWN_NAMES.iter().any(|own| name == *own) {
+            return Ok(false);
+        }
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    Ok(true)
+}
+
+/// Whether others than the owner may read or write the file.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.mode() & 0o077 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_stops_at_the_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, b"12345").unwrap();
+        assert_eq!(read_bounded(&path, 5).unwrap(), b"12345");
+        assert_eq!(read_bounded(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        fs::write(&path, b"a\xff").unwrap();
+        assert_eq!(read_text_bounded(&path, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn replacing_leaves_one_file_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.toml");
+        for content in ["one", "two, longer", ""] {
+            replace(&path, content.as_bytes(), 0o600).unwrap();
+            assert_eq!(read_bounded(&path, 100).unwrap(), content.as_bytes());
+            assert!(!is_open_to_others(&path).unwrap());
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+        assert!(replace(&folder.path().join("absent/file"), b"x", 0o600).is_err());
+    }
+
+    #[test]
+    fn the_state_folder_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        assert!(private_folder(&path).unwrap());
+        assert!(!is_open_to_others(&path).unwrap());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(path.join("keys.toml"), b"").unwrap();
+        assert!(private_folder(&path).unwrap());
+        assert!(!is_open_to_others(&path).unwrap());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(path.join("somebody-else"), b"").unwrap();
+        assert!(!private_folder(&path).unwrap());
+        assert!(is_open_to_others(&path).unwrap());
+    }
+}

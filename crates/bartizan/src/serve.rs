@@ -1,0 +1,297 @@
+//! Wires the crates that hold the powers into one running gateway: configuration, keys, ledger, guards, listeners.
+//!
+//! [`start`] is the whole of it, for the `serve` verb, for the demo and for tests; it prints nothing and reads no environment of its own.
+use crate::audit;
+use crate::config::{Config, GuardMode, LedgerMode};
+use crate::files;
+use crate::keys::{self, Fresh, KeyBook};
+use crate::outcome::Usage;
+use anyhow::Context as _;
+use bartizan_core::clock::{Clock, Entropy};
+use bartizan_core::record::Recorder;
+use bartizan_gateway::http::{Gateway, GatewayOptions, ServerTls};
+use bartizan_ledger::{FsDisk, Ledger, Options, Recovery};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+mod build;
+mod journal;
+mod meter;
+mod off;
+pub(crate) mod reload;
+pub(crate) mod signals;
+mod tally;
+
+use build::Builder;
+pub(crate) use build::check_files;
+use tally::TallyTask;
+
+/// Longest wait for the ledger's last words after everything else has ended.
+const LEDGER_CLOSE_MAX: Duration = Duration::from_secs(10);
+
+/// Where callers' keys come from.
+#[derive(Clone)]
+pub(crate) enum KeySource {
+    /// The state folder's key file. When it is empty a key is made.
+    Book,
+    /// This key, and no other. It has no `Debug`.
+    Given(String),
+}
+
+/// What a gateway is started with.
+pub(crate) struct ServeOptions {
+    /// Everything that a file can say; paths are resolved.
+    pub(crate) config: Config,
+    /// Where callers' keys come from.
+    pub(crate) keys: KeySource,
+    /// Whether others may reach a listener without TLS.
+    pub(crate) insecure: bool,
+}
+
+/// The outside world, handed in.
+#[derive(Clone)]
+pub(crate) struct Sources {
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Chance.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// Variables of the environment, by name.
+    pub(crate) variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+}
+
+impl Sources {
+    /// The real world.
+    pub(crate) fn real() -> Self {
+        Self {
+            clock: Arc::new(crate::clock::SystemClock::new()),
+            entropy: Arc::new(crate::clock::OsEntropy),
+            variable: Arc::new(|name| std::env::var(name).ok()),
+        }
+    }
+}
+
+/// A gateway that serves.
+pub(crate) struct Running {
+    /// Where callers are served; the real port, where port 0 was asked for.
+    pub(crate) listen_addr: SocketAddr,
+    /// Where operators are served.
+    pub(crate) control_addr: SocketAddr,
+    /// The key that was made because there was none. This is the only time that it can be shown.
+    pub(crate) made_key: Option<Fresh>,
+    /// What opening the ledger found; nothing without a ledger.
+    pub(crate) recovery: Option<Recovery>,
+    /// Whether nobody else can enter the state folder.
+    pub(crate) is_folder_closed: bool,
+    /// The gateway itself: overhead, metrics.
+    pub(crate) gateway: Gateway,
+    config: Config,
+    builder: Builder,
+    recorder: Arc<dyn Recorder>,
+    ledger: Option<Weak<Ledger>>,
+    tally: TallyTask,
+}
+
+/// Starts a gateway. It must be called inside a tokio runtime.
+///
+/// # Errors
+/// [`Usage`] for what the caller asked wrongly, [`crate::config::ConfigError`] for a policy that is wrong, and whatever the world says
+/// to the files, the ledger and the addresses.
+pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Result<Running> {
+    let ServeOptions { config, keys, insecure } = options;
+    check_exposure(&config, insecure)?;
+    let folder = config.ledger.dir.clone();
+    let is_folder_closed = files::private_folder(&folder)
+        .with_context(|| format!("cannot make the state folder {}", folder.display()))?;
+    let made_key =
+        if matches!(keys, KeySource::Book) { first_key(&folder, &sources)? } else { None };
+    let mut builder = Builder::new(keys, sources.clone());
+    let built = builder.build(&config)?;
+    let tls = tls(&config)?;
+    let meter = Arc::new(meter::Meter::default());
+    let (recorder, ledger, recovery) = open_ledger(&config, &sources, &meter)?;
+    let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
+    let journal = built.journal(&sources, &folder)?;
+    let gateway = Gateway::new(GatewayOptions {
+        setup: built.setup,
+        recorder: Arc::clone(&recorder),
+        clock: Arc::clone(&sources.clock),
+        entropy: Arc::clone(&sources.entropy),
+        tally: tally.counter(),
+        more_metrics: Some(Box::new(move |out| meter.export(out))),
+    });
+    journal.write(&*recorder).await?;
+    let listen_addr = gateway.listen(config.listen.address, tls).await?;
+    let control_addr = gateway.listen_control(config.listen.control).await?;
+    Ok(Running {
+        listen_addr,
+        control_addr,
+        made_key,
+        recovery,
+        is_folder_closed,
+        gateway,
+        config,
+        builder,
+        recorder,
+        ledger,
+        tally,
+    })
+}
+
+impl Running {
+    /// Where callers find us.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.config.listen.tls_cert.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.listen_addr)
+    }
+
+    /// Whether any key opens the door now.
+    pub(crate) fn has_live_key(&self) -> bool {
+        self.builder.has_live_key()
+    }
+
+    /// The configuration in force.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes another configuration, and whatever changed in the files beside it. Returns what waits for a restart, in words.
+    ///
+    /// # Errors
+    /// Those of [`start`]; the old configuration then stays in force.
+    pub(crate) async fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
+        let built = self.builder.build(&config)?;
+        let journal = built.journal(self.builder.sources(), &self.config.ledger.dir)?;
+        // Nothing is let in under a key or a policy that could not be recorded.
+        journal.write(&*self.recorder).await?;
+        self.gateway.reload(built.setup);
+        let waiting = unchangeable(&self.config, &config);
+        let Config { listen, ledger, .. } = std::mem::replace(&mut self.config, config);
+        // What is really in force is what later changes are compared with.
+        let hosts = std::mem::take(&mut self.config.listen.hosts);
+        let origins = std::mem::take(&mut self.config.listen.origins);
+        self.config.listen = crate::config::Listen { hosts, origins, ..listen };
+        self.config.ledger = ledger;
+        Ok(waiting)
+    }
+
+    /// Accepts nothing new and waits for open exchanges, up to the limit `drain_ms`. Returns whether all ended by themselves.
+    pub(crate) async fn drain(&self) -> bool {
+        self.gateway.shutdown().await
+    }
+
+    /// Drops open exchanges now; each gets its OUTCOME.
+    pub(crate) async fn halt(&self) {
+        self.gateway.halt().await;
+    }
+
+    /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
+    pub(crate) async fn close(self) -> Option<String> {
+        let Self { gateway, recorder, ledger, tally, .. } = self;
+        tally.stop().await;
+        let failure = recorder.failure().map(|error| error.to_string());
+        drop((gateway, recorder));
+        let Some(ledger) = ledger else { return failure };
+        let gone = async {
+            while 0 < ledger.strong_count() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let is_closed = tokio::time::timeout(LEDGER_CLOSE_MAX, gone).await.is_ok();
+        let late = (!is_closed).then(|| "the ledger did not close in time".to_owned());
+        failure.or(late)
+    }
+}
+
+fn check_exposure(config: &Config, insecure: bool) -> Result<(), Usage> {
+    let listen = &config.listen;
+    if insecure {
+        return Ok(());
+    }
+    if !listen.address.ip().is_loopback() && listen.tls_cert.is_none() {
+        return Err(Usage(format!(
+            "{} can be reached by others, and without TLS they can read keys and prompts: set tls_cert and tls_key in [listen], listen on 127.0.0.1, or add --insecure if something else encrypts",
+            listen.address
+        )));
+    }
+    if !listen.control.ip().is_loopback() {
+        return Err(Usage(format!(
+            "the control listener {} can be reached by others, and asks for no key: listen on 127.0.0.1, or add --insecure",
+            listen.control
+        )));
+    }
+    Ok(())
+}
+
+/// Makes the first key of a state folder that has none.
+fn first_key(folder: &std::path::Path, sources: &Sources) -> anyhow::Result<Option<Fresh>> {
+    if !KeyBook::read(&keys::path(folder))?.entries().is_empty() {
+        return Ok(None);
+    }
+    let roles = [keys::DEFAULT_ROLE.to_owned()];
+    let add =
+        |book: &mut KeyBook| book.add(&*sources.entropy, &roles, sources.clock.unix_ms(), None);
+    keys::change(folder, add).map(Some)
+}
+
+fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
+    let (Some(chain), Some(key)) = (&config.listen.tls_cert, &config.listen.tls_key) else {
+        return Ok(None);
+    };
+    let read = |path: &PathBuf| {
+        files::read_bounded(path, crate::config::FILE_BYTES_MAX)
+            .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))
+    };
+    let tls = ServerTls::from_pem(&read(chain)?, &read(key)?);
+    Ok(Some(tls.map_err(|error| Usage(format!("{}: {error}", chain.display())))?))
+}
+
+type OpenLedger = (Arc<dyn Recorder>, Option<Weak<Ledger>>, Option<Recovery>);
+
+fn open_ledger(
+    config: &Config,
+    sources: &Sources,
+    meter: &Arc<meter::Meter>,
+) -> anyhow::Result<OpenLedger> {
+    if config.ledger.mode == LedgerMode::Off {
+        return Ok((Arc::new(off::Unrecorded::default()), None, None));
+    }
+    let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
+    let defaults = Options::default();
+    let options = Options {
+        queue_records_max: config.ledger.queue_records_max,
+        queue_bytes_max: config.ledger.queue_bytes_max,
+        record_bytes_max: defaults.record_bytes_max.min(config.ledger.queue_bytes_max),
+        ..defaults
+    };
+    let disk =
+        Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
+    let (clock, entropy) = (Arc::clone(&sources.clock), Arc::clone(&sources.entropy));
+    let (ledger, recovery) = Ledger::open(disk, clock, entropy, options)
+        .with_context(|| format!("cannot open the ledger in {}", config.ledger.dir.display()))?;
+    let ledger = Arc::new(ledger);
+    let weak = Arc::downgrade(&ledger);
+    Ok((ledger, Some(weak), Some(recovery)))
+}
+
+/// What differs and cannot change while we run.
+fn unchangeable(old: &Config, new: &Config) -> Vec<&'static str> {
+    let (from, to) = (&old.listen, &new.listen);
+    let checks = [
+        ("listen.address", from.address != to.address),
+        ("listen.control", from.control != to.control),
+        ("listen.tls_cert", from.tls_cert != to.tls_cert),
+        ("listen.tls_key", from.tls_key != to.tls_key),
+        ("ledger", old.ledger != new.ledger),
+    ];
+    checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// Whether texts are scanned under this configuration.
+pub(crate) fn is_scanning(config: &Config) -> bool {
+    config.guard.mode == GuardMode::On
+}
+
+#[cfg(test)]
+mod tests;

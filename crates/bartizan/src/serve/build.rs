@@ -1,0 +1,210 @@
+//! From configuration and keys to the part of a gateway that can be replaced while it runs.
+use super::journal::Journal;
+use super::{KeySource, Sources};
+use crate::config::{Config, FILE_BYTES_MAX, Route, Upstream};
+use crate::files;
+use crate::guard::{self, Texts};
+use crate::keys::{self, KeyBook};
+use crate::outcome::Usage;
+use anyhow::Context as _;
+use bartizan_core::clock::Clock;
+use bartizan_gateway::exchange::{Guard, Route as ExchangeRoute};
+use bartizan_gateway::http::{
+    KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, UpstreamOptions,
+};
+use bartizan_inspect::TextInspector;
+use bartizan_policy::GuardPolicy;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Public id of the key that comes from a variable.
+const GIVEN_KEY_ID: &str = "k-env";
+
+/// Builds setups, and remembers the policy of the last one: compiling it again costs more than everything else.
+pub(super) struct Builder {
+    keys: KeySource,
+    sources: Sources,
+    policy: Option<(Texts, Arc<GuardPolicy>)>,
+    has_live_key: bool,
+}
+
+/// A setup that is not in force yet, and what the ledger has to say about it.
+pub(super) struct Built {
+    pub(super) setup: Setup,
+    policy: Arc<GuardPolicy>,
+    texts: Texts,
+    is_new_policy: bool,
+    callers: Callers,
+}
+
+/// Who may call.
+enum Callers {
+    Book(KeyBook),
+    Given,
+}
+
+impl Builder {
+    pub(super) fn new(keys: KeySource, sources: Sources) -> Self {
+        Self { keys, sources, policy: None, has_live_key: false }
+    }
+
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// Whether the last setup had a key that was live then.
+    pub(super) fn has_live_key(&self) -> bool {
+        self.has_live_key
+    }
+
+    /// Reads what the configuration names, and makes a setup of it.
+    pub(super) fn build(&mut self, config: &Config) -> anyhow::Result<Built> {
+        let texts = guard::texts(config)?;
+        let (policy, is_new_policy) = match &self.policy {
+            Some((known, policy)) if *known == texts => (Arc::clone(policy), false),
+            _ => (Arc::new(guard::compile(&texts)?), true),
+        };
+        let (ring, callers) = self.ring(config)?;
+        let variable = &*self.sources.variable;
+        let clock = &self.sources.clock;
+        let key = |upstream: &Upstream| upstream_key(upstream, variable);
+        let setup = setup(config, Arc::clone(&policy), ring, clock, &key)?;
+        let now_ms = self.sources.clock.unix_ms();
+        self.has_live_key = match &callers {
+            Callers::Given => true,
+            Callers::Book(book) => book.entries().iter().any(|entry| entry.is_live(now_ms)),
+        };
+        self.policy = Some((texts.clone(), Arc::clone(&policy)));
+        Ok(Built { setup, policy, texts, is_new_policy, callers })
+    }
+
+    fn ring(&self, config: &Config) -> anyhow::Result<(KeyRing, Callers)> {
+        let (entries, callers) = match &self.keys {
+            KeySource::Given(key) => (vec![given(key)], Callers::Given),
+            KeySource::Book => {
+                let book = KeyBook::read(&keys::path(&config.ledger.dir))?;
+                (book.entries().iter().map(booked).collect(), Callers::Book(book))
+            }
+        };
+        let ring = KeyRing::new(entries).map_err(|n| Usage(format!("{n} keys are too many")))?;
+        Ok((ring, callers))
+    }
+}
+
+impl Built {
+    /// What must be recorded before this setup is in force.
+    pub(super) fn journal(&self, sources: &Sources, folder: &Path) -> anyhow::Result<Journal> {
+        let mut journal = Journal::new(sources);
+        if self.is_new_policy {
+            journal.policy(self.policy.digest(), &self.texts);
+        }
+        match &self.callers {
+            Callers::Book(book) => journal.keys(folder, book)?,
+            Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),
+        }
+        Ok(journal)
+    }
+}
+
+fn given(key: &str) -> KeyEntry {
+    KeyEntry {
+        id: GIVEN_KEY_ID.to_owned(),
+        sha256: keys::hash(key).0,
+        roles: std::iter::once(keys::DEFAULT_ROLE.to_owned()).collect(),
+        expires_unix_ms: None,
+        revoked: false,
+        routes: None,
+    }
+}
+
+fn booked(entry: &keys::Entry) -> KeyEntry {
+    KeyEntry {
+        id: entry.id.clone(),
+        sha256: entry.sha256.0,
+        roles: entry.roles.iter().cloned().collect(),
+        expires_unix_ms: entry.expires_unix_ms,
+        revoked: entry.revoked_unix_ms.is_some(),
+        routes: None,
+    }
+}
+
+fn upstream_key(
+    upstream: &Upstream,
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<Secret>> {
+    let Some(name) = &upstream.key_env else { return Ok(None) };
+    let Some(value) = variable(name) else {
+        let message = format!(
+            "upstream {}: the variable {name} is not set; export it, or take key_env out",
+            upstream.name
+        );
+        return Err(Usage(message).into());
+    };
+    let secret =
+        Secret::new(value.trim()).map_err(|error| Usage(format!("variable {name}: {error}")))?;
+    Ok(Some(secret))
+}
+
+fn setup(
+    config: &Config,
+    policy: Arc<GuardPolicy>,
+    keys: KeyRing,
+    clock: &Arc<dyn Clock>,
+    upstream_key: &dyn Fn(&Upstream) -> anyhow::Result<Option<Secret>>,
+) -> anyhow::Result<Setup> {
+    let guard = Guard {
+        inspector: Arc::new(TextInspector::new()),
+        policy,
+        limits: config.limits,
+        scan: super::is_scanning(config),
+        clock: Arc::clone(clock),
+    };
+    let upstreams = config.upstreams.iter().map(|upstream| {
+        let ca_pem = upstream.ca_file.as_ref().map(|path| {
+            files::read_bounded(path, FILE_BYTES_MAX)
+                .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))
+        });
+        anyhow::Ok(UpstreamOptions {
+            name: upstream.name.clone(),
+            url: upstream.url.clone(),
+            key: upstream_key(upstream)?,
+            ca_pem: ca_pem.transpose()?,
+            http2: true,
+        })
+    });
+    let upstreams = upstreams.collect::<Result<Vec<_>, _>>()?;
+    let routes = config.routes_in_force().into_iter().map(|route| rule(config, route));
+    let options = SetupOptions {
+        guard,
+        upstreams,
+        routes: routes.collect::<Result<_, _>>()?,
+        keys,
+        hosts: config.listen.hosts.clone(),
+        origins: config.listen.origins.clone(),
+    };
+    Ok(Setup::new(options).map_err(|error| Usage(error.to_string()))?)
+}
+
+fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {
+    let upstream =
+        config.upstream_of(&route).context("there is no upstream to guard")?.name.clone();
+    let Route { name, mut models, document_delimiters, .. } = route;
+    // A rule without patterns takes every model, and need not look for its name.
+    if models.iter().any(|pattern| pattern == "*") {
+        models.clear();
+    }
+    Ok(RouteRule { route: ExchangeRoute { name, document_delimiters }, upstream, models })
+}
+
+/// Checks what a configuration names as far as that goes without starting: policy, certificates, URLs. It asks for no variable, since
+/// whoever checks a file is rarely who runs it.
+///
+/// # Errors
+/// What [`super::start`] would say.
+pub(crate) fn check_files(config: &Config) -> anyhow::Result<()> {
+    let policy = Arc::new(guard::compile(&guard::texts(config)?)?);
+    let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::new());
+    setup(config, policy, KeyRing::default(), &clock, &|_| Ok(None))?;
+    super::tls(config)?;
+    Ok(())
+}

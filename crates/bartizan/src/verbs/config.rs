@@ -1,0 +1,84 @@
+//! `bartizan config`: is the file right?
+use crate::config::{CONFIG_FILE, Config, ConfigError, FILE_BYTES_MAX};
+use crate::files;
+use crate::outcome::{Outcome, Usage};
+use crate::print::{self, Format};
+use crate::serve;
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// Look at the configuration
+#[derive(Args, Debug)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    verb: ConfigVerb,
+}
+
+#[derive(Subcommand, Debug)]
+enum ConfigVerb {
+    Check(CheckArgs),
+}
+
+/// Say whether a configuration is right, and where it is wrong
+///
+/// Checks the file and the policy and certificates that it names. Exits 0 when `serve` would take it, 2 when not.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bartizan config check
+  bartizan config check /etc/bartizan/bartizan.toml --format json")]
+struct CheckArgs {
+    /// The file
+    #[arg(value_name = "FILE", default_value = CONFIG_FILE)]
+    file: PathBuf,
+    /// How to print problems
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the chosen one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<Outcome> {
+    let ConfigVerb::Check(args) = args.verb;
+    let problem = match read(&args.file) {
+        Ok(config) => serve::check_files(&config).err(),
+        Err(error) => Some(error),
+    };
+    let Some(error) = problem else {
+        match args.format {
+            Format::Json => print::line("[]")?,
+            Format::Text => print::talk(&format!("{} is right.", args.file.display())),
+        }
+        return Ok(Outcome::Allow);
+    };
+    match (args.format, error.downcast_ref::<ConfigError>()) {
+        (Format::Json, Some(error)) => print::json(&error.json())?,
+        (Format::Json, None) => print::json(&serde_json::json!([{
+            "file": args.file, "line": 1, "column": 1, "message": format!("{error:#}"), "help": null
+        }]))?,
+        (Format::Text, _) => complain(&error),
+    }
+    Ok(Outcome::Usage)
+}
+
+/// Shows what is wrong: at its place where it has one.
+pub(crate) fn complain(error: &anyhow::Error) {
+    match error.downcast_ref::<ConfigError>() {
+        Some(error) => print::talk(&error.styled()),
+        None => print::error(error),
+    }
+}
+
+/// Reads the configuration at `path`; paths in it then count from its folder.
+///
+/// # Errors
+/// [`ConfigError`] for a wrong file, [`Usage`] for one that cannot be read.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Config> {
+    let text = files::read_text_bounded(path, FILE_BYTES_MAX)
+        .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
+    let mut config = Config::parse(&path.display().to_string(), &text)?;
+    config.resolve_paths(files::parent(path));
+    Ok(config)
+}

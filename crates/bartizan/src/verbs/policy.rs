@@ -1,0 +1,160 @@
+//! `bartizan policy`: what the rules are, and which of them decides.
+use crate::guard;
+use crate::outcome::{Outcome, Usage};
+use crate::print::{self, Format};
+use bartizan_core::evidence::Source;
+use bartizan_policy::{Answer, GuardPolicy, Profile, Roles};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Read the rules and ask why
+#[derive(Args, Debug)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    verb: PolicyVerb,
+}
+
+#[derive(Subcommand, Debug)]
+enum PolicyVerb {
+    Show(ShowArgs),
+    Explain(ExplainArgs),
+}
+
+/// Print a shipped policy, to read or to start your own from
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bartizan policy show --profile strict
+  bartizan policy show > guard.cedar      then: [guard] policy = \"guard.cedar\"")]
+struct ShowArgs {
+    /// Which one
+    #[arg(long, default_value = "standard", value_parser = parse_profile)]
+    profile: Profile,
+    /// Print the table of what it does with each kind instead
+    #[arg(long)]
+    cases: bool,
+}
+
+/// Say what happens to a finding, and which policies decide it
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  bartizan policy explain --role app --route default --source tool --kind injection.override")]
+struct ExplainArgs {
+    /// A role of the caller; may be given several times
+    #[arg(long = "role", value_name = "ROLE", default_value = "app")]
+    roles: Vec<String>,
+    /// The route
+    #[arg(long, default_value = "default")]
+    route: String,
+    /// Whose text: system, user, tool, document, model, tool_call
+    #[arg(long, value_parser = parse_source)]
+    source: Source,
+    /// What was found, such as pii.card
+    #[arg(long)]
+    kind: String,
+    /// The shipped policy to ask
+    #[arg(long, default_value = "standard", value_parser = parse_profile, conflicts_with = "config")]
+    profile: Profile,
+    /// Ask the policy of this configuration instead, routes included
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How to print the answer
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The profile of this name.
+pub(super) fn parse_profile(name: &str) -> Result<Profile, bartizan_policy::UnknownProfile> {
+    name.parse()
+}
+
+/// The source of this name.
+pub(super) fn parse_source(name: &str) -> Result<Source, String> {
+    let names = Source::ALL.map(Source::name);
+    let found = Source::ALL.into_iter().find(|source| source.name() == name);
+    found.ok_or_else(|| format!("no text comes from `{name}`: use one of {}", names.join(", ")))
+}
+
+/// Runs the chosen one.
+///
+/// # Errors
+/// A policy or a configuration that is wrong, an unknown kind.
+pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Outcome> {
+    match args.verb {
+        PolicyVerb::Show(args) => {
+            print::data(if args.cases { args.profile.cases() } else { args.profile.text() })?;
+            Ok(Outcome::Allow)
+        }
+        PolicyVerb::Explain(args) => explain(args),
+    }
+}
+
+fn policy(args: &ExplainArgs) -> anyhow::Result<GuardPolicy> {
+    match &args.config {
+        Some(path) => {
+            let config = super::config::read(path)?;
+            Ok(guard::compile(&guard::texts(&config)?)?)
+        }
+        None => Ok(GuardPolicy::profile(args.profile, &guard::catalogue())?),
+    }
+}
+
+fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {
+    let policy = policy(&args)?;
+    let catalogue = guard::catalogue();
+    let Some(kind) = catalogue.find(&args.kind) else {
+        let near = crate::config::closest(&args.kind, catalogue.iter().map(|(_, info)| info.name));
+        let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+        return Err(Usage(format!("no kind is called {}{hint}", args.kind)).into());
+    };
+    let ladder = policy.ladder(&args.roles.into_iter().collect::<Roles>(), &args.route);
+    let why = ladder.why(args.source, kind);
+    let call = ladder.why_call();
+    if args.format == Format::Json {
+        print::json(&json!({
+            "call": answer(call), "action": why.action,
+            "release": answer(&why.release), "redact": why.redact.as_ref().map(answer),
+            "policy": policy.digest(),
+        }))?;
+        return Ok(Outcome::Allow);
+    }
+    let info = catalogue.info(kind);
+    let mut text = format!("{} ({}) from {}: {}\n", info.name, info.title, args.source, why.action);
+    text.push_str(&question("may call?   ", call));
+    text.push_str(&question("may release?", &why.release));
+    if let Some(redact) = &why.redact {
+        text.push_str(&question("may redact? ", redact));
+    }
+    for id in why.policies() {
+        if let Some(rule) = policy.rule(id) {
+            let title = rule.title.as_deref().unwrap_or("no title");
+            let (file, line) = (&rule.file, rule.line);
+            text.push_str(&format!("  {id}: {title} ({file}:{line})\n"));
+        }
+    }
+    print::data(&print::visible(&text))?;
+    Ok(Outcome::Allow)
+}
+
+fn question(question: &str, answer: &Answer) -> String {
+    let word = if answer.allowed { "yes" } else { "no" };
+    let ids = if answer.policies.is_empty() {
+        "nothing permits it".to_owned()
+    } else {
+        answer.policies.join(", ")
+    };
+    let errors = if answer.errors.is_empty() {
+        String::new()
+    } else {
+        format!("; could not evaluate {}", answer.errors.join(", "))
+    };
+    format!("  {question} {word}: {ids}{errors}\n")
+}
+
+fn answer(answer: &Answer) -> serde_json::Value {
+    let names =
+        |ids: &[std::sync::Arc<str>]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    json!({"allowed": answer.allowed, "policies": names(&answer.policies), "errors": names(&answer.errors)})
+}

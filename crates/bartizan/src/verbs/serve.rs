@@ -1,0 +1,207 @@
+//! `bartizan serve`: the wall.
+use crate::config::{CONFIG_FILE, Config};
+use crate::keys::FOREIGN_KEY_CHARS_MIN;
+use crate::outcome::{Outcome, Usage};
+use crate::print;
+use crate::serve::reload::{Watch, files_of, fingerprint};
+use crate::serve::signals::{HangUp, Stop};
+use crate::serve::{self, KeySource, Running, ServeOptions, Sources};
+use bartizan_policy::Profile;
+use clap::Args;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+const NEITHER: &str = "\
+nothing to guard: neither --upstream nor a configuration was given
+  bartizan serve --upstream http://127.0.0.1:11434     guards that server, no file needed
+  bartizan init && bartizan serve                      writes bartizan.toml, then reads it";
+
+/// Guard a server with the OpenAI API
+///
+/// With --upstream it needs no file. Otherwise it reads ./bartizan.toml, and follows its changes while it runs.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bartizan serve --upstream http://127.0.0.1:11434
+  bartizan serve --upstream https://api.example.org/v1 --upstream-key-env API_KEY --profile strict
+  bartizan serve --config /etc/bartizan/bartizan.toml
+
+SIGTERM or Ctrl-C lets open answers end, a second one does not. SIGHUP reads the configuration again.")]
+pub(crate) struct ServeArgs {
+    /// The server to guard
+    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    upstream: Option<String>,
+    /// The variable that holds the upstream's key
+    #[arg(long, value_name = "VAR", requires = "upstream")]
+    upstream_key_env: Option<String>,
+    /// The configuration [default: ./bartizan.toml]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where callers are served [default: 127.0.0.1:4180]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where /healthz, /readyz and /metrics are served [default: 127.0.0.1:4181]
+    #[arg(long, value_name = "ADDRESS")]
+    control: Option<SocketAddr>,
+    /// The variable that holds the one accepted caller key; without it the keys of `bartizan key` count
+    #[arg(long, value_name = "VAR")]
+    key_env: Option<String>,
+    /// The rules: standard, strict or observe [default: standard]
+    #[arg(long, value_parser = super::policy::parse_profile)]
+    profile: Option<Profile>,
+    /// The state folder [default: .bartizan]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A name that callers may use for this server; may be given several times
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// Serve others without TLS
+    #[arg(long)]
+    insecure: bool,
+}
+
+impl ServeArgs {
+    /// The file to read, if one is to be read.
+    fn file(&self) -> Option<PathBuf> {
+        match (&self.upstream, &self.config) {
+            (Some(_), _) => None,
+            (None, Some(file)) => Some(file.clone()),
+            (None, None) => Some(PathBuf::from(CONFIG_FILE)).filter(|file| file.exists()),
+        }
+    }
+
+    /// The configuration as it is now: the file, and what the command line says over it.
+    fn load(&self) -> anyhow::Result<Config> {
+        let mut config = match (self.file(), &self.upstream) {
+            (Some(file), _) => super::config::read(&file)?,
+            (None, Some(url)) => self.plain(url)?,
+            (None, None) => return Err(Usage(NEITHER.to_owned()).into()),
+        };
+        let listen = &mut config.listen;
+        listen.address = self.listen.unwrap_or(listen.address);
+        listen.control = self.control.unwrap_or(listen.control);
+        listen.hosts.extend(self.hosts.iter().cloned());
+        if let Some(profile) = self.profile {
+            config.guard.profile = Some(profile.name().to_owned());
+            config.guard.policy = None;
+        }
+        if let Some(dir) = &self.dir {
+            config.ledger.dir.clone_from(dir);
+        }
+        Ok(config)
+    }
+
+    fn plain(&self, url: &str) -> anyhow::Result<Config> {
+        let mut config = Config::for_upstream(url);
+        for upstream in &mut config.upstreams {
+            upstream.key_env.clone_from(&self.upstream_key_env);
+        }
+        match config.problems().into_iter().next() {
+            None => Ok(config),
+            Some(problem) => {
+                let help = problem.help.map_or(String::new(), |help| format!("\n  {help}"));
+                Err(Usage(format!("--upstream: {}{help}", problem.message)).into())
+            }
+        }
+    }
+
+    fn keys(&self, sources: &Sources) -> Result<KeySource, Usage> {
+        let Some(name) = &self.key_env else { return Ok(KeySource::Book) };
+        let Some(key) = (sources.variable)(name) else {
+            return Err(Usage(format!("--key-env: the variable {name} is not set")));
+        };
+        if key.chars().count() < FOREIGN_KEY_CHARS_MIN || !key.bytes().all(|b| b.is_ascii_graphic())
+        {
+            return Err(Usage(format!(
+                "--key-env: {name} holds no acceptable key: it takes at least {FOREIGN_KEY_CHARS_MIN} characters, and no blanks; `bartizan key new` makes a good one"
+            )));
+        }
+        Ok(KeySource::Given(key))
+    }
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// Those of [`serve::start`].
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
+    let sources = Sources::real();
+    let options =
+        ServeOptions { config: args.load()?, keys: args.keys(&sources)?, insecure: args.insecure };
+    if args.upstream.is_some() && Path::new(CONFIG_FILE).exists() {
+        print::talk("Not reading ./bartizan.toml, since --upstream was given.");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut stop = Stop::new()?;
+        let mut hang_up = HangUp::new()?;
+        let mut running = serve::start(options, sources).await?;
+        print::talk(&super::welcome::text(&running, args.key_env.as_deref()));
+        follow(args, &mut running, &mut stop, &mut hang_up).await;
+        Ok(end(running, &mut stop).await)
+    })
+}
+
+/// Follows the files until it is time to stop.
+async fn follow(args: &ServeArgs, running: &mut Running, stop: &mut Stop, hang_up: &mut HangUp) {
+    let mut files = files_of(running.config(), args.file().as_deref());
+    let mut watch = Watch::new(&files);
+    let mut seen = fingerprint(&files);
+    loop {
+        let is_asked = tokio::select! {
+            () = stop.next() => return,
+            () = hang_up.next() => true,
+            () = watch.changed() => false,
+        };
+        let now = fingerprint(&files);
+        if !is_asked && now == seen {
+            continue;
+        }
+        seen = now;
+        reload(args, running).await;
+        let wanted = files_of(running.config(), args.file().as_deref());
+        if wanted != files {
+            files = wanted;
+            watch = Watch::new(&files);
+            seen = fingerprint(&files);
+        }
+    }
+}
+
+async fn reload(args: &ServeArgs, running: &mut Running) {
+    let done = match args.load() {
+        Ok(config) => running.reload(config).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(waiting) if waiting.is_empty() => print::talk("Reloaded."),
+        Ok(waiting) => {
+            print::warn(&format!("reloaded, but this needs a restart: {}", waiting.join(", ")))
+        }
+        Err(error) => {
+            print::warn("the change is not in force, the old configuration is:");
+            super::config::complain(&error);
+        }
+    }
+}
+
+async fn end(running: Running, stop: &mut Stop) -> Outcome {
+    print::talk("Stopping: open answers may end; a second signal stops at once.");
+    let is_whole = tokio::select! {
+        is_whole = running.drain() => is_whole,
+        () = stop.next() => {
+            running.halt().await;
+            false
+        }
+    };
+    if !is_whole {
+        print::talk("Some answers were cut off; their records say so.");
+    }
+    match running.close().await {
+        None => Outcome::Allow,
+        Some(problem) => {
+            print::warn(&problem);
+            Outcome::Unfinished
+        }
+    }
+}

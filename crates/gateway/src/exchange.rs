@@ -1,0 +1,121 @@
+//! One exchange, from the caller's bytes to the last byte of the answer, as a state machine without I/O.
+//!
+//! `Reading -> Judged -> Streaming -> Closed`: [`Guard::open`] reads and judges a request; what comes out of it either goes upstream with a
+//! [`Pass`] or back to the caller as a refusal. [`Answer`] then takes the upstream's bytes, whole or in pieces, and
+//! gives out what may be released. Both sides hand out the records that must be durable before the next byte moves; the shell
+//! around this module waits for them.
+use crate::limits::Limits;
+use crate::reply::Reply;
+use bartizan_core::clock::Clock;
+use bartizan_core::detect::Inspector;
+use bartizan_core::record::{Draft, RecordId};
+use bartizan_policy::{GuardPolicy, Pass, Roles};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What all exchanges of a gateway share. Replaced as a whole on reload.
+#[derive(Clone)]
+pub struct Guard {
+    /// Makes the detectors.
+    pub inspector: Arc<dyn Inspector>,
+    /// Decides.
+    pub policy: Arc<GuardPolicy>,
+    /// Bounds.
+    pub limits: Limits,
+    /// With `false` nothing is scanned (a bench and a comparison need it); records are still written.
+    pub scan: bool,
+    /// Tells how long the guards have been at it.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The guarded endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `POST /v1/chat/completions`
+    Chat,
+    /// `POST /v1/embeddings`
+    Embeddings,
+    /// `GET /v1/models`
+    Models,
+}
+
+/// What configuration says of a route, as far as an exchange cares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Its name; policies and records use it.
+    pub name: String,
+    /// Pairs of strings that set documents apart inside a message, such as `<doc>` and `</doc>`.
+    pub document_delimiters: Vec<(String, String)>,
+}
+
+/// A request that has been read, on behalf of a caller that has been identified.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The exchange's random name.
+    pub record: RecordId,
+    /// Which endpoint was called.
+    pub endpoint: Endpoint,
+    /// The route that the request took.
+    pub route: &'a Route,
+    /// The roles of the caller's key.
+    pub roles: &'a Roles,
+    /// The public id of the caller's key.
+    pub key_id: &'a str,
+    /// Wall time.
+    pub unix_ms: u64,
+    /// The whole body; empty for `GET`.
+    pub body: &'a [u8],
+}
+
+/// How a request was judged.
+#[derive(Debug)]
+pub enum Opened {
+    /// It may go upstream, once `intent` is durable.
+    Forward(Box<Forward>),
+    /// Policy refused it. Answer with `reply` once `records` (INTENT and OUTCOME) are durable.
+    Refused {
+        /// Both records, in order.
+        records: Vec<Draft>,
+        /// What the caller reads.
+        reply: Reply,
+        /// The value of `x-bartizan-findings`.
+        findings: String,
+    },
+    /// It is no acceptable request: not recorded, only counted, under the reply's code.
+    Rejected(Reply),
+}
+
+/// A request that may go upstream.
+#[derive(Debug)]
+pub struct Forward {
+    /// The permission to make the call.
+    pub pass: Pass,
+    /// The body to send; the caller's own bytes where nothing had to change.
+    pub body: Bytes,
+    /// Must be durable before a byte goes upstream.
+    pub intent: Draft,
+    /// What the caller's `stream` field asks for.
+    pub wants_stream: bool,
+    /// The value of `x-bartizan-findings`, so far: the input's.
+    pub findings: String,
+    /// Takes what the upstream answers.
+    pub answer: Answer,
+}
+
+mod answer;
+mod calls;
+mod channel;
+mod choice;
+mod document;
+mod findings;
+mod logprobs;
+mod open;
+mod plain;
+mod record;
+mod stream;
+
+pub use answer::{Answer, Closed, Failure};
+pub use stream::{StreamGuard, StreamState};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! The model's side: what an exchange knows while it waits for an answer, and how it ends without one.
+use super::findings::{Judged, summary, verdict_bits};
+use super::open::Facts;
+use super::record::{Ended, Identity};
+use super::stream::StreamGuard;
+use super::{Call, Guard};
+use crate::reply::Reply;
+use bartizan_core::evidence::Direction;
+use bartizan_core::kind::Catalogue;
+use bartizan_core::record::{Draft, Outcome, RecordId};
+use bartizan_policy::{Ladder, Roles};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Takes what the upstream answers to one request. Ends in exactly one OUTCOME.
+pub struct Answer {
+    pub(super) guard: Guard,
+    pub(super) identity: Identity,
+    pub(super) facts: Facts,
+    pub(super) roles: Roles,
+    pub(super) ladder: Arc<Ladder>,
+    pub(super) catalogue: Catalogue,
+    /// The input's verdict bits.
+    pub(super) verdict: u64,
+    /// The input's findings, as the header says them.
+    pub(super) input: String,
+    /// The output's findings.
+    pub(super) judged: Vec<Judged>,
+}
+
+/// Why an exchange ended without (the rest of) an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// No connection to the upstream.
+    Unreachable,
+    /// The upstream's certificate or handshake is not acceptable.
+    Tls,
+    /// No connection in time.
+    ConnectTimeout,
+    /// No head of an answer in time.
+    FirstByteTimeout,
+    /// No further chunk in time.
+    BetweenChunksTimeout,
+    /// The whole exchange took too long.
+    TotalTimeout,
+    /// The caller hung up.
+    ClientGone,
+    /// The answer, or one event of it, is larger than allowed.
+    TooLarge,
+    /// The answer is encoded although nobody asked for it: it cannot be read.
+    Encoded,
+    /// The connection died before the answer was whole.
+    Broken,
+    /// The upstream sends the caller somewhere else.
+    Redirect,
+    /// The upstream refuses our own key.
+    UpstreamKey,
+    /// The answer is not what the API says.
+    Malformed,
+    /// The gateway stops.
+    Shutdown,
+}
+
+impl Failure {
+    /// What the caller reads.
+    pub fn reply(self, record: RecordId) -> Reply {
+        let (status, code, message) = match self {
+            Self::Unreachable => (
+                502,
+                "upstream_unreachable",
+                "the upstream cannot be reached; try again, or tell the gateway's operator",
+            ),
+            Self::Tls => (
+                502,
+                "upstream_tls",
+                "the upstream's TLS certificate or handshake is not acceptable; tell the gateway's operator",
+            ),
+            Self::ConnectTimeout => (
+                504,
+                "upstream_connect_timeout",
+                "the upstream did not accept a connection in time; try again",
+            ),
+            Self::FirstByteTimeout => (
+                504,
+                "upstream_first_byte_timeout",
+                "the upstream did not begin to answer in time; try again, or ask for less",
+            ),
+            Self::BetweenChunksTimeout => (
+                504,
+                "upstream_stalled",
+                "the upstream stopped in the middle of its answer; try again",
+            ),
+            Self::TotalTimeout => {
+                (504, "total_timeout", "the exchange took longer than allowed; ask for less")
+            }
+            Self::ClientGone => (499, "client_gone", "the caller hung up"),
+            Self::TooLarge => (
+                502,
+                "answer_too_large",
+                "the upstream's answer is larger than the gateway's limits; ask for less",
+            ),
+            Self::Encoded => (
+                502,
+                "upstream_encoding",
+                "the upstream compressed its answer although it was asked not to, so it cannot be checked; tell the gateway's operator",
+            ),
+            Self::Broken => {
+                (502, "upstream_disconnected", "the upstream broke off its answer; try again")
+            }
+            Self::Redirect => (
+                502,
+                "upstream_redirect",
+                "the upstream answered with a redirect, which the gateway does not follow; tell the gateway's operator",
+            ),
+            Self::UpstreamKey => (
+                502,
+                "upstream_auth",
+                "the upstream does not accept the gateway's own key; tell the gateway's operator",
+            ),
+            Self::Malformed => (
+                502,
+                "upstream_malformed",
+                "the upstream's answer is not what the API says, so it cannot be checked; tell the gateway's operator",
+            ),
+            Self::Shutdown => {
+                (503, "shutting_down", "the gateway is stopping; try again in a moment")
+            }
+        };
+        Reply { record: Some(record), ..Reply::new(status, code, message) }
+    }
+
+    /// How the record says it.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::BetweenChunksTimeout
+            | Self::TotalTimeout => Outcome::Timeout,
+            Self::ClientGone => Outcome::ClientGone,
+            Self::Shutdown => Outcome::Interrupted,
+            _ => Outcome::UpstreamError,
+        }
+    }
+}
+
+/// An exchange whose answer is whole. Send it once `outcome` is durable.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// HTTP status for the caller.
+    pub status: u16,
+    /// The body for the caller.
+    pub body: Bytes,
+    /// The value of `x-bartizan-findings`: the input's and the output's.
+    pub findings: String,
+    /// Must be durable before the last byte of the body leaves.
+    pub outcome: Draft,
+    /// How it ended.
+    pub ended: Outcome,
+}
+
+impl Answer {
+    pub(super) fn new(
+        guard: &Guard,
+        call: &Call<'_>,
+        identity: Identity,
+        facts: Facts,
+        judged: Vec<Judged>,
+        verdict: u64,
+    ) -> Self {
+        let catalogue = guard.catalogue();
+        let input = summary(&judged, Direction::Input, &catalogue);
+        Self {
+            guard: guard.clone(),
+            identity,
+            facts,
+            roles: call.roles.clone(),
+            ladder: guard.policy.ladder(call.roles, &call.route.name),
+            catalogue,
+            verdict,
+            input,
+            judged: Vec::new(),
+        }
+    }
+
+    /// The exchange's name.
+    pub fn record(&self) -> RecordId {
+        self.identity.record
+    }
+
+    /// Takes an answer that is an event stream.
+    pub fn stream(self) -> StreamGuard {
+        StreamGuard::new(self)
+    }
+
+    /// Ends the exchange without an answer.
+    pub fn fail(self, failure: Failure, unix_ms: u64) -> Closed {
+        let reply = failure.reply(self.record());
+        self.close(
+            reply.status,
+            Bytes::from(reply.body()),
+            None,
+            failure.outcome(),
+            Some(reply.code),
+            None,
+            unix_ms,
+        )
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one record, each of another type")]
+    pub(super) fn close(
+        self,
+        status: u16,
+        body: Bytes,
+        released: Option<Vec<u8>>,
+        outcome: Outcome,
+        reason: Option<&str>,
+        tokens: Option<(u64, u64)>,
+        unix_ms: u64,
+    ) -> Closed {
+        let ended = Ended { outcome, verdict: self.verdict | verdict_bits(&self.judged), tokens };
+        let evidence = self.identity.evidence(&self.judged, &self.catalogue, reason);
+        let draft = self.identity.outcome(unix_ms, &ended, released, evidence);
+        Closed { status, body, findings: self.findings(), outcome: draft, ended: outcome }
+    }
+
+    /// Both directions' findings, as the header says them.
+    pub(super) fn findings(&self) -> String {
+        let output = summary(&self.judged, Direction::Output, &self.catalogue);
+        let both = [self.input.as_str(), output.as_str()];
+        both.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("record", &self.identity.record)
+            .field("judged", &self.judged.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Guard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guard")
+            .field("policy", &self.policy.digest())
+            .field("scan", &self.scan)
+            .finish_non_exhaustive()
+    }
+}

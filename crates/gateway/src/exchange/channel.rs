@@ -1,0 +1,264 @@
+//! One channel of a stream: the text of one field, as it arrives in pieces and as it may go out.
+//!
+//! The law: the concatenated released text and the findings depend on the text alone, not on how it was cut; a refusal releases exactly the
+//! text before its span. Only kinds that the ladder would not release hold anything back, and no more than the longest live partial match.
+//!
+//! It follows from three facts. A detector's `pending` is a function of the text so far. Text leaves only below the `pending` of the kinds
+//! that hold, so every finding that could touch it is known. And a refusal takes effect only when every finding that starts before it
+//! is known, so that nothing which a different cut would have shown is missing.
+use super::findings::{Group, Rungs, group, placeholder};
+use bartizan_core::detect::{Detector, Finding};
+use bartizan_core::kind::{Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_HELD_BYTES};
+use bartizan_core::span::Span;
+use bartizan_policy::Action;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(super) struct Channel {
+    detector: Option<Box<dyn Detector>>,
+    rungs: Rungs,
+    held_bytes_max: usize,
+    /// Text that has arrived and not left. Invariant: it starts at offset `n_left` of the channel.
+    held: Vec<u8>,
+    /// Bytes of the channel that have left, or were replaced.
+    n_left: u64,
+    /// Findings that were reported and whose turn (in order of start) has not come.
+    unsettled: Vec<Finding>,
+    /// Findings of holding kinds that end above `n_left`.
+    marks: Vec<Finding>,
+    /// Findings whose turn has come; the caller takes them.
+    pub(super) settled: Vec<Finding>,
+    /// Spans that were replaced, kept for those who must know which bytes lost their text.
+    pub(super) replaced: VecDeque<Span>,
+    /// The finding that ended the channel. Nothing leaves after it.
+    pub(super) refused: Option<Finding>,
+    /// The last piece has been pushed. Nothing leaves after it either.
+    ended: bool,
+}
+
+/// What may leave after a piece has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Release {
+    /// Exactly the piece that was pushed.
+    Same,
+    /// This text instead.
+    Text(Vec<u8>),
+}
+
+impl Channel {
+    /// A channel without a detector lets everything pass.
+    pub(super) fn new(
+        detector: Option<Box<dyn Detector>>,
+        rungs: Rungs,
+        held_bytes_max: usize,
+    ) -> Self {
+        Self {
+            detector,
+            rungs,
+            held_bytes_max,
+            held: Vec::new(),
+            n_left: 0,
+            unsettled: Vec::new(),
+            marks: Vec::new(),
+            settled: Vec::new(),
+            replaced: VecDeque::new(),
+            refused: None,
+            ended: false,
+        }
+    }
+
+    /// Takes the next piece of text; `at_end`: it is the last one.
+    pub(super) fn push(&mut self, piece: &[u8], at_end: bool, catalogue: &Catalogue) -> Release {
+        if self.refused.is_some() || self.ended {
+            return Release::Text(Vec::new());
+        }
+        self.ended = at_end;
+        let Some(mut detector) = self.detector.take() else {
+            self.n_left += piece.len() as u64;
+            return Release::Same;
+        };
+        let was_empty = self.held.is_empty();
+        let n_pushed = self.n_left + (self.held.len() + piece.len()) as u64;
+        let (all, hold, intact) = self.detect(detector.as_mut(), piece, at_end, n_pushed);
+        if was_empty && hold == n_pushed && self.marks.is_empty() && intact {
+            self.n_left = n_pushed;
+            self.settle(all, at_end);
+            self.detector = (!at_end).then_some(detector);
+            return Release::Same;
+        }
+        self.held.extend_from_slice(piece);
+        if intact {
+            self.detector = (!at_end).then_some(detector);
+        } else {
+            self.meet_limit(LIMIT_DETECTOR, "exchange@1");
+        }
+        let mut out = Vec::new();
+        self.advance(all, hold, at_end || !intact, catalogue, &mut out);
+        if self.refused.is_none() && self.held_bytes_max < self.held.len() {
+            self.meet_limit(LIMIT_HELD_BYTES, "exchange@1");
+            self.advance(n_pushed, n_pushed, true, catalogue, &mut out);
+        }
+        if was_empty && out == piece && self.held.is_empty() {
+            Release::Same
+        } else {
+            Release::Text(out)
+        }
+    }
+
+    /// Offset up to which text has left or was replaced.
+    pub(super) fn n_left(&self) -> u64 {
+        self.n_left
+    }
+
+    /// Bytes of the channel that have arrived.
+    pub(super) fn n_pushed(&self) -> u64 {
+        self.n_left + self.held.len() as u64
+    }
+
+    /// Runs the detector: how far everything is known, how far what holds is known, and whether the detector survived.
+    fn detect(
+        &mut self,
+        detector: &mut dyn Detector,
+        piece: &[u8],
+        at_end: bool,
+        n_pushed: u64,
+    ) -> (u64, u64, bool) {
+        let (unsettled, marks, holding) =
+            (&mut self.unsettled, &mut self.marks, self.rungs.holding);
+        let mut report = |finding: Finding| {
+            unsettled.push(finding);
+            if holding.contains(finding.kind) {
+                marks.push(finding);
+            }
+        };
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            if !piece.is_empty() {
+                detector.push(piece, &mut report);
+            }
+            if at_end {
+                detector.finish(&mut report);
+                return (n_pushed, n_pushed);
+            }
+            (detector.pending(&KindSet::ALL), detector.pending(&holding))
+        }));
+        match ran {
+            Ok((all, hold)) => (all, hold, true),
+            Err(_) => (n_pushed, n_pushed, false),
+        }
+    }
+
+    /// A limit was met: from the first byte that has not left, nothing is known.
+    fn meet_limit(&mut self, kind: bartizan_core::kind::KindId, detector: &'static str) {
+        let finding = Finding {
+            span: Span::new(self.n_left, self.n_left + self.held.len() as u64),
+            kind,
+            detector,
+        };
+        self.unsettled.push(finding);
+        match self.rungs.action(kind) {
+            Action::Release => self.detector = None,
+            // Redacting what was not read would hide how much was not read: it is refused.
+            Action::Redact | Action::Refuse => {
+                self.marks.push(Finding { span: Span::new(self.n_left, u64::MAX), ..finding })
+            }
+        }
+    }
+
+    /// Lets leave what may leave, given that everything that starts before `all` is known, and everything that holds before `hold`.
+    fn advance(
+        &mut self,
+        all: u64,
+        hold: u64,
+        at_end: bool,
+        catalogue: &Catalogue,
+        out: &mut Vec<u8>,
+    ) {
+        let refusal = self.marks.iter().filter(|mark| self.refuses(mark)).min().copied();
+        let effective = refusal.filter(|mark| at_end || mark.span.start < all);
+        let limit = refusal.map_or(hold, |mark| hold.min(mark.span.start));
+        let before =
+            |mark: &&Finding| refusal.is_none_or(|refusal| mark.span.start < refusal.span.start);
+        let groups = group(self.marks.iter().filter(before).copied());
+        match effective {
+            Some(refusal) => {
+                self.release(refusal.span.start, &groups, true, catalogue, out);
+                self.settle_until(|finding| finding.span.start <= refusal.span.start);
+                self.unsettled.clear();
+                self.held = Vec::new();
+                self.detector = None;
+                self.refused = Some(refusal);
+            }
+            None => {
+                self.release(limit, &groups, at_end, catalogue, out);
+                self.settle(all, at_end);
+            }
+        }
+    }
+
+    fn refuses(&self, mark: &Finding) -> bool {
+        self.rungs.action(mark.kind) == Action::Refuse || mark.span.end == u64::MAX
+    }
+
+    /// Lets text below `limit` leave, groups replaced. A group that may still grow waits, and so does what follows it.
+    fn release(
+        &mut self,
+        limit: u64,
+        groups: &[Group],
+        closed: bool,
+        catalogue: &Catalogue,
+        out: &mut Vec<u8>,
+    ) {
+        let mut copied = self.n_left;
+        let mut stop = limit;
+        for group in groups.iter().filter(|group| group.span.start < limit) {
+            if !closed && limit <= group.span.end {
+                stop = group.span.start;
+                break;
+            }
+            out.extend_from_slice(self.held_bytes(copied, group.span.start));
+            out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes());
+            copied = group.span.end;
+            stop = limit.max(group.span.end);
+            self.replaced.push_back(group.span);
+        }
+        let stop = stop.min(self.n_left + self.held.len() as u64);
+        out.extend_from_slice(self.held_bytes(copied, stop));
+        let n_gone = usize::try_from(stop.saturating_sub(self.n_left))
+            .unwrap_or(usize::MAX)
+            .min(self.held.len());
+        self.held.drain(..n_gone);
+        self.n_left += n_gone as u64;
+        self.marks.retain(|mark| self.n_left < mark.span.end);
+    }
+
+    fn held_bytes(&self, from: u64, to: u64) -> &[u8] {
+        let index = |offset: u64| {
+            usize::try_from(offset.saturating_sub(self.n_left))
+                .unwrap_or(usize::MAX)
+                .min(self.held.len())
+        };
+        self.held.get(index(from)..index(to)).unwrap_or_default()
+    }
+
+    fn settle(&mut self, all: u64, at_end: bool) {
+        if !self.unsettled.is_empty() {
+            self.settle_until(|finding| at_end || finding.span.start < all);
+        }
+    }
+
+    fn settle_until(&mut self, ready: impl Fn(&Finding) -> bool) {
+        self.unsettled.sort_unstable();
+        let n_ready = self.unsettled.iter().take_while(|finding| ready(finding)).count();
+        self.settled.extend(self.unsettled.drain(..n_ready));
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel")
+            .field("n_left", &self.n_left)
+            .field("n_held", &self.held.len())
+            .field("refused", &self.refused)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,120 @@
+//! What was found in one exchange, with what was decided about it.
+use bartizan_core::detect::Finding;
+use bartizan_core::evidence::{Direction, Source};
+use bartizan_core::kind::{Catalogue, Extent, KindId, KindSet};
+use bartizan_core::span::Span;
+use bartizan_policy::{Action, Ladder};
+use std::collections::BTreeMap;
+
+/// One finding, placed and judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) finding: Finding,
+    pub(super) source: Source,
+    pub(super) direction: Direction,
+    /// `messages[2].content`
+    pub(super) place: String,
+    pub(super) action: Action,
+}
+
+/// Bits of a leaf's verdict.
+pub(super) mod bits {
+    pub(in crate::exchange) const INPUT_FOUND: u64 = 1;
+    pub(in crate::exchange) const INPUT_REDACTED: u64 = 1 << 1;
+    pub(in crate::exchange) const INPUT_REFUSED: u64 = 1 << 2;
+    pub(in crate::exchange) const OUTPUT_FOUND: u64 = 1 << 3;
+    pub(in crate::exchange) const OUTPUT_REDACTED: u64 = 1 << 4;
+    pub(in crate::exchange) const OUTPUT_REFUSED: u64 = 1 << 5;
+    pub(in crate::exchange) const STREAM: u64 = 1 << 6;
+    pub(in crate::exchange) const UNSCANNED: u64 = 1 << 7;
+}
+
+/// The verdict bits that these findings set.
+pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
+    list.iter().fold(0, |bits, judged| {
+        bits | match (judged.direction, judged.action) {
+            (Direction::Input, Action::Release) => bits::INPUT_FOUND,
+            (Direction::Input, Action::Redact) => bits::INPUT_FOUND | bits::INPUT_REDACTED,
+            (Direction::Input, Action::Refuse) => bits::INPUT_FOUND | bits::INPUT_REFUSED,
+            (Direction::Output, Action::Release) => bits::OUTPUT_FOUND,
+            (Direction::Output, Action::Redact) => bits::OUTPUT_FOUND | bits::OUTPUT_REDACTED,
+            (Direction::Output, Action::Refuse) => bits::OUTPUT_FOUND | bits::OUTPUT_REFUSED,
+        }
+    })
+}
+
+/// Kinds and counts, as the header says them: `pii.card=1, secret.jwt=2`.
+pub(super) fn summary(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for judged in list.iter().filter(|judged| judged.direction == direction) {
+        *counts.entry(catalogue.info(judged.finding.kind).name).or_default() += 1;
+    }
+    counts.iter().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Which kinds may not simply pass, for one source.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rungs {
+    /// Kinds that are redacted or refused.
+    pub(super) holding: KindSet,
+    /// Of these, the ones that are refused.
+    refusing: KindSet,
+}
+
+impl Rungs {
+    /// The rungs of text that is released while it is still arriving. What would take away a whole part is refused:
+    /// the part's beginning is out already.
+    pub(super) fn of_stream(ladder: &Ladder, source: Source, catalogue: &Catalogue) -> Self {
+        let holding = ladder.holding(source);
+        let refuses = |(kind, info): &(KindId, &'static bartizan_core::kind::KindInfo)| match ladder
+            .action(source, *kind)
+        {
+            Action::Release => false,
+            Action::Redact => info.extent == Extent::Part,
+            Action::Refuse => true,
+        };
+        Self { holding, refusing: catalogue.iter().filter(refuses).map(|(kind, _)| kind).collect() }
+    }
+
+    pub(super) fn action(&self, kind: KindId) -> Action {
+        match (self.refusing.contains(kind), self.holding.contains(kind)) {
+            (true, _) => Action::Refuse,
+            (false, true) => Action::Redact,
+            (false, false) => Action::Release,
+        }
+    }
+}
+
+/// Overlapping or touching findings, replaced by one placeholder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) span: Span,
+    /// The kind of its longest finding: it names the placeholder.
+    pub(super) kind: KindId,
+    longest: u64,
+}
+
+/// Merges findings into groups. A pure function of the set: order does not matter.
+pub(super) fn group(findings: impl Iterator<Item = Finding>) -> Vec<Group> {
+    let mut sorted: Vec<Finding> = findings.collect();
+    sorted.sort_unstable();
+    let mut groups: Vec<Group> = Vec::new();
+    for finding in sorted {
+        let (span, kind, longest) = (finding.span, finding.kind, finding.span.len());
+        match groups.last_mut() {
+            Some(last) if span.start <= last.span.end => {
+                last.span.end = last.span.end.max(span.end);
+                if (last.longest, kind) < (longest, last.kind) {
+                    (last.kind, last.longest) = (kind, longest);
+                }
+            }
+            _ => groups.push(Group { span, kind, longest }),
+        }
+    }
+    groups
+}
+
+/// What stands where something was taken away: `[redacted:pii.card]`.
+pub(super) fn placeholder(kind: KindId, catalogue: &Catalogue) -> String {
+    format!("[redacted:{}]", catalogue.info(kind).name)
+}

@@ -1,0 +1,170 @@
+//! What an exchange leaves in the ledger: the INTENT before, the OUTCOME after, evidence beside both.
+use super::findings::Judged;
+use super::{Call, Guard};
+use bartizan_core::digest::Digest;
+use bartizan_core::json::encode_into;
+use bartizan_core::kind::Catalogue;
+use bartizan_core::record::{
+    Draft, Leaf, NAME_BYTES_MAX, Outcome, Payload, RecordId, RecordKind, Slot,
+};
+use bartizan_policy::Action;
+use std::fmt::Write as _;
+
+/// The version of the evidence payload's JSON.
+const EVIDENCE_PAYLOAD_VERSION: u32 = 1;
+
+/// What both records of an exchange say of it.
+#[derive(Clone, Debug)]
+pub(super) struct Identity {
+    pub(super) record: RecordId,
+    pub(super) key_id: String,
+    pub(super) route: String,
+    pub(super) roles: Vec<String>,
+    pub(super) policy: Digest,
+}
+
+impl Identity {
+    pub(super) fn new(guard: &Guard, call: &Call<'_>) -> Self {
+        Self {
+            record: call.record,
+            key_id: call.key_id.to_owned(),
+            route: call.route.name.clone(),
+            roles: call.roles.iter().map(ToOwned::to_owned).collect(),
+            policy: guard.policy.digest(),
+        }
+    }
+
+    pub(super) fn intent(
+        &self,
+        unix_ms: u64,
+        verdict: u64,
+        released: Option<Vec<u8>>,
+        evidence: Vec<u8>,
+    ) -> Draft {
+        let leaf = Leaf {
+            key_id: Some(short(&self.key_id)),
+            route: Some(short(&self.route)),
+            policy: Some(self.policy),
+            verdict,
+            ..Leaf::new(self.record, RecordKind::Intent, unix_ms)
+        };
+        Draft { leaf, payloads: payloads(released, evidence) }
+    }
+
+    pub(super) fn outcome(
+        &self,
+        unix_ms: u64,
+        ended: &Ended,
+        released: Option<Vec<u8>>,
+        evidence: Vec<u8>,
+    ) -> Draft {
+        let leaf = Leaf {
+            policy: Some(self.policy),
+            verdict: ended.verdict,
+            tokens: ended.tokens,
+            outcome: Some(ended.outcome),
+            ..Leaf::new(self.record, RecordKind::Outcome, unix_ms)
+        };
+        Draft { leaf, payloads: payloads(released, evidence) }
+    }
+
+    /// The evidence payload: who asked, what was seen, what was decided. Enough to judge again.
+    pub(super) fn evidence(
+        &self,
+        list: &[Judged],
+        catalogue: &Catalogue,
+        reason: Option<&str>,
+    ) -> Vec<u8> {
+        let mut out = String::with_capacity(160 + 160 * list.len());
+        let written = write!(
+            out,
+            "{{\"version\":{EVIDENCE_PAYLOAD_VERSION},\"policy\":\"{}\",\"reason\":",
+            self.policy
+        );
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+        match reason {
+            Some(reason) => string(reason, &mut out),
+            None => out.push_str("null"),
+        }
+        out.push_str(",\"evidence\":[{\"type\":\"caller\",\"key\":");
+        string(&self.key_id, &mut out);
+        out.push_str(",\"roles\":[");
+        for (index, role) in self.roles.iter().enumerate() {
+            if 0 < index {
+                out.push(',');
+            }
+            string(role, &mut out);
+        }
+        out.push_str("],\"route\":");
+        string(&self.route, &mut out);
+        out.push('}');
+        for judged in list {
+            finding(judged, catalogue, &mut out);
+        }
+        out.push_str("],\"actions\":[");
+        for (index, judged) in list.iter().enumerate() {
+            let comma = if 0 < index { "," } else { "" };
+            let action = match judged.action {
+                Action::Release => "release",
+                Action::Redact => "redact",
+                Action::Refuse => "refuse",
+            };
+            out.push_str(&format!("{comma}\"{action}\""));
+        }
+        out.push_str("]}");
+        out.into_bytes()
+    }
+}
+
+/// How an exchange ended, as its leaf says it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) verdict: u64,
+    pub(super) tokens: Option<(u64, u64)>,
+}
+
+fn payloads(released: Option<Vec<u8>>, evidence: Vec<u8>) -> Vec<Payload> {
+    let released = released.map(|bytes| Payload { slot: Slot::Released, bytes });
+    released.into_iter().chain([Payload { slot: Slot::Evidence, bytes: evidence }]).collect()
+}
+
+fn finding(judged: &Judged, catalogue: &Catalogue, out: &mut String) {
+    out.push_str(",{\"type\":\"finding\",\"detector\":");
+    string(judged.finding.detector, out);
+    out.push_str(",\"kind\":");
+    string(catalogue.info(judged.finding.kind).name, out);
+    out.push_str(",\"source\":");
+    string(judged.source.name(), out);
+    out.push_str(",\"direction\":");
+    string(
+        if judged.direction == bartizan_core::evidence::Direction::Input {
+            "input"
+        } else {
+            "output"
+        },
+        out,
+    );
+    out.push_str(",\"place\":");
+    string(&judged.place, out);
+    out.push_str(&format!(
+        ",\"span\":{{\"start\":{},\"end\":{}}}}}",
+        judged.finding.span.start, judged.finding.span.end
+    ));
+}
+
+pub(super) fn string(text: &str, out: &mut String) {
+    let mut bytes = Vec::with_capacity(text.len() + 2);
+    encode_into(text.as_bytes(), &mut bytes);
+    out.push('"');
+    out.push_str(&String::from_utf8_lossy(&bytes));
+    out.push('"');
+}
+
+/// A name as a leaf has room for it. Configuration refuses longer ones; this keeps a record writable whatever happens.
+fn short(name: &str) -> String {
+    name.char_indices()
+        .take_while(|(at, c)| at + c.len_utf8() <= NAME_BYTES_MAX)
+        .map(|(_, c)| c)
+        .collect()
+}

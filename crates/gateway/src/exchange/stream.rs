@@ -1,0 +1,563 @@
+//! An answer that comes as an event stream, released while it arrives.
+//!
+//! Text leaves through its channel. Tool calls wait until they are whole. Whatever carries a `finish_reason`, and all that follows it, waits in
+//! the tail until the OUTCOME is durable: clients act on it before `[DONE]`.
+use super::answer::{Answer, Failure};
+use super::choice::{Choice, Fate, safe_path};
+use super::document::{plain_digits, scan_text};
+use super::findings::{Judged, Rungs, bits, group, placeholder, summary, verdict_bits};
+use super::plain::{tokens, unread_field};
+use super::record::{Ended, string};
+use crate::sse::{Deframer, Event, SseError, write_event};
+use bartizan_core::detect::Finding;
+use bartizan_core::evidence::{Direction, Source};
+use bartizan_core::json::{Doc, NodeKind, Splice, Value, raw_range, splice};
+use bartizan_core::kind::{KindId, LIMIT_EVENT_BYTES, LIMIT_FINDINGS, LIMIT_TIME};
+use bartizan_core::record::{Draft, Outcome};
+use bartizan_core::span::Span;
+use bartizan_policy::Action;
+
+/// Short strings that stand outside the text (ids, names) and were found clean, kept so that they are not scanned again with every event.
+const CLEAN_VALUES_MAX: usize = 24;
+/// Longer strings are not worth keeping.
+const CLEAN_VALUE_BYTES_MAX: usize = 128;
+
+/// Whether the shell may go on reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamState {
+    /// More bytes of the upstream are wanted.
+    Open,
+    /// All that may leave without a durable OUTCOME has left.
+    Sealed,
+}
+
+/// Releases one event stream.
+#[derive(Debug)]
+pub struct StreamGuard {
+    deframer: Deframer,
+    stream: Stream,
+}
+
+impl StreamGuard {
+    pub(super) fn new(answer: Answer) -> Self {
+        let deframer = Deframer::new(answer.guard.limits.event_bytes_max);
+        Self { deframer, stream: Stream::new(answer) }
+    }
+
+    /// The exchange's name.
+    pub fn record(&self) -> bartizan_core::record::RecordId {
+        self.stream.answer.record()
+    }
+
+    /// Takes the next bytes of the upstream and appends to `out` what may leave.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> StreamState {
+        if self.stream.ended.is_none() {
+            let started_us = self.stream.answer.guard.clock.monotonic_us();
+            self.deframer.push(bytes);
+            self.drain(false, out);
+            self.stream.count_time(started_us, out);
+        }
+        self.state()
+    }
+
+    /// Ends the stream: the upstream's body is over, or `failure` stopped it. Always leaves the guard sealed.
+    pub fn end(&mut self, failure: Option<Failure>, out: &mut Vec<u8>) -> StreamState {
+        if self.stream.ended.is_none() && failure.is_none() {
+            self.drain(true, out);
+        }
+        if self.stream.ended.is_none() {
+            match failure {
+                None if self.stream.all_finished() => self.stream.complete(out),
+                None => self.stream.fail(Failure::Broken, out),
+                Some(failure) => self.stream.fail(failure, out),
+            }
+        }
+        self.state()
+    }
+
+    fn drain(&mut self, at_end: bool, out: &mut Vec<u8>) {
+        while self.stream.ended.is_none() {
+            match self.deframer.next_event(at_end) {
+                Ok(Some(event)) => self.stream.event(&event, out),
+                Ok(None) => return,
+                Err(SseError::EventTooLong { .. }) => {
+                    return self.stream.limit(LIMIT_EVENT_BYTES, Failure::TooLarge, out);
+                }
+            }
+        }
+    }
+
+    fn state(&self) -> StreamState {
+        if self.stream.ended.is_some() { StreamState::Sealed } else { StreamState::Open }
+    }
+
+    /// How the stream ended; [`Outcome::Interrupted`] while it is open.
+    pub fn ended(&self) -> Outcome {
+        self.stream.ended.unwrap_or(Outcome::Interrupted)
+    }
+
+    /// The OUTCOME, once sealed. It must be durable before [`StreamGuard::tail`] leaves.
+    pub fn outcome(&mut self, unix_ms: u64) -> Draft {
+        self.stream.outcome(unix_ms)
+    }
+
+    /// What leaves after the OUTCOME is durable: tool calls, `finish_reason`, usage, the findings, `[DONE]`.
+    pub fn tail(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.stream.tail)
+    }
+
+    /// What leaves instead when the OUTCOME cannot be made durable.
+    pub fn unrecorded(&mut self) -> Vec<u8> {
+        self.stream.tail.clear();
+        let message = "the answer cannot be recorded, so its end is not released; tell the gateway's operator";
+        let reply = crate::reply::Reply {
+            record: Some(self.record()),
+            ..crate::reply::Reply::new(503, "audit_unavailable", message)
+        };
+        let mut out = Vec::new();
+        write_event(&reply.body(), &mut out);
+        out
+    }
+}
+
+/// The state of one stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) answer: Answer,
+    pub(super) rungs: Rungs,
+    pub(super) choices: Vec<Choice>,
+    /// `id`, `created` and `model` as the first event wrote them, for events of our own.
+    head: Option<[Vec<u8>; 3]>,
+    clean: Vec<Vec<u8>>,
+    usage: Option<(u64, u64)>,
+    pub(super) tail: Vec<u8>,
+    pub(super) ended: Option<Outcome>,
+    failure: Option<Failure>,
+    spent_us: u64,
+    n_text_bytes: usize,
+    /// Something was refused that stands in no choice: nothing more leaves, whichever choices were still to come.
+    is_refused_whole: bool,
+}
+
+impl Stream {
+    fn new(answer: Answer) -> Self {
+        let rungs = Rungs::of_stream(&answer.ladder, Source::Model, &answer.catalogue);
+        Self {
+            answer,
+            rungs,
+            choices: Vec::new(),
+            head: None,
+            clean: Vec::new(),
+            usage: None,
+            tail: Vec::new(),
+            ended: None,
+            failure: None,
+            spent_us: 0,
+            n_text_bytes: 0,
+            is_refused_whole: false,
+        }
+    }
+
+    fn count_time(&mut self, started_us: u64, out: &mut Vec<u8>) {
+        self.spent_us += self.answer.guard.clock.monotonic_us().saturating_sub(started_us);
+        if self.ended.is_none()
+            && self.answer.guard.limits.guard_ms.saturating_mul(1000) < self.spent_us
+        {
+            self.spent_us = 0;
+            self.limit(LIMIT_TIME, Failure::TooLarge, out);
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        let Some(data) = event.data.as_deref() else {
+            // A comment keeps the connection alive; its text is nobody's business.
+            out.extend_from_slice(b":\n\n");
+            return;
+        };
+        if data == b"[DONE]" {
+            return self.complete(out);
+        }
+        if data.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.chunk(event, data, out) {
+            self.fail(failure, out);
+        } else if self.ended.is_none() && self.all_refused() {
+            self.complete(out);
+        }
+    }
+
+    fn chunk(&mut self, event: &Event<'_>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        let doc =
+            Doc::read(data, self.answer.guard.limits.json()).map_err(|_| Failure::Malformed)?;
+        if doc.root().kind() != NodeKind::Object {
+            return Err(Failure::Malformed);
+        }
+        let mut edits = Vec::new();
+        let mut fates = Vec::new();
+        let mut is_error = false;
+        for (key, value) in doc.root().members() {
+            self.value(key, Source::Model, &mut edits);
+            match &*key.text().unwrap_or_default() {
+                b"choices" => {
+                    for choice in value.items() {
+                        fates.push(self.choice(choice, &mut edits, out)?);
+                    }
+                }
+                name => {
+                    if let Some(kind) = unread_field(name, value) {
+                        self.note(kind, value.raw().len());
+                    }
+                    if name == b"usage" {
+                        self.usage = tokens(value).or(self.usage);
+                    }
+                    is_error |= name == b"error" && !value.is_null();
+                    value
+                        .descendants()
+                        .for_each(|node| self.value(node, Source::Model, &mut edits));
+                }
+            }
+        }
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        if is_error {
+            return Err(Failure::Broken);
+        }
+        if self.head.is_none() {
+            self.head = Some(head(doc.root(), &edits));
+        }
+        self.emit(event, data, edits, fates, out);
+        Ok(())
+    }
+
+    /// Sends an edited event where it belongs.
+    fn emit(
+        &mut self,
+        event: &Event<'_>,
+        data: &[u8],
+        edits: Vec<Splice>,
+        fates: Vec<Fate>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut to_tail = fates.is_empty() && self.choices.iter().any(Choice::is_finished);
+        let n_refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused)).count();
+        let has_usage = fates.is_empty();
+        if 0 < n_refused && n_refused == fates.len() && !has_usage {
+            return;
+        }
+        for fate in fates {
+            match fate {
+                Fate::Calls(at, pieces) => {
+                    if let Some(choice) = self.choices.get_mut(at) {
+                        choice.calls.wait(data, edits, pieces);
+                    }
+                    return self.check_calls(at, out);
+                }
+                Fate::Finished => to_tail = true,
+                Fate::Live | Fate::Refused | Fate::RefusedNow => {}
+            }
+        }
+        let target = if to_tail { &mut self.tail } else { out };
+        match (event.bare, edits.is_empty()) {
+            (Some(_), true) => target.extend_from_slice(event.raw),
+            (Some((start, end)), false) => {
+                target.extend_from_slice(event.raw.get(..start).unwrap_or_default());
+                target.extend_from_slice(&splice(data, edits));
+                target.extend_from_slice(event.raw.get(end..).unwrap_or_default());
+            }
+            (None, _) => write_event(&splice(data, edits), target),
+        }
+    }
+
+    /// Scans one string, key or number that is not part of a channel.
+    pub(super) fn value(&mut self, node: Value<'_>, source: Source, edits: &mut Vec<Splice>) {
+        if !self.answer.guard.scan {
+            return;
+        }
+        let found = match (node.kind(), node.text()) {
+            (NodeKind::String | NodeKind::Key, Some(text)) => {
+                let inner = node.inner().unwrap_or_default();
+                if inner.is_empty() || self.clean.iter().any(|clean| clean == inner) {
+                    return;
+                }
+                let found = scan_text(&self.answer.guard, &text);
+                if found.is_empty() {
+                    self.keep_clean(inner);
+                }
+                found
+            }
+            (NodeKind::Number, _) => plain_digits(node.raw())
+                .map(|digits| scan_text(&self.answer.guard, &digits))
+                .unwrap_or_default(),
+            _ => return,
+        };
+        let rungs = if source == Source::Model {
+            self.rungs
+        } else {
+            Rungs::of_stream(&self.answer.ladder, source, &self.answer.catalogue)
+        };
+        let mut redacted = Vec::new();
+        for finding in found {
+            let action = rungs.action(finding.kind);
+            self.found(finding, source, "value".to_owned(), action);
+            match action {
+                Action::Release => {}
+                Action::Redact => redacted.push(finding),
+                Action::Refuse => self.refuse_all(),
+            }
+        }
+        edits.extend(self.redact(node, redacted));
+    }
+
+    fn redact(&self, node: Value<'_>, redacted: Vec<Finding>) -> Vec<Splice> {
+        let Some(inner) = node.inner() else {
+            let number = Splice { range: node.range(), with: b"null".to_vec() };
+            return redacted.first().map(|_| number).into_iter().collect();
+        };
+        let at = node.inner_range().start;
+        let edit = |group: super::findings::Group| {
+            let span = usize::try_from(group.span.start).unwrap_or(usize::MAX)
+                ..usize::try_from(group.span.end).unwrap_or(usize::MAX);
+            let range = raw_range(inner, span);
+            Splice {
+                range: range.start + at..range.end + at,
+                with: placeholder(group.kind, &self.answer.catalogue).into_bytes(),
+            }
+        };
+        group(redacted.into_iter()).into_iter().map(edit).collect()
+    }
+
+    fn keep_clean(&mut self, inner: &[u8]) {
+        if inner.len() <= CLEAN_VALUE_BYTES_MAX {
+            if CLEAN_VALUES_MAX <= self.clean.len() {
+                self.clean.remove(0);
+            }
+            self.clean.push(inner.to_vec());
+        }
+    }
+
+    /// Notes one finding.
+    pub(super) fn found(
+        &mut self,
+        finding: Finding,
+        source: Source,
+        place: String,
+        action: Action,
+    ) {
+        if self.answer.judged.len() < self.answer.guard.limits.findings_max {
+            self.answer.judged.push(Judged {
+                finding,
+                source,
+                direction: Direction::Output,
+                place,
+                action,
+            });
+        } else if self.answer.judged.len() == self.answer.guard.limits.findings_max {
+            let action = self.rungs.action(LIMIT_FINDINGS);
+            let finding =
+                Finding { span: Span::new(0, 0), kind: LIMIT_FINDINGS, detector: "exchange@1" };
+            self.answer.judged.push(Judged {
+                finding,
+                source,
+                direction: Direction::Output,
+                place: String::new(),
+                action,
+            });
+            if action != Action::Release {
+                self.refuse_all();
+            }
+        }
+    }
+
+    /// Notes content that was not read, or a limit. Whether the stream may go on.
+    pub(super) fn note(&mut self, kind: KindId, n_bytes: usize) -> bool {
+        let action = match self.rungs.action(kind) {
+            Action::Release => Action::Release,
+            _ => Action::Refuse,
+        };
+        if self.answer.guard.scan {
+            let finding =
+                Finding { span: Span::new(0, n_bytes as u64), kind, detector: "exchange@1" };
+            self.found(finding, Source::Model, String::new(), action);
+            if action == Action::Refuse {
+                self.refuse_all();
+            }
+        }
+        action == Action::Release
+    }
+
+    /// A limit of the guard was met. What policy releases all the same still cannot be read on, and ends in `failure`.
+    fn limit(&mut self, kind: KindId, failure: Failure, out: &mut Vec<u8>) {
+        let released = self.note(kind, 0);
+        if self.all_refused() {
+            self.complete(out);
+        } else if kind != LIMIT_TIME || !released {
+            self.fail(failure, out);
+        }
+    }
+
+    fn check_calls(&mut self, at: usize, out: &mut Vec<u8>) {
+        let n_bytes = self.choices.get(at).map_or(0, |choice| choice.calls.n_bytes());
+        if self.answer.guard.limits.tool_call_bytes_max < n_bytes {
+            self.limit(bartizan_core::kind::LIMIT_TOOL_CALL_BYTES, Failure::TooLarge, out);
+        }
+    }
+
+    /// Counts text that is kept for the record.
+    pub(super) fn count_text(&mut self, n_bytes: usize) -> Result<(), Failure> {
+        self.n_text_bytes += n_bytes;
+        if self.answer.guard.limits.stream_bytes_max < self.n_text_bytes {
+            Err(Failure::TooLarge)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Every choice ends here, those that never began included.
+    pub(super) fn refuse_all(&mut self) {
+        if self.choices.is_empty() {
+            self.choices.push(Choice::new(0));
+        }
+        self.is_refused_whole = true;
+        self.tail.clear();
+        self.choices.iter_mut().for_each(Choice::refuse);
+    }
+
+    fn all_finished(&self) -> bool {
+        !self.choices.is_empty() && self.choices.iter().all(Choice::is_finished)
+    }
+
+    /// Whether nothing more can come: every choice that was asked for has ended, one of them by refusal.
+    fn all_refused(&self) -> bool {
+        let all_known = self.answer.facts.n_choices <= self.choices.len() as u64;
+        let refused = self.choices.iter().any(Choice::is_refused);
+        self.is_refused_whole || (refused && all_known && self.all_finished())
+    }
+
+    /// The upstream said all that it will say.
+    fn complete(&mut self, out: &mut Vec<u8>) {
+        if self.choices.is_empty() {
+            return self.fail(Failure::Malformed, out);
+        }
+        for at in 0..self.choices.len() {
+            if let Err(failure) = self.finish_choice(at, out) {
+                return self.fail(failure, out);
+            }
+        }
+        let refused: Vec<u64> = self
+            .choices
+            .iter()
+            .filter(|choice| choice.is_refused())
+            .map(|choice| choice.index)
+            .collect();
+        for &index in &refused {
+            let event = self.own_event(&format!("{{\"index\":{index},\"delta\":{{}},\"logprobs\":null,\"finish_reason\":\"content_filter\"}}"));
+            write_event(&event, &mut self.tail);
+        }
+        self.write_findings();
+        write_event(b"[DONE]", &mut self.tail);
+        self.ended = Some(if refused.is_empty() { Outcome::Completed } else { Outcome::Refused });
+    }
+
+    /// The stream cannot go on. Text that was decided leaves, calls that were not whole do not.
+    pub(super) fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+        for at in 0..self.choices.len() {
+            if failure == Failure::ClientGone || self.flush(at, out).is_err() {
+                break;
+            }
+        }
+        self.tail.clear();
+        if failure != Failure::ClientGone {
+            self.write_findings();
+            write_event(&failure.reply(self.answer.record()).body(), &mut self.tail);
+        }
+        self.failure = Some(failure);
+        self.ended = Some(failure.outcome());
+    }
+
+    fn write_findings(&mut self) {
+        let findings = summary(&self.answer.judged, Direction::Output, &self.answer.catalogue);
+        if !findings.is_empty() {
+            self.tail.extend_from_slice(b": x-bartizan-findings ");
+            self.tail.extend_from_slice(findings.as_bytes());
+            self.tail.extend_from_slice(b"\n\n");
+        }
+    }
+
+    /// An event of our own, with one choice.
+    pub(super) fn own_event(&self, choice: &str) -> Vec<u8> {
+        let unknown = [b"\"\"".to_vec(), b"0".to_vec(), b"\"\"".to_vec()];
+        let [id, created, model] = self.head.as_ref().unwrap_or(&unknown);
+        let mut out = b"{\"id\":".to_vec();
+        out.extend_from_slice(id);
+        out.extend_from_slice(b",\"object\":\"chat.completion.chunk\",\"created\":");
+        out.extend_from_slice(created);
+        out.extend_from_slice(b",\"model\":");
+        out.extend_from_slice(model);
+        out.extend_from_slice(b",\"choices\":[");
+        out.extend_from_slice(choice.as_bytes());
+        out.extend_from_slice(b"]}");
+        out
+    }
+
+    fn outcome(&mut self, unix_ms: u64) -> Draft {
+        let outcome = self.ended.unwrap_or(Outcome::Interrupted);
+        let verdict = self.answer.verdict | bits::STREAM | verdict_bits(&self.answer.judged);
+        let ended = Ended { outcome, verdict, tokens: self.usage };
+        let refusal = self.answer.reason();
+        let reason = refusal
+            .as_deref()
+            .or(self.failure.map(|failure| failure.reply(self.answer.record()).code));
+        let evidence =
+            self.answer.identity.evidence(&self.answer.judged, &self.answer.catalogue, reason);
+        let released = self.released();
+        self.answer.identity.outcome(unix_ms, &ended, Some(released), evidence)
+    }
+
+    /// The released text as the record keeps it: one string per channel, put together.
+    fn released(&self) -> Vec<u8> {
+        let mut out = String::from("{\"stream\":true,\"choices\":[");
+        for (at, choice) in self.choices.iter().enumerate() {
+            if 0 < at {
+                out.push(',');
+            }
+            out.push_str(&format!("{{\"index\":{},\"finish_reason\":", choice.index));
+            match (choice.is_refused(), &choice.finish) {
+                (true, _) => out.push_str("\"content_filter\""),
+                (false, Some(finish)) => string(&String::from_utf8_lossy(finish), &mut out),
+                (false, None) => out.push_str("null"),
+            }
+            out.push_str(",\"text\":{");
+            for (index, (path, text)) in choice.texts().enumerate() {
+                if 0 < index {
+                    out.push(',');
+                }
+                string(&safe_path(path), &mut out);
+                out.push(':');
+                string(&String::from_utf8_lossy(text), &mut out);
+            }
+            out.push_str("}}");
+        }
+        out.push_str("]}");
+        out.into_bytes()
+    }
+}
+
+/// What our own events repeat of the upstream's, where it is clean and of the right type.
+fn head(root: Value<'_>, edits: &[Splice]) -> [Vec<u8>; 3] {
+    let clean = |name: &str, kind: NodeKind, default: &[u8]| {
+        let value = root.get(name).filter(|value| value.kind() == kind);
+        let edited = |value: &Value<'_>| {
+            edits.iter().any(|edit| {
+                value.range().start <= edit.range.start && edit.range.end <= value.range().end
+            })
+        };
+        value.filter(|value| !edited(value)).map_or(default.to_vec(), |value| value.raw().to_vec())
+    };
+    [
+        clean("id", NodeKind::String, b"\"\""),
+        clean("created", NodeKind::Number, b"0"),
+        clean("model", NodeKind::String, b"\"\""),
+    ]
+}

@@ -1,0 +1,211 @@
+//! The body of an answer: whole, or a stream that is judged while the caller reads it.
+//!
+//! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
+//! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
+use super::ticket::{GuardCrashed, Ticket};
+use super::upstream::UpstreamBody;
+use crate::exchange::{Failure, StreamState};
+use bartizan_core::clock::Clock;
+use bartizan_core::record::{Leaf, Recorded};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// What hyper sends to the caller.
+pub(super) enum ReplyBody {
+    Whole(Option<Bytes>),
+    Stream(Box<StreamBody>),
+}
+
+impl ReplyBody {
+    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self::Whole(Some(bytes.into()).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = match self.get_mut() {
+            Self::Whole(bytes) => bytes.take(),
+            Self::Stream(stream) => ready!(stream.poll_next(cx)),
+        };
+        Poll::Ready(next.map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(bytes) => bytes.is_none(),
+            Self::Stream(stream) => matches!(stream.stage, Stage::Done),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+enum Stage {
+    /// Chunks come in, judged text goes out.
+    Open(UpstreamBody),
+    /// The OUTCOME is on its way to the disk.
+    Recording(Recorded, Leaf),
+    /// All is said.
+    Done,
+}
+
+/// A guarded stream.
+pub(super) struct StreamBody {
+    ticket: Ticket,
+    stage: Stage,
+    /// Judged bytes that are not sent yet.
+    out: Vec<u8>,
+    times: Times,
+    clock: Arc<dyn Clock>,
+    sent: Arc<super::Shared>,
+}
+
+/// The time limits of a stream. The timer is set once and looked at again when it rings: most chunks never touch it.
+struct Times {
+    between: Duration,
+    total_at: Instant,
+    last_at: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Times {
+    fn next_at(&self) -> (Instant, Failure) {
+        let stalled_at = self.last_at + self.between;
+        if self.total_at <= stalled_at {
+            (self.total_at, Failure::TotalTimeout)
+        } else {
+            (stalled_at, Failure::BetweenChunksTimeout)
+        }
+    }
+
+    /// Ready with the limit that was hit.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        loop {
+            let (at, failure) = self.next_at();
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            ready!(timer.as_mut().poll(cx));
+            if at <= Instant::now() {
+                return Poll::Ready(failure);
+            }
+            timer.as_mut().reset(at);
+        }
+    }
+}
+
+impl StreamBody {
+    /// `ticket` must be at its stream.
+    pub(super) fn new(
+        shared: &Arc<super::Shared>,
+        ticket: Ticket,
+        upstream: UpstreamBody,
+        between: Duration,
+        total_at: Instant,
+    ) -> Self {
+        let times = Times { between, total_at, last_at: Instant::now(), timer: None };
+        let (clock, sent) = (Arc::clone(&shared.clock), Arc::clone(shared));
+        Self { ticket, stage: Stage::Open(upstream), out: Vec::new(), times, clock, sent }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match &mut self.stage {
+                Stage::Open(upstream) => match upstream.poll_chunk(cx) {
+                    Poll::Ready(Some(Ok(chunk))) => {
+                        self.times.last_at = Instant::now();
+                        self.push(&chunk);
+                    }
+                    Poll::Ready(Some(Err(failure))) => self.end(Some(failure)),
+                    Poll::Ready(None) => self.end(None),
+                    Poll::Pending => {
+                        let failure = ready!(self.times.poll(cx));
+                        self.end(Some(failure));
+                    }
+                },
+                Stage::Recording(recorded, _) => {
+                    // Judged text does not wait for the disk, only the end does.
+                    match recorded.as_mut().poll(cx) {
+                        Poll::Ready(result) => self.finish(result.map(|_| ())),
+                        Poll::Pending if self.out.is_empty() => return Poll::Pending,
+                        Poll::Pending => {}
+                    }
+                }
+                Stage::Done if self.out.is_empty() => return Poll::Ready(None),
+                Stage::Done => {}
+            }
+            if !self.out.is_empty() {
+                let bytes = Bytes::from(std::mem::take(&mut self.out));
+                self.sent
+                    .metrics
+                    .bytes_out
+                    .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
+                return Poll::Ready(Some(bytes));
+            }
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8]) {
+        let out = &mut self.out;
+        match self.ticket.guard(|guard| guard.push(chunk, out)) {
+            Ok(StreamState::Open) => {}
+            // A refusal: the rest of the answer is of no interest, and dropping its body cancels the call.
+            Ok(StreamState::Sealed) => self.seal(),
+            Err(GuardCrashed) => self.crash(),
+        }
+    }
+
+    fn end(&mut self, failure: Option<Failure>) {
+        if let Stage::Open(upstream) = std::mem::replace(&mut self.stage, Stage::Done)
+            && failure.is_none()
+        {
+            upstream.recycle(self.clock.monotonic_us());
+        }
+        let out = &mut self.out;
+        match self.ticket.guard(|guard| guard.end(failure, out)) {
+            Ok(_) => self.seal(),
+            Err(GuardCrashed) => self.crash(),
+        }
+    }
+
+    fn seal(&mut self) {
+        match self.ticket.seal() {
+            Ok((recorded, leaf)) => self.stage = Stage::Recording(recorded, leaf),
+            Err(GuardCrashed) => self.crash(),
+        }
+    }
+
+    fn finish(&mut self, result: Result<(), bartizan_core::record::RecordError>) {
+        if let Stage::Recording(_, leaf) = std::mem::replace(&mut self.stage, Stage::Done) {
+            let words = self.ticket.last_words(result.map_err(|error| (error, leaf)));
+            self.out.extend_from_slice(&words);
+        }
+    }
+
+    /// What a crashed guard had not released is thrown away; the caller is told in the stream's own form.
+    fn crash(&mut self) {
+        self.stage = Stage::Done;
+        self.out.clear();
+        self.out.extend_from_slice(b"data: ");
+        self.out.extend_from_slice(&self.ticket.crash_reply().body());
+        self.out.extend_from_slice(b"\n\n");
+    }
+}

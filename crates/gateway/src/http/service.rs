@@ -1,0 +1,524 @@
+//! One request from its head to its answer: who asks, where to, may it, what came back. The order of these steps is the security
+//! of the gateway, so it stands in one file.
+use super::Shared;
+use super::body::{ReplyBody, StreamBody};
+use super::head::{Denial, Head, body_too_large, check_body_head, check_door};
+use super::identity::{KeyEntry, KeyError};
+use super::setup::{Rule, Setup, key_may_take};
+use super::ticket::{GuardCrashed, Ticket};
+use super::upstream::{Outgoing, Surroundings, UpstreamBody, copy_harmless};
+use crate::exchange::{Call, Closed, Endpoint, Failure, Forward, Opened};
+use crate::limits::Limits;
+use crate::reply::Reply;
+use bartizan_core::json::Doc;
+use bartizan_core::record::{Draft, RecordError, RecordId};
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// The record of this exchange, for `bartizan audit show`.
+const X_BARTIZAN_RECORD: HeaderName = HeaderName::from_static("x-bartizan-record");
+/// Kinds and counts of what was found.
+const X_BARTIZAN_FINDINGS: HeaderName = HeaderName::from_static("x-bartizan-findings");
+/// The record again, where client libraries look for something to quote in a complaint.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes that are reserved for a body before it arrives: what is announced is not yet sent.
+const BODY_RESERVE_BYTES_MAX: usize = 256 << 10;
+
+/// What a connection and its requests tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Connection {
+    /// A request has come.
+    pub(super) asked: AtomicBool,
+    /// A request was answered while its body was still coming.
+    pub(super) unread: AtomicBool,
+}
+
+/// A request whose caller, route and body are known.
+struct Asked<'s> {
+    endpoint: Endpoint,
+    entry: &'s KeyEntry,
+    rule: &'s Rule,
+    body: Bytes,
+}
+
+/// Answers one request.
+pub(super) async fn handle(
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
+    let started_us = shared.clock.monotonic_us();
+    connection.asked.store(true, Relaxed);
+    let setup = shared.setup.load_full();
+    let (parts, mut body) = request.into_parts();
+    let mut record = RecordId([0; 16]);
+    shared.entropy.fill(&mut record.0);
+    let total_at = Instant::now() + Duration::from_millis(setup.guard.limits.total_ms);
+    let Some(mut ticket) = Ticket::admit(&shared, record, setup.guard.limits.requests_max) else {
+        return denied(&overloaded().into(), &parts, &body, &connection);
+    };
+    let asked = match ask(&shared, &setup, &mut ticket, &parts, &mut body, started_us).await {
+        Ok(asked) => asked,
+        Err(denial) => {
+            ticket.deny(denial.reply.code);
+            return denied(&denial, &parts, &body, &connection);
+        }
+    };
+    shared.metrics.bytes_in.fetch_add(asked.body.len() as u64, Relaxed);
+    match judge(&shared, &setup, ticket, &asked, total_at).await {
+        Ok(response) => response,
+        Err(denial) => denied(&denial, &parts, &body, &connection),
+    }
+}
+
+/// Everything that happens before the guard looks: nothing of it is recorded, failures are counted.
+async fn ask<'s>(
+    shared: &Shared,
+    setup: &'s Setup,
+    ticket: &mut Ticket,
+    parts: &Parts,
+    body: &mut Incoming,
+    started_us: u64,
+) -> Result<Asked<'s>, Denial> {
+    let limits = &setup.guard.limits;
+    if parts.headers.len() > limits.headers_max {
+        return Err(Reply::new(
+            431,
+            "head_too_large",
+            "there are more header lines than headers_max allows",
+        )
+        .into());
+    }
+    let endpoint = check_door(parts, &setup.callers)?;
+    ticket.set_endpoint(endpoint);
+    let entry =
+        setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
+    let by_head = setup.rule_by_head(&parts.headers, endpoint != Endpoint::Models)?;
+    if let Some(rule) = by_head {
+        check_may_call(setup, entry, rule)?;
+    }
+    let head = check_body_head(parts, endpoint, limits.body_bytes_max)?;
+    let before_body_us = shared.clock.monotonic_us();
+    ticket.spent_us(before_body_us.saturating_sub(started_us));
+    let bytes = read_body(body, head, limits).await?;
+    let rule = match by_head {
+        Some(rule) => rule,
+        None => {
+            let rule = rule_of_body(setup, &bytes)?;
+            check_may_call(setup, entry, rule)?;
+            rule
+        }
+    };
+    Ok(Asked { endpoint, entry, rule, body: bytes })
+}
+
+fn unauthorised(error: KeyError) -> Denial {
+    let text =
+        "the API key is not accepted: send one `authorization: Bearer KEY` header with a valid key";
+    Reply::new(401, error.code(), text).into()
+}
+
+fn overloaded() -> Reply {
+    Reply::new(
+        503,
+        "overloaded",
+        "the gateway has as much to do as its limits allow; try again in a moment",
+    )
+}
+
+/// A key's own restriction, then policy.
+fn check_may_call(setup: &Setup, entry: &KeyEntry, rule: &Rule) -> Result<(), Denial> {
+    let ladder = setup.guard.policy.ladder(&entry.roles, &rule.route.name);
+    if key_may_take(entry, &rule.route) && ladder.may_call() {
+        Ok(())
+    } else {
+        Err(Reply::new(403, "route_forbidden", "this key may not use this route").into())
+    }
+}
+
+/// The route that the body's `model` leads to. A body that cannot be read is given to any route: the guard rejects it.
+fn rule_of_body<'s>(setup: &'s Setup, body: &[u8]) -> Result<&'s Rule, Reply> {
+    let doc = Doc::read(body, setup.guard.limits.json()).ok();
+    let model = doc
+        .as_ref()
+        .and_then(|doc| doc.root().get("model"))
+        .and_then(bartizan_core::json::Value::str);
+    setup.rule_by_model(model.as_deref())
+}
+
+async fn read_body(body: &mut Incoming, head: Head, limits: &Limits) -> Result<Bytes, Denial> {
+    let until = Instant::now() + Duration::from_millis(limits.body_ms);
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let frame = match timeout_at(until, body.frame()).await {
+            Err(_) => {
+                return Err(
+                    Reply::new(408, "body_timeout", "the body did not arrive in time").into()
+                );
+            }
+            Ok(None) => break,
+            Ok(Some(Err(_))) => {
+                return Err(Reply::new(400, "body_incomplete", "the body ended too early").into());
+            }
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len() + rest.len() + data.len() > limits.body_bytes_max {
+            return Err(body_too_large(limits.body_bytes_max).into());
+        }
+        // A body in one piece is passed on as it lies in the connection's buffer.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            let announced =
+                head.body_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
+            rest.reserve(announced.clamp(
+                first.len() + data.len(),
+                BODY_RESERVE_BYTES_MAX.max(first.len() + data.len()),
+            ));
+            rest.extend_from_slice(&std::mem::take(&mut first));
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// The guard reads and judges; then the request goes upstream, or back.
+async fn judge(
+    shared: &Arc<Shared>,
+    setup: &Setup,
+    mut ticket: Ticket,
+    asked: &Asked<'_>,
+    total_at: Instant,
+) -> Result<Response<ReplyBody>, Denial> {
+    let before_us = shared.clock.monotonic_us();
+    let call = Call {
+        record: ticket.record(),
+        endpoint: asked.endpoint,
+        route: &asked.rule.route,
+        roles: &asked.entry.roles,
+        key_id: &asked.entry.id,
+        unix_ms: shared.clock.unix_ms(),
+        body: &asked.body,
+    };
+    let opened = catch_unwind(AssertUnwindSafe(|| setup.guard.open(&call)));
+    ticket.spent_us(shared.clock.monotonic_us().saturating_sub(before_us));
+    match opened {
+        Ok(Opened::Rejected(reply)) => {
+            ticket.deny(reply.code);
+            Err(reply.into())
+        }
+        Ok(Opened::Refused { records, reply, findings }) => {
+            let refused = refuse(shared, &mut ticket, records, reply, &findings).await;
+            Ok(refused)
+        }
+        Ok(Opened::Forward(forward)) => {
+            if forward.wants_stream && !ticket.take_stream_place(setup.guard.limits.streams_max) {
+                ticket.deny("overloaded");
+                return Err(overloaded().into());
+            }
+            forward_it(shared, setup, ticket, asked, *forward, total_at).await
+        }
+        Err(_) => {
+            let reply = Reply { record: None, ..ticket.crash_reply() };
+            shared.metrics.guard_failures.fetch_add(1, Relaxed);
+            ticket.deny(reply.code);
+            Err(reply.into())
+        }
+    }
+}
+
+async fn refuse(
+    shared: &Shared,
+    ticket: &mut Ticket,
+    records: Vec<Draft>,
+    reply: Reply,
+    findings: &str,
+) -> Response<ReplyBody> {
+    shared.metrics.found(findings);
+    let recorded = shared.recorder.append_all(records);
+    ticket.refused();
+    let reply = match recorded.await {
+        Ok(_) => reply,
+        Err(error) => record_failed(&error, None),
+    };
+    let mut response = respond(reply.status, Bytes::from(reply.body()));
+    label(&mut response, ticket.record(), findings);
+    finish_headers(&reply, None, &mut response);
+    response
+}
+
+/// INTENT first, and only when it is durable, the call.
+async fn forward_it(
+    shared: &Arc<Shared>,
+    setup: &Setup,
+    mut ticket: Ticket,
+    asked: &Asked<'_>,
+    forward: Forward,
+    total_at: Instant,
+) -> Result<Response<ReplyBody>, Denial> {
+    let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
+    shared.metrics.found(&findings);
+    let recorded = shared.recorder.append(intent);
+    ticket.waiting(answer);
+    if let Err(error) = recorded.await {
+        // There is no INTENT, so there must be no OUTCOME either: the request is as if it had never been admitted.
+        let reply = record_failed(&error, None);
+        ticket.deny(reply.code);
+        return Err(reply.into());
+    }
+    let limits = &setup.guard.limits;
+    let started_us = shared.clock.monotonic_us();
+    let first_at = Instant::now() + Duration::from_millis(limits.first_byte_ms);
+    let outgoing = Outgoing {
+        endpoint: asked.endpoint,
+        body,
+        wants_stream,
+        request_id: record_value(ticket.record()),
+    };
+    let around = Surroundings { limits, clock: shared.clock.as_ref(), tasks: &shared.tasks };
+    let call = asked.rule.upstream.call(pass, &outgoing, around);
+    let answered =
+        timeout_at(first_at.min(total_at), call).await.unwrap_or(Err(if total_at <= first_at {
+            Failure::TotalTimeout
+        } else {
+            Failure::FirstByteTimeout
+        }));
+    shared.metrics.first_byte.record(shared.clock.monotonic_us().saturating_sub(started_us));
+    let (head, upstream) = match answered {
+        Ok(answered) => answered,
+        Err(failure) => return Ok(fail(shared, &mut ticket, failure).await),
+    };
+    if is_stream(&head) {
+        return Ok(stream_it(shared, setup, ticket, &head, upstream, &findings, total_at));
+    }
+    Ok(answer_whole(shared, limits, ticket, &head, upstream, total_at).await)
+}
+
+fn is_stream(head: &Response<()>) -> bool {
+    let kind =
+        head.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+    head.status() == StatusCode::OK && kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+fn stream_it(
+    shared: &Arc<Shared>,
+    setup: &Setup,
+    mut ticket: Ticket,
+    head: &Response<()>,
+    upstream: UpstreamBody,
+    findings: &str,
+    total_at: Instant,
+) -> Response<ReplyBody> {
+    let record = ticket.record();
+    if ticket.stream().is_err() {
+        return crashed(&ticket);
+    }
+    let between = Duration::from_millis(setup.guard.limits.between_chunks_ms);
+    let body = StreamBody::new(shared, ticket, upstream, between, total_at);
+    let mut response = Response::new(ReplyBody::Stream(Box::new(body)));
+    base_headers(response.headers_mut(), HeaderValue::from_static("text/event-stream"));
+    copy_harmless(head.headers(), response.headers_mut());
+    label(&mut response, record, findings);
+    response
+}
+
+/// Collects an answer, judges it as a whole, records how it ended, and only then sends it.
+async fn answer_whole(
+    shared: &Shared,
+    limits: &Limits,
+    mut ticket: Ticket,
+    head: &Response<()>,
+    mut upstream: UpstreamBody,
+    total_at: Instant,
+) -> Response<ReplyBody> {
+    let body = match collect(&mut upstream, limits, total_at).await {
+        Ok(body) => body,
+        Err(failure) => {
+            // The call is over for us; its connection must not linger while the record is written.
+            drop(upstream);
+            return fail(shared, &mut ticket, failure).await;
+        }
+    };
+    upstream.recycle(shared.clock.monotonic_us());
+    let status = head.status().as_u16();
+    match ticket.close(|answer, unix_ms| answer.plain(status, &body, unix_ms)) {
+        Ok(closed) => send_closed(shared, &mut ticket, closed, Some(head.headers())).await,
+        Err(GuardCrashed) => crashed(&ticket),
+    }
+}
+
+async fn collect(
+    upstream: &mut UpstreamBody,
+    limits: &Limits,
+    total_at: Instant,
+) -> Result<Bytes, Failure> {
+    let bytes_max = limits.answer_bytes_max;
+    if upstream.exact_bytes().is_some_and(|bytes| bytes > bytes_max as u64) {
+        return Err(Failure::TooLarge);
+    }
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        let stalled_at = Instant::now() + Duration::from_millis(limits.between_chunks_ms);
+        let next =
+            timeout_at(stalled_at.min(total_at), poll_fn(|cx| upstream.poll_chunk(cx))).await;
+        let chunk = match next {
+            Err(_) if total_at <= stalled_at => return Err(Failure::TotalTimeout),
+            Err(_) => return Err(Failure::BetweenChunksTimeout),
+            Ok(None) => break,
+            Ok(Some(chunk)) => chunk?,
+        };
+        if first.len() + rest.len() + chunk.len() > bytes_max {
+            return Err(Failure::TooLarge);
+        }
+        if first.is_empty() && rest.is_empty() {
+            first = chunk;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&std::mem::take(&mut first));
+            }
+            rest.extend_from_slice(&chunk);
+        }
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
+    match ticket.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
+        Ok(closed) => send_closed(shared, ticket, closed, None).await,
+        Err(GuardCrashed) => crashed(ticket),
+    }
+}
+
+/// Waits until the OUTCOME is durable; an answer whose end is not on record is not sent.
+async fn send_closed(
+    shared: &Shared,
+    ticket: &mut Ticket,
+    closed: Closed,
+    from: Option<&HeaderMap>,
+) -> Response<ReplyBody> {
+    let Closed { status, body, findings, outcome, ended: _ } = closed;
+    shared.metrics.found(&findings);
+    let leaf = outcome.leaf.clone();
+    let mut response = match shared.recorder.append(outcome).await {
+        Ok(_) => {
+            let mut response = respond(status, body);
+            if let Some(from) = from {
+                copy_harmless(from, response.headers_mut());
+            }
+            response
+        }
+        Err(error) => {
+            let reply = record_failed(&error, Some(ticket.record()));
+            shared.unrecorded(&error, leaf);
+            let mut response = respond(reply.status, Bytes::from(reply.body()));
+            finish_headers(&reply, None, &mut response);
+            response
+        }
+    };
+    let bytes_out = response.body().size_hint().lower();
+    shared.metrics.bytes_out.fetch_add(bytes_out, Relaxed);
+    label(&mut response, ticket.record(), &findings);
+    response
+}
+
+fn crashed(ticket: &Ticket) -> Response<ReplyBody> {
+    let reply = ticket.crash_reply();
+    let mut response = respond(reply.status, Bytes::from(reply.body()));
+    label(&mut response, ticket.record(), "");
+    response
+}
+
+/// What the caller reads when a record cannot be made durable. What the disk said stays in the log.
+fn record_failed(error: &RecordError, record: Option<RecordId>) -> Reply {
+    let reply = match error {
+        RecordError::Full { .. } => overloaded(),
+        RecordError::TooLarge { .. } => {
+            Reply::new(413, "record_too_large", "the exchange is too large to be recorded")
+        }
+        _ => Reply::new(
+            503,
+            "audit_unavailable",
+            "nothing can be recorded at the moment, so nothing is released",
+        ),
+    };
+    Reply { record, ..reply }
+}
+
+fn denied(
+    denial: &Denial,
+    parts: &Parts,
+    body: &Incoming,
+    connection: &Connection,
+) -> Response<ReplyBody> {
+    let mut response = respond(denial.reply.status, Bytes::from(denial.reply.body()));
+    finish_headers(&denial.reply, denial.allow, &mut response);
+    // The rest of the body is not read: whoever sends what is refused anyway gets no more of our time.
+    if !body.is_end_stream() && parts.version < Version::HTTP_2 {
+        connection.unread.store(true, Relaxed);
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+fn respond(status: u16, body: Bytes) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::whole(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    base_headers(response.headers_mut(), HeaderValue::from_static("application/json"));
+    response
+}
+
+fn base_headers(headers: &mut HeaderMap, kind: HeaderValue) {
+    headers.reserve(8);
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+fn finish_headers(reply: &Reply, allow: Option<&'static str>, response: &mut Response<ReplyBody>) {
+    let headers = response.headers_mut();
+    if reply.status == 401 {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if reply.code == "overloaded" {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let Some(allow) = allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    }
+}
+
+/// Says which record this is, and what was found.
+fn label(response: &mut Response<ReplyBody>, record: RecordId, findings: &str) {
+    let value = record_value(record);
+    let headers = response.headers_mut();
+    headers.insert(X_BARTIZAN_RECORD, value.clone());
+    headers.insert(X_REQUEST_ID, value);
+    if !findings.is_empty()
+        && let Ok(value) = HeaderValue::from_str(findings)
+    {
+        headers.insert(X_BARTIZAN_FINDINGS, value);
+    }
+}
+
+fn record_value(record: RecordId) -> HeaderValue {
+    // Hexadecimal digits are always a header value.
+    HeaderValue::from_maybe_shared(Bytes::from(record.to_string()))
+        .unwrap_or(HeaderValue::from_static("unknown"))
+}

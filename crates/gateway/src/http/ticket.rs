@@ -1,0 +1,309 @@
+//! One request, counted once: whoever holds a ticket must say how the request ended, and dropping it says that the caller has gone.
+//!
+//! A ticket also holds the guard of the answer, from the moment the INTENT is handed over. Each way out of it yields the one OUTCOME.
+use super::Shared;
+use crate::exchange::{Answer, Closed, Endpoint, Failure, StreamGuard, StreamState};
+use crate::reply::Reply;
+use bartizan_core::record::{Draft, Leaf, Outcome, RecordError, RecordId, RecordKind, Recorded};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How often an OUTCOME that found the ledger's queue full is tried again, and how long the pauses are.
+const SETTLE_TRIES_MAX: u32 = 200;
+const SETTLE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How far a request has come.
+enum Phase {
+    /// Nothing is recorded yet.
+    Reading,
+    /// The INTENT is in line; the upstream is being asked.
+    Waiting(Answer),
+    /// Its answer is on its way.
+    Streaming(Box<StreamGuard>),
+    /// The OUTCOME of its stream is in line.
+    Sealed(Box<StreamGuard>),
+    /// It is counted, and its records are in line.
+    Closed,
+}
+
+/// A request that is being worked on.
+pub(super) struct Ticket {
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+    record: RecordId,
+    phase: Phase,
+    holds_stream: bool,
+    /// Our own part of the time so far.
+    own_us: u64,
+    slowest_push_us: u64,
+}
+
+/// A guard crashed. What it was judging is not released.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GuardCrashed;
+
+impl Ticket {
+    /// A ticket, or nothing when `requests_max` of them are out.
+    pub(super) fn admit(
+        shared: &Arc<Shared>,
+        record: RecordId,
+        requests_max: usize,
+    ) -> Option<Self> {
+        let n_before = shared.metrics.requests.fetch_add(1, Relaxed);
+        let ticket = Self {
+            shared: Arc::clone(shared),
+            endpoint: Endpoint::Chat,
+            record,
+            phase: Phase::Reading,
+            holds_stream: false,
+            own_us: 0,
+            slowest_push_us: 0,
+        };
+        if n_before < requests_max {
+            return Some(ticket);
+        }
+        ticket.deny("overloaded");
+        None
+    }
+
+    pub(super) fn set_endpoint(&mut self, endpoint: Endpoint) {
+        self.endpoint = endpoint;
+    }
+
+    pub(super) fn record(&self) -> RecordId {
+        self.record
+    }
+
+    /// Takes one of the places for streams; `false` when there is none.
+    pub(super) fn take_stream_place(&mut self, streams_max: usize) -> bool {
+        if self.holds_stream {
+            return true;
+        }
+        let n_before = self.shared.metrics.streams.fetch_add(1, Relaxed);
+        self.holds_stream = true;
+        n_before < streams_max
+    }
+
+    /// Adds to our own part of the time.
+    pub(super) fn spent_us(&mut self, us: u64) {
+        self.own_us += us;
+    }
+
+    /// The request is turned away before anything was recorded.
+    pub(super) fn deny(mut self, code: &'static str) {
+        self.phase = Phase::Closed;
+        self.shared.denied(code);
+    }
+
+    /// Policy refused the request, and its records are in line.
+    pub(super) fn refused(&mut self) {
+        self.phase = Phase::Closed;
+        self.count(Outcome::Refused);
+    }
+
+    /// The INTENT is in line: from here on there will be an OUTCOME.
+    pub(super) fn waiting(&mut self, answer: Answer) {
+        self.phase = Phase::Waiting(answer);
+    }
+
+    /// Ends with a whole answer, or with what is said instead.
+    pub(super) fn close(
+        &mut self,
+        how: impl FnOnce(Answer, u64) -> Closed,
+    ) -> Result<Closed, GuardCrashed> {
+        let started_us = self.shared.clock.monotonic_us();
+        let Phase::Waiting(answer) = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return Err(GuardCrashed);
+        };
+        let unix_ms = self.shared.clock.unix_ms();
+        let closed = catch_unwind(AssertUnwindSafe(|| how(answer, unix_ms)));
+        self.own_us += self.shared.clock.monotonic_us().saturating_sub(started_us);
+        match closed {
+            Ok(closed) => {
+                self.count(closed.ended);
+                Ok(closed)
+            }
+            Err(_) => Err(self.crashed()),
+        }
+    }
+
+    /// The answer is a stream.
+    pub(super) fn stream(&mut self) -> Result<(), GuardCrashed> {
+        let Phase::Waiting(answer) = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return Err(GuardCrashed);
+        };
+        match catch_unwind(AssertUnwindSafe(|| answer.stream())) {
+            Ok(guard) => self.phase = Phase::Streaming(Box::new(guard)),
+            Err(_) => return Err(self.crashed()),
+        }
+        if !self.holds_stream {
+            self.holds_stream = true;
+            self.shared.metrics.streams.fetch_add(1, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Lets the guard work on a stream.
+    pub(super) fn guard<T>(
+        &mut self,
+        work: impl FnOnce(&mut StreamGuard) -> T,
+    ) -> Result<T, GuardCrashed> {
+        let started_us = self.shared.clock.monotonic_us();
+        let Phase::Streaming(guard) = &mut self.phase else { return Err(GuardCrashed) };
+        let result = catch_unwind(AssertUnwindSafe(|| work(guard)));
+        let took_us = self.shared.clock.monotonic_us().saturating_sub(started_us);
+        self.slowest_push_us = self.slowest_push_us.max(took_us);
+        result.map_err(|_| self.crashed())
+    }
+
+    /// A sealed stream's OUTCOME is put in line; the guard stays, for the tail.
+    pub(super) fn seal(&mut self) -> Result<(Recorded, Leaf), GuardCrashed> {
+        let unix_ms = self.shared.clock.unix_ms();
+        let draft = self.guard(|guard| guard.outcome(unix_ms))?;
+        self.count(draft.leaf.outcome.unwrap_or(Outcome::UpstreamError));
+        if let Phase::Streaming(guard) = std::mem::replace(&mut self.phase, Phase::Closed) {
+            self.phase = Phase::Sealed(guard);
+        }
+        let leaf = draft.leaf.clone();
+        let recorded = self.shared.recorder.append(draft);
+        Ok((recorded, leaf))
+    }
+
+    /// The OUTCOME of a sealed stream is decided: what goes out last. Nothing happens to the ticket any more.
+    pub(super) fn last_words(&mut self, result: Result<(), (RecordError, Leaf)>) -> Vec<u8> {
+        let Phase::Sealed(mut guard) = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return Vec::new();
+        };
+        let is_durable = result.is_ok();
+        if let Err((error, leaf)) = result {
+            self.shared.unrecorded(&error, leaf);
+        }
+        let words = catch_unwind(AssertUnwindSafe(|| {
+            if is_durable { guard.tail() } else { guard.unrecorded() }
+        }));
+        words.unwrap_or_else(|_| {
+            self.shared.metrics.guard_failures.fetch_add(1, Relaxed);
+            Vec::new()
+        })
+    }
+
+    /// A guard that crashes denies: its exchange ends with an OUTCOME that says `refused` and no more.
+    fn crashed(&mut self) -> GuardCrashed {
+        self.phase = Phase::Closed;
+        self.shared.metrics.guard_failures.fetch_add(1, Relaxed);
+        tracing::error!(record = %self.record, "A guard crashed; its exchange was denied.");
+        self.count(Outcome::Refused);
+        self.shared.append_and_forget(self.bare_outcome(Outcome::Refused));
+        GuardCrashed
+    }
+
+    fn bare_outcome(&self, outcome: Outcome) -> Draft {
+        let leaf = Leaf::new(self.record, RecordKind::Outcome, self.shared.clock.unix_ms());
+        Draft { leaf: Leaf { outcome: Some(outcome), ..leaf }, payloads: Vec::new() }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        self.shared.metrics.ended(self.endpoint, outcome);
+        self.shared.metrics.overhead.record(self.own_us + self.slowest_push_us);
+    }
+
+    /// What the caller reads when a guard crashed.
+    pub(super) fn crash_reply(&self) -> Reply {
+        let reply = Reply::new(
+            500,
+            "guard_failed",
+            "the guard failed on this exchange, so nothing of it is released",
+        );
+        Reply { record: Some(self.record), ..reply }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let failure =
+            if self.shared.tasks.is_halted() { Failure::Shutdown } else { Failure::ClientGone };
+        match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Reading => self.shared.denied("client_gone"),
+            Phase::Waiting(answer) => {
+                self.phase = Phase::Waiting(answer);
+                if let Ok(closed) = self.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
+                    self.shared.append_and_forget(closed.outcome);
+                }
+            }
+            Phase::Streaming(guard) => {
+                self.phase = Phase::Streaming(guard);
+                let mut unsent = Vec::new();
+                if let Ok(StreamState::Sealed) =
+                    self.guard(|guard| guard.end(Some(failure), &mut unsent))
+                    && let Ok((recorded, leaf)) = self.seal()
+                {
+                    self.shared.forget(recorded, leaf);
+                }
+                self.phase = Phase::Closed;
+            }
+            Phase::Sealed(_) | Phase::Closed => {}
+        }
+        self.shared.metrics.requests.fetch_sub(1, Relaxed);
+        if self.holds_stream {
+            self.shared.metrics.streams.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Shared {
+    /// Counts a request that was turned away.
+    pub(super) fn denied(&self, code: &'static str) {
+        self.metrics.denied(code);
+        self.tally.denied(code);
+    }
+
+    /// Puts a record in line that nobody waits for.
+    pub(super) fn append_and_forget(&self, draft: Draft) {
+        let leaf = draft.leaf.clone();
+        let recorded = self.recorder.append(draft);
+        self.forget(recorded, leaf);
+    }
+
+    /// A record is written although nobody waits, unless the queue was full: that is known at the first look.
+    fn forget(&self, mut recorded: Recorded, leaf: Leaf) {
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Err(error)) = recorded.as_mut().poll(&mut cx) {
+            self.settle(&error, leaf);
+        }
+    }
+
+    /// An answer was not released because its OUTCOME could not be recorded as it was.
+    pub(super) fn unrecorded(&self, error: &RecordError, leaf: Leaf) {
+        self.metrics.unrecorded.fetch_add(1, Relaxed);
+        tracing::error!(record = %leaf.record, %error, "An answer was withheld because it could not be recorded.");
+        self.settle(error, Leaf { outcome: Some(Outcome::Interrupted), ..leaf });
+    }
+
+    /// Every INTENT gets its OUTCOME: one that had no room is tried again, without its payloads, until there is room.
+    fn settle(&self, error: &RecordError, leaf: Leaf) {
+        if matches!(error, RecordError::Stopped { .. }) {
+            return; // Nothing can be written any more; recovery closes the exchange at the next start.
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            return; // The runtime itself is going down; recovery does it.
+        }
+        let recorder = Arc::clone(&self.recorder);
+        self.tasks.spawn_background(async move {
+            for _ in 0..SETTLE_TRIES_MAX {
+                tokio::time::sleep(SETTLE_PAUSE).await;
+                match recorder.append(Draft { leaf: leaf.clone(), payloads: Vec::new() }).await {
+                    Err(RecordError::Full { .. }) => {}
+                    Ok(_) => return,
+                    Err(error) => {
+                        tracing::error!(record = %leaf.record, %error, "An OUTCOME could not be recorded.");
+                        return;
+                    }
+                }
+            }
+            tracing::error!(record = %leaf.record, "An OUTCOME found no room in the ledger's queue.");
+        });
+    }
+}

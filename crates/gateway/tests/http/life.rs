@@ -1,0 +1,145 @@
+//! Limits of load, reload, and the end.
+use crate::client::{chat, hello, read, send};
+use crate::world::{KEY, Peer, World, limits, options, plain_answer, until};
+use bartizan_core::record::Outcome;
+use bartizan_gateway::http::{KeyRing, Setup};
+use bartizan_gateway::limits::Limits;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+/// Answers after a pause.
+async fn slow(mut peer: Peer) {
+    while peer.read().await {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        peer.write(plain_answer("hi")).await;
+    }
+}
+
+async fn start(world: &World, stream: bool) -> TcpStream {
+    let n_before = world.seen.bodies.lock().unwrap().len();
+    let mut tcp = TcpStream::connect(world.address).await.unwrap();
+    tcp.write_all(chat(KEY, "", &hello(stream)).as_bytes()).await.unwrap();
+    until("asked", || world.seen.bodies.lock().unwrap().len() > n_before).await;
+    tcp
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_shed() {
+    for (name, limits, stream) in [
+        ("requests", Limits { requests_max: 2, ..limits() }, false),
+        ("streams", Limits { streams_max: 2, ..limits() }, true),
+    ] {
+        let world = World::new(limits, slow).await;
+        let mut open = [start(&world, stream).await, start(&world, stream).await];
+        let answer = send(world.address, chat(KEY, "", &hello(stream))).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"), "{name}");
+        assert_eq!(answer.header("retry-after"), Some("1"), "{name}");
+        for tcp in &mut open {
+            assert_eq!(read(tcp).await.unwrap().status, 200, "{name}");
+        }
+        assert_eq!(send(world.address, chat(KEY, "", &hello(stream))).await.status, 200, "{name}: there is room again");
+        assert_eq!(world.denials(), ["overloaded"], "{name}");
+        world.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn connections_have_a_limit() {
+    let world = World::new(Limits { connections_max: 2, ..limits() }, slow).await;
+    let held = [TcpStream::connect(world.address).await.unwrap(), TcpStream::connect(world.address).await.unwrap()];
+    until("held", || world.gateway.metrics().contains("bartizan_open_connections 2\n")).await;
+    let mut third = TcpStream::connect(world.address).await.unwrap();
+    assert!(read(&mut third).await.is_none());
+    assert_eq!(world.denials(), ["too_many_connections"]);
+    drop(held);
+    until("room", || world.gateway.metrics().contains("bartizan_open_connections 0\n")).await;
+    assert_eq!(send(world.address, chat(KEY, "", &hello(false))).await.status, 200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn draining_lets_open_exchanges_end() {
+    let world = World::new(limits(), slow).await;
+    let mut open = start(&world, false).await;
+    let gateway = world.gateway.clone();
+    let ending = tokio::join!(gateway.shutdown(), async {
+        let answer = read(&mut open).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(read(&mut open).await.is_none(), "and then the connection ends");
+    });
+    assert!(ending.0, "everything ended by itself");
+    assert!(TcpStream::connect(world.address).await.is_err(), "nothing new is accepted");
+    assert_eq!(world.recorder.outcomes(), [Outcome::Completed]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn draining_ends_in_time_and_on_record() {
+    let world = World::new(Limits { drain_ms: 100, ..limits() }, |mut peer| async move {
+        peer.read().await;
+        peer.wait_for_end().await;
+    })
+    .await;
+    let _open = start(&world, false).await;
+    let _idle = TcpStream::connect(world.address).await.unwrap();
+    assert!(!world.gateway.shutdown().await, "the open exchange had to be dropped");
+    assert_eq!(world.recorder.outcomes(), [Outcome::Interrupted]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_up_the_end() {
+    let world = World::new(limits(), slow).await;
+    let mut kept = start(&world, false).await;
+    assert_eq!(read(&mut kept).await.unwrap().status, 200);
+    let started = tokio::time::Instant::now();
+    assert!(world.gateway.shutdown().await);
+    assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_reload_counts_from_the_next_request() {
+    let world = World::new(limits(), slow).await;
+    let mut open = start(&world, false).await;
+    let mut next = options(&format!("http://{}", world.upstream), world.limits);
+    next.keys = KeyRing::new(vec![crate::world::key("k-new", "new-key", "app")]).unwrap();
+    world.gateway.reload(Setup::new(next).unwrap());
+    assert_eq!(read(&mut open).await.unwrap().status, 200, "what was begun goes on");
+    open.write_all(chat(KEY, "", &hello(false)).as_bytes()).await.unwrap();
+    assert_eq!(read(&mut open).await.unwrap().code(), "invalid_api_key", "even on the same connection");
+    assert_eq!(send(world.address, chat("new-key", "", &hello(false))).await.status, 200);
+    world.finish().await;
+}
+
+#[test]
+fn a_setup_that_leads_nowhere_is_refused() {
+    type Change = fn(&mut bartizan_gateway::http::SetupOptions);
+    let cases: [(&str, Change, &str); 6] = [
+        ("no route", |o| o.routes.clear(), "there is no route"),
+        ("unknown upstream", |o| o.routes[0].upstream = "other".into(), "does not exist"),
+        ("two routes", |o| o.routes.push(o.routes[0].clone()), "two routes are called"),
+        ("two upstreams", |o| o.upstreams.push(o.upstreams[0].clone()), "two upstreams are called"),
+        ("long name", |o| o.routes[0].route.name = "a".repeat(25), "more than 24 bytes"),
+        ("bad url", |o| o.upstreams[0].url = "ftp://x".into(), "neither http nor https"),
+    ];
+    for (name, change, want) in cases {
+        let mut options = options("http://127.0.0.1:1", limits());
+        change(&mut options);
+        let error = Setup::new(options).unwrap_err().to_string();
+        assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn overhead_is_measured() {
+    let world = World::answering(plain_answer("hi")).await;
+    for _ in 0..20 {
+        send(world.address, chat(KEY, "", &hello(false))).await;
+    }
+    let overhead = world.gateway.overhead();
+    assert!(0 < overhead.p50_us && overhead.p50_us <= overhead.p99_us, "{overhead:?}");
+    assert!(overhead.p99_us < 1_000_000, "{overhead:?}");
+    world.finish().await;
+}

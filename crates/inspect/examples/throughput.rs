@@ -1,0 +1,111 @@
+//! Prints how fast texts of several sorts are read, in MB/s of one core: whole, in chunks of 1 KiB, and in chunks of 5 bytes.
+//!
+//! `cargo run --release -p bartizan-inspect --example throughput`
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement needs a clock and a place to print to"
+)]
+use bartizan_core::detect::Inspector;
+use bartizan_core::kind::KindSet;
+use bartizan_inspect::TextInspector;
+use std::hint::black_box;
+use std::time::Instant;
+
+const TEXT_BYTES: usize = 64 << 10;
+
+fn filled(unit: &str) -> String {
+    let mut text = unit.repeat(TEXT_BYTES / unit.len() + 1);
+    text.truncate(text.floor_char_boundary(TEXT_BYTES));
+    text
+}
+
+/// Numbers that look random and are the same on every run.
+fn digits(separator: &str) -> String {
+    let mut state = 12345_u64;
+    let mut text = String::new();
+    while text.len() < TEXT_BYTES {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(&(state >> 33).to_string());
+        text.push_str(separator);
+    }
+    text.truncate(TEXT_BYTES);
+    text
+}
+
+const ENGLISH: &str = "The committee met on Tuesday to consider what had been said about the new bridge, and whether the town \
+could pay for it. Nobody expected an answer before spring; the engineer, who had drawn three of them for other rivers, told \
+the members that a wooden span would do for ten years, and that after those ten years they would know what they needed. He \
+was given tea and asked to show his figures again. They were, he admitted, rough: 4 piers, 120 feet, perhaps 18 months. ";
+
+const CODE: &str = "fn main() -> Result<(), Error> {\n    let mut items: Vec<u32> = (0..16).map(|n| n * 3).collect();\n    for item in \
+&items {\n        if *item % 2 == 0 { self.count += 1; println!(\"{item}: {}\", self.name); }\n    }\n    std::process::exit(0x1f);\n}\n";
+
+const JSON: &str = r#"{"id":"a81bc81b-dead-4e5d-abff-90865d1e13b1","created":1712345678,"choices":[{"index":0,"delta":{"content":" the"},"finish_reason":null}],"usage":{"prompt_tokens":17,"total_tokens":42.5}},"#;
+
+const CJK: &str = "春の朝、町の人々は橋のそばに集まり、川の水が高くなるのを見ていた。老人は言った。「去年もこうだった。」子供たちは笑い、母親たちは家に帰った。桥下的水很急，没有人敢过去。";
+
+fn megabytes_per_second(text: &str, mut read: impl FnMut(&[u8])) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..7 {
+        let before = Instant::now();
+        read(black_box(text.as_bytes()));
+        best = best.min(before.elapsed().as_secs_f64());
+    }
+    f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX)) / best / 1e6
+}
+
+fn main() {
+    let inspector = TextInspector::new();
+    let texts = [
+        ("english", filled(ENGLISH)),
+        ("code", filled(CODE)),
+        ("json", filled(JSON)),
+        ("cjk", filled(CJK)),
+        ("numbers", digits(" ")),
+        ("one long number", digits("")),
+        ("sk-sk-", filled("sk-")),
+        ("begin", filled("-----BEGIN ")),
+        ("key begins", filled(&["-----BEGIN ", "PRIVATE KEY-----\n"].concat())),
+        ("dashes", filled("-")),
+        ("@", filled("@")),
+        ("a@a.", filled("a@a.")),
+        ("1.1.1.", filled("1.1.")),
+        ("a:a:", filled("a:")),
+        ("::::", filled(":")),
+        ("aws", filled("aws ")),
+        ("secret key", filled("secret key ")),
+        ("card halves", filled("4111 ")),
+        ("iban halves", filled("DE89 3704 0044 0532 0130 ")),
+        ("jwt heads", filled("eyJhbGciOiJIUzI1NiJ9 ")),
+        ("phones", filled("+49 30 ")),
+        ("ignore", filled("ignore all the ")),
+        ("joiners", filled("\u{200d}")),
+        ("tags", filled("\u{e0041}")),
+        ("isolates", filled("\u{2066}")),
+    ];
+    println!("{:<16} {:>9} {:>9} {:>9}", "MB/s", "whole", "1 KiB", "5 bytes");
+    for (name, text) in &texts {
+        let whole = megabytes_per_second(text, |bytes| {
+            inspector.scan(bytes, &mut |finding| {
+                black_box(finding);
+            })
+        });
+        let stream = |n_bytes: usize| {
+            megabytes_per_second(text, |bytes| {
+                let mut detector = inspector.detector();
+                for chunk in bytes.chunks(n_bytes) {
+                    detector.push(chunk, &mut |finding| {
+                        black_box(finding);
+                    });
+                    black_box(detector.pending(&KindSet::ALL));
+                }
+                detector.finish(&mut |finding| {
+                    black_box(finding);
+                });
+            })
+        };
+        println!("{name:<16} {whole:>9.0} {:>9.0} {:>9.1}", stream(1024), stream(5));
+    }
+}

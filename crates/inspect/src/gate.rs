@@ -1,0 +1,239 @@
+//! The prefilter: one pass over the bytes that finds every place where some rule may have something to say.
+//!
+//! Bytes are folded into 64 codes; three codes in a row are a trigram, and a bitmap says which trigrams matter. Each rule names the
+//! first three bytes of what it looks for, so adding a format costs a bit in the bitmap and nothing on the hot path. The state between
+//! two calls is the last two codes, so cuts do not matter. The gate decides nothing: a false hit costs time, a missing one is a bug.
+use crate::kinds::Kind;
+use crate::rules;
+use crate::text::Text;
+use std::sync::LazyLock;
+
+const CODES: usize = 64;
+const CODE_BITS: u32 = 6;
+const TRIGRAM_MASK: u32 = 0x3_ffff;
+
+const DIGIT: u8 = 26;
+const AT: u8 = 31;
+const COLON: u8 = 32;
+/// The code that stands for what is before the text.
+const NOTHING: u8 = 27;
+/// First of the codes that the other bytes above ASCII share.
+const HIGH: u8 = 46;
+
+/// The code of a byte: letters without case, digits as one, the punctuation that begins something, and bytes above ASCII.
+const fn code_of(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' => byte.wrapping_sub(b'a'),
+        b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+        b'0'..=b'9' => DIGIT,
+        b' ' | b'\t' | b'\n' | b'\r' => NOTHING,
+        b'-' => 28,
+        b'_' => 29,
+        b'.' => 30,
+        b'@' => AT,
+        b':' => COLON,
+        b'/' => 33,
+        0..=0x7f => 34,
+        // Lead and second bytes of the invisible characters have codes of their own: they must not be found everywhere.
+        0xe2 => 35,
+        0xef => 36,
+        0xf3 => 37,
+        0xe1 => 38,
+        0x80 => 39,
+        0x81 => 40,
+        0xbb => 41,
+        0xb8 => 42,
+        0xa0 => 43,
+        _ => HIGH.wrapping_add(byte % 18),
+    }
+}
+
+/// The bitmap, and what each trigram means.
+pub(crate) struct Gate {
+    codes: [u8; 256],
+    /// Word `first * 64 + second`, bit `third`.
+    wanted: Box<[u64; CODES * CODES]>,
+    /// Trigrams that begin a literal, sorted, with the exact bytes and the kind.
+    heads: Vec<Head>,
+    /// Per first byte, the slice of `firsts` that begins with it.
+    firsts: Vec<Head>,
+}
+
+/// The first three bytes of what a rule looks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    trigram: u32,
+    bytes: [u8; 3],
+    kind: Kind,
+    /// Whether letters match in any case (the bytes are then in lower case).
+    folded: bool,
+    /// Whether no word may run into it.
+    bounded: bool,
+}
+
+impl Head {
+    pub(crate) fn new(kind: Kind, bytes: [u8; 3], folded: bool, bounded: bool) -> Self {
+        Self { trigram: trigram_of(bytes.map(code_of)), bytes, kind, folded, bounded }
+    }
+
+    /// What two equal heads share.
+    pub(crate) fn key(&self) -> (u32, [u8; 3], Kind) {
+        (self.trigram, self.bytes, self.kind)
+    }
+
+    fn matches(&self, bytes: &[u8]) -> bool {
+        self.bytes.iter().zip(bytes).all(|(&want, &byte)| {
+            want == byte || (self.folded && want == byte.to_ascii_lowercase())
+        })
+    }
+}
+
+fn trigram_of([first, second, third]: [u8; 3]) -> u32 {
+    u32::from(first) << (2 * CODE_BITS) | u32::from(second) << CODE_BITS | u32::from(third)
+}
+
+static GATE: LazyLock<Gate> = LazyLock::new(Gate::build);
+
+/// The gate's memory between two calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GateState(u32);
+
+impl Default for GateState {
+    fn default() -> Self {
+        Self(trigram_of([NOTHING; 3]))
+    }
+}
+
+impl Gate {
+    pub(crate) fn get() -> &'static Self {
+        &GATE
+    }
+
+    fn build() -> Self {
+        let mut codes = [0_u8; 256];
+        for (byte, code) in (0..=u8::MAX).zip(&mut codes) {
+            *code = code_of(byte);
+        }
+        let mut gate = Self {
+            codes,
+            wanted: Box::new([0; CODES * CODES]),
+            heads: rules::heads(),
+            firsts: rules::heads(),
+        };
+        gate.firsts.sort_by_key(|head| head.bytes);
+        let all = 0..64_u8;
+        for first in all.clone() {
+            for second in all.clone() {
+                if second != DIGIT {
+                    gate.want([first, second, DIGIT]);
+                }
+                gate.want([first, second, AT]);
+                if second < 6 || second == DIGIT || second == COLON {
+                    gate.want([first, second, COLON]);
+                }
+            }
+        }
+        for lead in
+            [[0xe2, 0x80], [0xe2, 0x81], [0xef, 0xbb], [0xef, 0xb8], [0xf3, 0xa0], [0xe1, 0xa0]]
+        {
+            let [first, second] = lead.map(code_of);
+            all.clone().for_each(|third| gate.want([first, second, third]));
+        }
+        for head in rules::heads() {
+            gate.want(head.bytes.map(code_of));
+        }
+        gate
+    }
+
+    fn want(&mut self, codes: [u8; 3]) {
+        let trigram = trigram_of(codes);
+        let word = usize::try_from(trigram >> CODE_BITS).unwrap_or(0);
+        if let Some(word) = self.wanted.get_mut(word) {
+            *word |= 1 << (trigram & 63);
+        }
+    }
+
+    /// Calls `hit` with the offset of each byte in `text` from `from` on that ends a wanted trigram.
+    pub(crate) fn pass(
+        &self,
+        state: &mut GateState,
+        text: Text<'_>,
+        from: usize,
+        mut hit: impl FnMut(usize, u32),
+    ) {
+        let mut trigram = state.0;
+        for (at, &byte) in text.slice(0, text.len()).iter().enumerate().skip(from) {
+            let code = self.codes.get(usize::from(byte)).copied().unwrap_or(0);
+            trigram = (trigram << CODE_BITS | u32::from(code)) & TRIGRAM_MASK;
+            let word = self.wanted.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
+            if word >> (trigram & 63) & 1 == 1 {
+                hit(at, trigram);
+            }
+        }
+        state.0 = trigram;
+    }
+
+    /// Names every candidate (kind and start) that a hit stands for.
+    pub(crate) fn candidates(
+        &self,
+        text: Text<'_>,
+        at: usize,
+        trigram: u32,
+        mut found: impl FnMut(Kind, usize),
+    ) {
+        let third = u8::try_from(trigram & 63).unwrap_or(0);
+        match third {
+            DIGIT => rules::at_digit(text, at, &mut found),
+            AT => rules::at_at_sign(text, at, &mut found),
+            COLON => rules::at_colon(text, at, &mut found),
+            _ => {}
+        }
+        let Some(start) = at.checked_sub(2) else { return };
+        if third > 34 {
+            rules::at_invisible(text, start, &mut found);
+        }
+        let first = self.heads.partition_point(|head| head.trigram < trigram);
+        let bytes = text.slice(start, at.saturating_add(1));
+        for head in self.heads.iter().skip(first).take_while(|head| head.trigram == trigram) {
+            if head.matches(bytes) && (!head.bounded || text.is_boundary(start)) {
+                found(head.kind, start);
+            }
+        }
+    }
+
+    /// The first place near the end of the text where a literal of a wanted kind may have begun without being known yet.
+    pub(crate) fn partial(&self, text: Text<'_>, wanted: impl Fn(Kind) -> bool) -> usize {
+        for n in [2_usize, 1] {
+            let Some(start) = text.len().checked_sub(n) else { continue };
+            let bytes = text.slice(start, text.len());
+            if self.is_partial(text, start, bytes, &wanted) {
+                return start;
+            }
+        }
+        text.len()
+    }
+
+    fn is_partial(
+        &self,
+        text: Text<'_>,
+        start: usize,
+        bytes: &[u8],
+        wanted: impl Fn(Kind) -> bool,
+    ) -> bool {
+        let Some(&byte) = bytes.first() else { return false };
+        let boundary = text.is_boundary(start);
+        [byte, byte.to_ascii_lowercase()]
+            .into_iter()
+            .take(1 + usize::from(byte.is_ascii_uppercase()))
+            .any(|first| {
+                let from = self.firsts.partition_point(|head| head.bytes < [first, 0, 0]);
+                let heads = self.firsts.iter().skip(from);
+                heads.take_while(|head| head.bytes.first() == Some(&first)).any(|head| {
+                    wanted(head.kind)
+                        && head.kind != Kind::AwsSecretKey
+                        && (boundary || !head.bounded)
+                        && head.matches(bytes)
+                })
+            })
+    }
+}

@@ -1,0 +1,145 @@
+//! Payment card numbers: a network's prefix and length, and the Luhn digit.
+use crate::text::{Answer, Hit, Stop, Text};
+
+/// Fewest and most digits of a number.
+const DIGITS_MIN: usize = 13;
+const DIGITS_MAX: usize = 19;
+/// Fewest digits after a `+`: fewer may be a phone number (ITU-T E.164).
+const DIGITS_MIN_AFTER_PLUS: usize = 16;
+/// Fewest digits of a group that a separator ends; the first one is longer.
+const GROUP_MIN: usize = 3;
+const GROUP_FIRST_MIN: usize = 4;
+
+/// First four digits from, to, and the lengths that the network gives out, as bits.
+struct Network(u16, u16, u32);
+
+const fn lengths(from: u32, to: u32) -> u32 {
+    (1_u32.wrapping_shl(to.wrapping_add(1))).wrapping_sub(1_u32.wrapping_shl(from))
+}
+
+/// ISO/IEC 7812 ranges as the networks publish them; neighbours with the same lengths share a line.
+static NETWORKS: &[Network] = &[
+    Network(2200, 2204, lengths(16, 19)), // Mir
+    Network(2221, 2720, lengths(16, 16)), // Mastercard
+    Network(3000, 3059, lengths(14, 19)), // Diners Club
+    Network(3095, 3095, lengths(14, 19)), // Diners Club
+    Network(3400, 3499, lengths(15, 15)), // American Express
+    Network(3528, 3589, lengths(16, 19)), // JCB
+    Network(3600, 3699, lengths(14, 19)), // Diners Club
+    Network(3700, 3799, lengths(15, 15)), // American Express
+    Network(3800, 3999, lengths(14, 19)), // Diners Club
+    Network(4000, 4999, lengths(13, 13) | lengths(16, 16) | lengths(19, 19)), // Visa, Elo
+    Network(5018, 5020, lengths(13, 19)), // Maestro, Dankort
+    Network(5038, 5038, lengths(13, 19)), // Maestro
+    Network(5060, 5067, lengths(16, 19)), // Verve, Elo
+    Network(5080, 5089, lengths(16, 16)), // RuPay
+    Network(5100, 5599, lengths(16, 16)), // Mastercard
+    Network(5612, 5612, lengths(13, 19)), // Maestro
+    Network(5893, 5893, lengths(13, 19)), // Maestro
+    Network(6011, 6011, lengths(16, 19)), // Discover
+    Network(6060, 6099, lengths(16, 16)), // RuPay, Hipercard
+    Network(6200, 6299, lengths(16, 19)), // UnionPay
+    Network(6304, 6304, lengths(13, 19)), // Maestro
+    Network(6362, 6363, lengths(16, 16)), // Elo
+    Network(6390, 6390, lengths(13, 19)), // Maestro
+    Network(6440, 6599, lengths(16, 19)), // Discover, Elo, RuPay
+    Network(6759, 6763, lengths(13, 19)), // Maestro
+    Network(8100, 8171, lengths(16, 19)), // UnionPay
+    Network(8172, 8299, lengths(16, 16)), // RuPay
+    Network(9792, 9792, lengths(16, 16)), // Troy
+];
+
+/// Lengths that a number with these first digits can have; zero when no network begins so.
+fn lengths_of(digits: &[u8]) -> u32 {
+    let known = digits.iter().take(4);
+    let n_unknown = 4_usize.saturating_sub(digits.len());
+    let prefix =
+        known.fold(0_u16, |value, &digit| value.wrapping_mul(10).wrapping_add(u16::from(digit)));
+    let scale = (0..n_unknown).fold(1_u16, |scale, _| scale.wrapping_mul(10));
+    let from = prefix.wrapping_mul(scale);
+    let to = from.wrapping_add(scale.wrapping_sub(1));
+    NETWORKS
+        .iter()
+        .filter(|network| network.0 <= to && from <= network.1)
+        .fold(0, |lengths, network| lengths | network.2)
+}
+
+/// Whether Luhn's sum is right (ISO/IEC 7812-1, annex B).
+fn passes_luhn(digits: &[u8]) -> bool {
+    let sum = digits.iter().rev().zip([false, true].into_iter().cycle()).fold(
+        0_u32,
+        |sum, (&digit, doubled)| {
+            let value = u32::from(digit).wrapping_shl(u32::from(doubled));
+            sum.wrapping_add(if value > 9 { value.wrapping_sub(9) } else { value })
+        },
+    );
+    sum.is_multiple_of(10)
+}
+
+/// Whether a number may begin at this digit: no fraction of a larger one.
+pub(super) fn may_begin(text: Text<'_>, at: usize) -> bool {
+    let is_fraction = matches!(text.back(at, 1), Some(b'.' | b','))
+        && text.back(at, 2).is_some_and(|byte| byte.is_ascii_digit());
+    !is_fraction && text.get(at).is_some_and(|byte| !matches!(byte, b'0' | b'1' | b'7'))
+}
+
+/// Length in bytes of a separator between groups: a space, a hyphen, or their unbreakable forms.
+fn separator(reader: &crate::text::Reader<'_>) -> Result<Option<(usize, u8)>, Stop> {
+    Ok(match reader.peek()? {
+        Some(byte @ (b' ' | b'-')) => Some((1, byte)),
+        Some(0xc2) if reader.peek_ahead(1)? == Some(0xa0) => Some((2, b' ')),
+        _ => None,
+    })
+}
+
+pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
+    let mut reader = text.reader(start);
+    let mut digits = [0_u8; DIGITS_MAX];
+    let (mut n, mut n_group) = (0_usize, 0_usize);
+    let mut join = None;
+    let mut best = Err(Stop::No);
+    // After a `+`, up to fifteen digits are a phone number.
+    let n_min = if text.back(start, 1) == Some(b'+') { DIGITS_MIN_AFTER_PLUS } else { DIGITS_MIN };
+    loop {
+        if let Some(byte @ b'0'..=b'9') = reader.peek()? {
+            let Some(slot) = digits.get_mut(n) else { break };
+            *slot = byte.wrapping_sub(b'0');
+            n = n.saturating_add(1);
+            n_group = n_group.saturating_add(1);
+            reader.skip(1);
+            if n <= 4 && lengths_of(digits.get(..n).unwrap_or_default()) == 0 {
+                break;
+            }
+            continue;
+        }
+        let number = digits.get(..n).unwrap_or_default();
+        let is_decimal = reader.sees(|byte| byte == b'.')?
+            && reader.sees_ahead(1, |byte| byte.is_ascii_digit())?;
+        if n >= n_min
+            && !is_decimal
+            && lengths_of(number).wrapping_shr(u32::try_from(n).unwrap_or(31)) & 1 == 1
+            && passes_luhn(number)
+        {
+            best = Ok(Hit::new(start, reader.at));
+        }
+        let group_min = if n == n_group { GROUP_FIRST_MIN } else { GROUP_MIN };
+        // Nothing longer can pass: decide without asking for more text.
+        if n_group < group_min
+            || lengths_of(number).wrapping_shr(u32::try_from(n).unwrap_or(31)) <= 1
+        {
+            break;
+        }
+        match separator(&reader)? {
+            Some((bytes, kind)) if join.is_none_or(|join| join == kind) => {
+                if !reader.sees_ahead(bytes, |byte| byte.is_ascii_digit())? {
+                    break;
+                }
+                join = Some(kind);
+                reader.skip(bytes);
+                n_group = 0;
+            }
+            _ => break,
+        }
+    }
+    best
+}

@@ -1,0 +1,288 @@
+//! Tokens with a prefix: a literal, then a run of one class of bytes. A run longer than the bound goes on in a further finding, so
+//! that the tail of a key never leaks.
+use super::MATCH_BYTES_MAX;
+use crate::kinds::Kind;
+use crate::text::{Answer, Hit, Reader, Stop, Text, is_base64url, is_word};
+
+/// Most bytes of a token's body in one finding.
+const BODY_BYTES_MAX: usize = 512;
+/// Most bytes of a JWT's first part.
+const JWT_HEADER_BYTES_MAX: usize = 512;
+
+/// One format of a kind.
+struct Form {
+    kind: Kind,
+    prefix: &'static str,
+    body: fn(u8) -> bool,
+    /// Fewest bytes of body.
+    n_min: usize,
+    judge: fn(&[u8]) -> bool,
+}
+
+const fn form(kind: Kind, prefix: &'static str, body: fn(u8) -> bool, n_min: usize) -> Form {
+    Form { kind, prefix, body, n_min, judge: always }
+}
+
+const fn judged(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
+    form.judge = judge;
+    form
+}
+
+const ALNUM: fn(u8) -> bool = |byte| byte.is_ascii_alphanumeric();
+const UPPER: fn(u8) -> bool = |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+const URL: fn(u8) -> bool = is_base64url;
+const DOTTED: fn(u8) -> bool = |byte| is_base64url(byte) || byte == b'.';
+const BASE64: fn(u8) -> bool = |byte| is_base64url(byte) || matches!(byte, b'+' | b'/' | b'=');
+const SLACK: fn(u8) -> bool =
+    |byte| is_base64url(byte) || matches!(byte, b'%' | b'.' | b'/' | b'+');
+const PATH: fn(u8) -> bool = |byte| is_base64url(byte) || byte == b'/';
+
+/// The formats, in order: of one kind the first whose prefix is there decides.
+static FORMS: &[Form] = &[
+    judged(form(Kind::AwsAccessKey, "AKIA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ASIA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ABIA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ACCA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "AGPA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "AIDA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "AIPA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ANPA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ANVA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "APKA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "AROA", UPPER, 16), is_key_id),
+    judged(form(Kind::AwsAccessKey, "ASCA", UPPER, 16), is_key_id),
+    form(Kind::Github, "ghp_", is_word, 36),
+    form(Kind::Github, "gho_", is_word, 36),
+    form(Kind::Github, "ghu_", is_word, 36),
+    // Server tokens come as JWTs too.
+    form(Kind::Github, "ghs_", DOTTED, 36),
+    form(Kind::Github, "ghr_", is_word, 36),
+    form(Kind::Github, "github_pat_", is_word, 36),
+    form(Kind::Gitlab, "glpat-", DOTTED, 20),
+    form(Kind::Gitlab, "gldt-", DOTTED, 20),
+    form(Kind::Gitlab, "glrt-", DOTTED, 20),
+    form(Kind::Gitlab, "glrtr-", DOTTED, 20),
+    form(Kind::Gitlab, "glcbt-", DOTTED, 20),
+    form(Kind::Gitlab, "glptt-", DOTTED, 20),
+    form(Kind::Gitlab, "glft-", DOTTED, 20),
+    form(Kind::Gitlab, "glffct-", DOTTED, 20),
+    form(Kind::Gitlab, "glimt-", DOTTED, 20),
+    form(Kind::Gitlab, "glagent-", DOTTED, 20),
+    form(Kind::Gitlab, "glsoat-", DOTTED, 20),
+    form(Kind::Gitlab, "gloas-", DOTTED, 20),
+    form(Kind::Gitlab, "glwt-", DOTTED, 20),
+    form(Kind::Gitlab, "GR1348941", URL, 20),
+    judged(form(Kind::Slack, "xoxa-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxb-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxc-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxd-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxe-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxe.xoxb-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxe.xoxp-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxp-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxr-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xoxs-", SLACK, 16), has_digit),
+    judged(form(Kind::Slack, "xapp-", URL, 16), has_digit),
+    form(Kind::SlackWebhook, "https://hooks.slack.com/services/", PATH, 20),
+    form(Kind::SlackWebhook, "https://hooks.slack.com/workflows/", PATH, 20),
+    form(Kind::SlackWebhook, "https://hooks.slack.com/triggers/", PATH, 20),
+    form(Kind::SlackWebhook, "http://hooks.slack.com/services/", PATH, 20),
+    form(Kind::SlackWebhook, "hooks.slack.com/services/", PATH, 20),
+    form(Kind::Stripe, "sk_live_", ALNUM, 16),
+    form(Kind::Stripe, "sk_test_", ALNUM, 16),
+    form(Kind::Stripe, "rk_live_", ALNUM, 16),
+    form(Kind::Stripe, "rk_test_", ALNUM, 16),
+    form(Kind::Stripe, "whsec_", BASE64, 24),
+    form(Kind::GoogleApiKey, "AIza", URL, 35),
+    form(Kind::GoogleOauth, "ya29.", DOTTED, 20),
+    form(Kind::GoogleOauth, "GOCSPX-", URL, 20),
+    form(Kind::GoogleOauth, "1//0", URL, 40),
+    judged(form(Kind::Openai, "sk-ant-", URL, 0), never),
+    form(Kind::Openai, "sk-proj-", URL, 20),
+    form(Kind::Openai, "sk-svcacct-", URL, 20),
+    form(Kind::Openai, "sk-service-", URL, 20),
+    form(Kind::Openai, "sk-admin-", URL, 20),
+    judged(form(Kind::Openai, "sk-", URL, 20), is_dense),
+    form(Kind::Anthropic, "sk-ant-", URL, 20),
+    form(Kind::HuggingFace, "hf_", ALNUM, 30),
+    form(Kind::HuggingFace, "api_org_", ALNUM, 30),
+];
+
+fn always(_: &[u8]) -> bool {
+    true
+}
+
+fn never(_: &[u8]) -> bool {
+    false
+}
+
+fn is_key_id(body: &[u8]) -> bool {
+    body.len() == 16
+        && body.iter().all(|&byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
+}
+
+fn has_digit(body: &[u8]) -> bool {
+    body.iter().any(u8::is_ascii_digit)
+}
+
+/// A key has a long piece or many digits; `sk-toggleable-content-label` has neither.
+fn is_dense(body: &[u8]) -> bool {
+    let n_digits = body.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let longest = body.split(|&byte| byte == b'-' || byte == b'_').map(<[u8]>::len).max();
+    n_digits >= 4 || longest.is_some_and(|n| n >= 16)
+}
+
+/// Kind and first three bytes of every format.
+pub(super) fn heads() -> impl Iterator<Item = (Kind, [u8; 3])> {
+    let forms =
+        FORMS.iter().filter_map(|form| Some((form.kind, *form.prefix.as_bytes().first_chunk()?)));
+    forms.chain([(Kind::Jwt, *b"eyJ")])
+}
+
+pub(super) fn decide(kind: Kind, text: Text<'_>, start: usize) -> Answer {
+    for form in FORMS.iter().filter(|form| form.kind == kind) {
+        let mut reader = text.reader(start);
+        if reader.eat(form.prefix.as_bytes())? {
+            return decide_form(form, reader, start);
+        }
+    }
+    Err(Stop::No)
+}
+
+fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
+    let from = reader.at;
+    let n = reader.run(form.body, BODY_BYTES_MAX)?;
+    let body = reader.text().slice(from, reader.at);
+    let kept = if n < BODY_BYTES_MAX { body.trim_ascii_end_of_dots() } else { body };
+    if kept.len() < form.n_min || !(form.judge)(kept) {
+        return Err(Stop::No);
+    }
+    let mut hit = Hit::new(start, from.saturating_add(kept.len()));
+    hit.goes_on = n == BODY_BYTES_MAX;
+    hit.checksum = form.kind == Kind::Github && has_checksum(kept);
+    Ok(hit)
+}
+
+pub(super) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
+    let mut reader = text.reader(start);
+    // A prefix does not stand here any more, so every class of the kind may go on.
+    let in_some = |byte| FORMS.iter().any(|form| form.kind == kind && (form.body)(byte));
+    let n = reader.run(in_some, BODY_BYTES_MAX)?;
+    Ok(Hit { goes_on: n == BODY_BYTES_MAX, ..Hit::new(start, reader.at) })
+}
+
+trait TrimDots {
+    /// Without the full stops that end the sentence, not the token.
+    fn trim_ascii_end_of_dots(&self) -> &[u8];
+}
+
+impl TrimDots for [u8] {
+    fn trim_ascii_end_of_dots(&self) -> &[u8] {
+        let n = self.iter().rev().take_while(|&&byte| byte == b'.').count();
+        self.get(..self.len().saturating_sub(n)).unwrap_or_default()
+    }
+}
+
+/// Whether the last six characters are the CRC-32 of the thirty before, in base 62.
+///
+/// Source: GitHub, "Behind GitHub's new authentication token formats", 2021. A token whose checksum is wrong is a finding all the same:
+/// a mistyped or mangled key is still most of a key.
+fn has_checksum(body: &[u8]) -> bool {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let Some((random, sum)) = body.split_at_checked(30) else { return false };
+    let stated = sum.iter().try_fold(0_u64, |value, byte| {
+        let digit = DIGITS.iter().position(|digit| digit == byte)?;
+        value.checked_mul(62)?.checked_add(u64::try_from(digit).ok()?)
+    });
+    sum.len() == 6 && stated == Some(u64::from(crc32(random)))
+}
+
+/// CRC-32 (ISO 3309), bit by bit: it runs over thirty bytes of a token that was already found.
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| crc >> 1 ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
+    !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
+}
+
+pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
+    let mut reader = text.reader(start);
+    let n_header = reader.run(is_base64url, JWT_HEADER_BYTES_MAX)?;
+    if n_header < 12 || reader.peek()? != Some(b'.') {
+        return Err(Stop::No);
+    }
+    let header = decode_base64url(text.slice(start, reader.at));
+    let names = |key: &[u8]| header.windows(key.len()).any(|window| window == key);
+    if header.first() != Some(&b'{') || !names(b"\"alg\"") {
+        return Err(Stop::No);
+    }
+    reader.skip(1);
+    let n_payload =
+        reader.run(is_base64url, MATCH_BYTES_MAX.saturating_sub(n_header.saturating_add(1)))?;
+    if reader.at.saturating_sub(start) >= MATCH_BYTES_MAX {
+        return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
+    }
+    // Encrypted tokens with a direct key have nothing in the second part.
+    if (n_payload < 4 && !names(b"\"enc\"")) || reader.peek()? != Some(b'.') {
+        return Err(Stop::No);
+    }
+    reader.skip(1);
+    parts(reader, start)
+}
+
+pub(super) fn go_on_jwt(text: Text<'_>, start: usize) -> Answer {
+    parts(text.reader(start), start)
+}
+
+/// Reads the rest of a JWT up to the bound: parts with single dots between them.
+fn parts(mut reader: Reader<'_>, start: usize) -> Answer {
+    while reader.at.saturating_sub(start) < MATCH_BYTES_MAX {
+        if reader.sees(|byte| byte == b'.')? && reader.sees_ahead(1, is_base64url)? {
+            reader.skip(1);
+        } else if reader
+            .run(is_base64url, MATCH_BYTES_MAX.saturating_sub(reader.at.saturating_sub(start)))?
+            == 0
+        {
+            return Ok(Hit::new(start, reader.at));
+        }
+    }
+    Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) })
+}
+
+/// Decodes what it can; the last bits of a cut text are lost.
+fn decode_base64url(text: &[u8]) -> Vec<u8> {
+    let value = |byte: u8| match byte {
+        b'A'..=b'Z' => byte.wrapping_sub(b'A'),
+        b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
+        b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
+        b'-' => 62,
+        _ => 63,
+    };
+    let mut bytes = Vec::with_capacity(text.len());
+    for group in text.chunks(4) {
+        let bits = group.iter().fold(0_u32, |bits, &byte| bits << 6 | u32::from(value(byte)));
+        let missing = 4_usize.saturating_sub(group.len());
+        let bits = (0..missing).fold(bits, |bits, _| bits << 6);
+        bytes.extend(bits.to_be_bytes().iter().skip(1).take(3_usize.saturating_sub(missing)));
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksum_is_the_vendors() {
+        // The sample that GitHub's own announcement was explained with; any other last character is wrong.
+        assert!(has_checksum(["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"].concat().as_bytes()));
+        assert!(!has_checksum(["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq18"].concat().as_bytes()));
+        assert!(!has_checksum(b"short"));
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn base64_decodes() {
+        assert_eq!(decode_base64url(b"eyJhbGciOiJIUzI1NiJ9"), br#"{"alg":"HS256"}"#);
+        assert_eq!(decode_base64url(b"eyJh"), b"{\"a");
+        assert_eq!(decode_base64url(b"eyI"), b"{\"");
+    }
+}

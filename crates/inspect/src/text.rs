@@ -1,0 +1,187 @@
+//! The part of a text that is at hand, and a reader that knows where knowledge ends.
+//!
+//! A rule reads forward only through [`Reader`], which answers "more text is needed" by an early return. A rule is a deterministic
+//! program, so once every byte it asks for is there its answer can never change: this is what makes findings independent of cuts.
+
+/// Bytes before a candidate's start that a rule may look at.
+pub(crate) const LEFT_BYTES_MAX: usize = 128;
+
+/// Why a rule did not find anything at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// There is nothing, whatever follows.
+    No,
+    /// It depends on text that is not there yet.
+    More,
+    /// The same, and a finding would start no earlier than here.
+    MoreFrom(usize),
+}
+
+/// What a rule found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hit {
+    /// First byte.
+    pub(crate) start: usize,
+    /// One past the last byte.
+    pub(crate) end: usize,
+    /// The bound on one finding was met and the same secret may go on: look again from `end`.
+    pub(crate) goes_on: bool,
+    /// The vendor's own checksum was there and right.
+    pub(crate) checksum: bool,
+}
+
+impl Hit {
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self { start, end, goes_on: false, checksum: false }
+    }
+}
+
+/// The answer of a rule.
+pub(crate) type Answer = Result<Hit, Stop>;
+
+/// The bytes at hand. Offsets are into `bytes`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Text<'t> {
+    bytes: &'t [u8],
+    /// Whether `bytes` begins where the text begins.
+    whole_left: bool,
+    /// Whether `bytes` ends where the text ends.
+    ended: bool,
+}
+
+impl<'t> Text<'t> {
+    pub(crate) const fn new(bytes: &'t [u8], whole_left: bool, ended: bool) -> Self {
+        Self { bytes, whole_left, ended }
+    }
+
+    pub(crate) const fn len(self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether the text itself begins at this offset.
+    pub(crate) const fn is_start(self, at: usize) -> bool {
+        self.whole_left && at == 0
+    }
+
+    /// The byte at an offset, if it is at hand.
+    pub(crate) fn get(self, at: usize) -> Option<u8> {
+        self.bytes.get(at).copied()
+    }
+
+    /// The byte `n` before an offset (1 is the one just before).
+    pub(crate) fn back(self, at: usize, n: usize) -> Option<u8> {
+        self.get(at.checked_sub(n)?)
+    }
+
+    /// At most `n` bytes before an offset.
+    pub(crate) fn before(self, at: usize, n: usize) -> &'t [u8] {
+        self.slice(at.saturating_sub(n.min(LEFT_BYTES_MAX)), at)
+    }
+
+    pub(crate) fn slice(self, start: usize, end: usize) -> &'t [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Whether a word may begin here: no letter, digit or underscore stands before.
+    /// The `n` of a written-out `\n` is no letter: text that was escaped twice hides no key.
+    pub(crate) fn is_boundary(self, at: usize) -> bool {
+        match self.back(at, 1) {
+            Some(b'n' | b'r' | b't') => self.back(at, 2) == Some(b'\\'),
+            Some(byte) => !is_word(byte),
+            None => true,
+        }
+    }
+
+    pub(crate) const fn reader(self, at: usize) -> Reader<'t> {
+        Reader { text: self, at }
+    }
+}
+
+/// Letters, digits and the underscore.
+pub(crate) const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Letters, digits, `-` and `_`: base64 for URLs.
+pub(crate) const fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
+/// A place in the text that moves forward.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'t> {
+    text: Text<'t>,
+    /// Offset of the next byte.
+    pub(crate) at: usize,
+}
+
+impl<'t> Reader<'t> {
+    /// The byte `ahead` of the next one; nothing past the end of the text.
+    pub(crate) fn peek_ahead(&self, ahead: usize) -> Result<Option<u8>, Stop> {
+        match self.text.get(self.at.saturating_add(ahead)) {
+            Some(byte) => Ok(Some(byte)),
+            None if self.text.ended => Ok(None),
+            None => Err(Stop::More),
+        }
+    }
+
+    /// The next byte; nothing at the end of the text.
+    pub(crate) fn peek(&self) -> Result<Option<u8>, Stop> {
+        self.peek_ahead(0)
+    }
+
+    /// Whether there is a next byte and it is of a class.
+    pub(crate) fn sees(&self, class: impl Fn(u8) -> bool) -> Result<bool, Stop> {
+        Ok(self.peek()?.is_some_and(class))
+    }
+
+    /// The same, of a byte further on.
+    pub(crate) fn sees_ahead(
+        &self,
+        ahead: usize,
+        class: impl Fn(u8) -> bool,
+    ) -> Result<bool, Stop> {
+        Ok(self.peek_ahead(ahead)?.is_some_and(class))
+    }
+
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.at = self.at.saturating_add(n);
+    }
+
+    /// Steps over a literal if it is next.
+    pub(crate) fn eat(&mut self, literal: &[u8]) -> Result<bool, Stop> {
+        for (ahead, &want) in literal.iter().enumerate() {
+            if self.peek_ahead(ahead)? != Some(want) {
+                return Ok(false);
+            }
+        }
+        self.skip(literal.len());
+        Ok(true)
+    }
+
+    /// Steps over a literal in any case (`literal` is in lower case) if it is next.
+    pub(crate) fn eat_folded(&mut self, literal: &[u8]) -> Result<bool, Stop> {
+        for (ahead, want) in literal.iter().enumerate() {
+            if self.peek_ahead(ahead)?.map(|byte| byte.to_ascii_lowercase()) != Some(*want) {
+                return Ok(false);
+            }
+        }
+        self.skip(literal.len());
+        Ok(true)
+    }
+
+    /// Steps over at most `n_max` bytes of a class and returns how many there were.
+    pub(crate) fn run(&mut self, class: impl Fn(u8) -> bool, n_max: usize) -> Result<usize, Stop> {
+        let rest = self.text.slice(self.at, self.text.len());
+        let n = rest.iter().take(n_max).take_while(|&&byte| class(byte)).count();
+        self.skip(n);
+        if n < n_max && self.at >= self.text.len() && !self.text.ended {
+            return Err(Stop::More);
+        }
+        Ok(n)
+    }
+
+    pub(crate) const fn text(&self) -> Text<'t> {
+        self.text
+    }
+}

@@ -1,0 +1,334 @@
+//! The law of streaming, for all kinds together and for each alone: findings do not depend on cuts, and what may still become a
+//! finding is known.
+use bartizan_core::detect::{Finding, Inspector};
+use bartizan_core::kind::{KindId, KindSet};
+use bartizan_inspect::{KINDS_LEN, TextInspector};
+use proptest::prelude::*;
+
+fn whole(text: &[u8]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    TextInspector::new().scan(text, &mut |finding| found.push(finding));
+    assert!(found.is_sorted(), "a whole text's findings come in order");
+    found
+}
+
+/// Every set whose holding is checked: each kind alone, all kinds, none.
+fn sets() -> Vec<KindSet> {
+    let alone = (0..KINDS_LEN).filter_map(|n| KindId::detected(u16::try_from(n).ok()?));
+    alone.map(|kind| KindSet::from_iter([kind])).chain([KindSet::ALL, KindSet::EMPTY]).collect()
+}
+
+/// What is pending after each prefix, by set, as far as one way of cutting has shown it.
+type Pending = Vec<Option<Vec<u64>>>;
+
+/// Streams the text in pieces that end at `cuts` and checks every clause of the law.
+fn check(text: &str, cuts: &[usize], sets: &[KindSet], known: &mut Pending) {
+    let mut detector = TextInspector::new().detector();
+    let mut found: Vec<Finding> = Vec::new();
+    let mut floor = vec![0_u64; sets.len()];
+    let mut from = 0;
+    for &cut in cuts.iter().chain([&text.len()]) {
+        let n_before = found.len();
+        detector.push(&text.as_bytes()[from..cut], &mut |finding| found.push(finding));
+        for finding in &found[n_before..] {
+            assert!(
+                finding.span.end <= cut as u64 && !finding.span.is_empty(),
+                "{finding:?} in {text:?}"
+            );
+        }
+        check_floor(text, &found[n_before..], sets, &floor);
+        let pending: Vec<u64> = sets.iter().map(|set| detector.pending(set)).collect();
+        for (set, (&now, &before)) in pending.iter().zip(&floor).enumerate() {
+            assert!(
+                now >= before && now <= cut as u64,
+                "set {set} fell from {before} to {now} at {cut} of {text:?}"
+            );
+        }
+        match &known[cut] {
+            Some(other) => assert_eq!(
+                &pending, other,
+                "pending depends on cuts, at {cut} of {text:?} cut at {cuts:?}"
+            ),
+            None => known[cut] = Some(pending.clone()),
+        }
+        floor = pending;
+        from = cut;
+    }
+    let n_before = found.len();
+    detector.finish(&mut |finding| found.push(finding));
+    check_floor(text, &found[n_before..], sets, &floor);
+    assert!(sets.iter().all(|set| detector.pending(set) == text.len() as u64));
+    found.sort_unstable();
+    assert_eq!(found, whole(text.as_bytes()), "{text:?} cut at {cuts:?}");
+}
+
+fn check_floor(text: &str, found: &[Finding], sets: &[KindSet], floor: &[u64]) {
+    for finding in found {
+        for (set, &floor) in sets.iter().zip(floor) {
+            let held = !set.contains(finding.kind) || finding.span.start >= floor;
+            assert!(held, "{finding:?} starts before {floor}, which was let go, in {text:?}");
+        }
+    }
+}
+
+fn boundaries(text: &str) -> Vec<usize> {
+    (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect()
+}
+
+fn check_all_two_way(text: &str) {
+    let sets = sets();
+    let mut known = vec![None; text.len() + 1];
+    for cut in boundaries(text) {
+        check(text, &[cut], &sets, &mut known);
+    }
+}
+
+/// Fragments of every format: beginnings, middles, near misses, separators, characters of several bytes.
+fn fragment() -> impl Strategy<Value = String> {
+    let fixed = prop::sample::select(vec![
+        " ",
+        " ",
+        " ",
+        "\n",
+        "-",
+        ".",
+        ":",
+        "::",
+        ",",
+        "/",
+        "@",
+        "+",
+        "(",
+        ")",
+        "_",
+        "=",
+        "\"",
+        "\\n",
+        "x",
+        "a",
+        "Z",
+        "7",
+        "0",
+        "1",
+        "é",
+        "漢",
+        "字",
+        "😀",
+        "👩",
+        "\u{200d}",
+        "\u{200c}",
+        "\u{200b}",
+        "\u{fe0f}",
+        "\u{feff}",
+        "\u{2060}",
+        "\u{e0067}",
+        "\u{e0062}",
+        "\u{e007f}",
+        "🏴",
+        "\u{202e}",
+        "\u{202a}",
+        "\u{202c}",
+        "\u{2066}",
+        "\u{2069}",
+        "\u{180e}",
+        "\u{e0101}",
+        "ا",
+        "न",
+        "ท",
+        "jo@example.org",
+        "jo",
+        "@ex.co",
+        ".com",
+        "4111 1111 1111 1111",
+        "4111111111111111",
+        "4111-1111",
+        " 1111",
+        "3782 822463 10005",
+        "DE89 3704 0044 0532 0130 00",
+        "DE89370400440532013000",
+        "GB82 WEST",
+        "DE",
+        "NL91",
+        "123-45-6789",
+        "123 45 6789",
+        "078-05-",
+        "ssn ",
+        "social security ",
+        "457555462",
+        "+49 30 1234567",
+        "+1 (212) 555-0123",
+        "212-555-0123",
+        "020 7946 0018",
+        "(030) 123456",
+        "phone ",
+        "2125550123",
+        "192.168.0.1",
+        "10.0.0.",
+        "1.2.3.4.5",
+        "2001:db8::1",
+        "fe80::",
+        "::1",
+        "12:34:56",
+        "aa:bb:cc:dd:ee:ff",
+        "-----",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "RSA PRIVATE KEY-----\n",
+        "MIIEvQIBADANBgkqhkiG9w0BAQ",
+        "-----END PRIVATE KEY-----",
+        "END ",
+        "AKIA",
+        "ASIA",
+        "IOSFODNN7EXAMPLE",
+        "aws_secret_access_key",
+        "aws ",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "ghp_",
+        "github_pat_",
+        "glpat-",
+        "xoxb-",
+        "xapp-",
+        "https://",
+        "hooks.slack.com/services/",
+        "T00/B00/",
+        "sk_live_",
+        "whsec_",
+        "AIza",
+        "ya29.",
+        "GOCSPX-",
+        "1//0",
+        "sk-",
+        "sk-proj-",
+        "sk-ant-",
+        "ant-",
+        "hf_",
+        "api_org_",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "eyJ",
+        "eyJzdWIiOiIxIn0",
+        "0123456789abcdef",
+        "aB3dE5fG7hJ9kL1mN3pQ",
+        "ignore",
+        "Ignore ",
+        "all ",
+        "previous ",
+        "instructions",
+        "forget ",
+        "everything ",
+        "above",
+        "reveal ",
+        "your ",
+        "system ",
+        "prompt",
+        "you are now ",
+        "developer mode",
+        "DAN",
+        "new ",
+        "instructions:",
+        "忽略",
+        "之前的",
+        "指令",
+        "以前の",
+        "指示を",
+        "無視",
+        "игнорируй ",
+        "предыдущие ",
+        "инструкции",
+        "ignorez ",
+        "les ",
+        "précédentes",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![8 => fixed, 1 => "[0-9]{1,19}", 1 => "[A-Za-z0-9]{1,40}", 1 => "[a-f0-9:]{1,12}"]
+}
+
+fn text(n_max: usize) -> impl Strategy<Value = String> {
+    prop::collection::vec(fragment(), 1..n_max).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_way_of_cutting_once(text in text(7)) {
+        check_all_two_way(&text);
+    }
+
+    #[test]
+    fn character_by_character(text in text(24)) {
+        let cuts = boundaries(&text);
+        check(&text, &cuts, &sets(), &mut vec![None; text.len() + 1]);
+    }
+
+    #[test]
+    fn random_cuts_of_long_texts(text in text(120), places in prop::collection::vec(any::<prop::sample::Index>(), 0..40)) {
+        let at = boundaries(&text);
+        let sets = sets();
+        let mut known = vec![None; text.len() + 1];
+        let mut cuts: Vec<usize> = places.iter().map(|place| at[place.index(at.len())]).collect();
+        cuts.sort_unstable();
+        check(&text, &cuts, &sets, &mut known);
+        check(&text, &[], &sets, &mut known);
+        check(&text, &at, &sets, &mut known);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_way_of_cutting_twice(text in text(4)) {
+        let at = boundaries(&text);
+        prop_assume!(at.len() < 60);
+        let sets = sets();
+        let mut known = vec![None; text.len() + 1];
+        for (n, &first) in at.iter().enumerate() {
+            for &second in &at[n..] {
+                check(&text, &[first, second], &sets, &mut known);
+            }
+        }
+    }
+
+    /// Bytes that are no text at all must not break anything either; the law of cuts holds for them too.
+    #[test]
+    fn any_bytes_at_all(bytes in prop::collection::vec(any::<u8>(), 0..600), cut in any::<prop::sample::Index>()) {
+        let mut found = Vec::new();
+        let mut detector = TextInspector::new().detector();
+        let (head, tail) = bytes.split_at(cut.index(bytes.len() + 1));
+        detector.push(head, &mut |finding| found.push(finding));
+        detector.push(tail, &mut |finding| found.push(finding));
+        detector.finish(&mut |finding| found.push(finding));
+        found.sort_unstable();
+        prop_assert_eq!(found, whole(&bytes));
+    }
+}
+
+#[test]
+fn long_secrets_are_cut_without_consequence() {
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQDB1234567890ab\n";
+    let key = [
+        "-----BEGIN ",
+        "RSA PRIVATE KEY-----\n",
+        &line.repeat(120),
+        "-----END RSA PRIVATE KEY-----",
+    ]
+    .concat();
+    let jwt =
+        ["eyJhbGciOiJIUzI1NiJ9", ".", &"eyJz".repeat(2000), ".", &"sig_".repeat(300)].concat();
+    let token = ["ghp_", &"a1B2".repeat(700)].concat();
+    let hidden = "\u{e0041}".repeat(900);
+    let zero = "\u{200b}".repeat(900);
+    for secret in [key, jwt, token, hidden, zero] {
+        let text = ["before ", &secret, " after"].concat();
+        let found = whole(text.as_bytes());
+        assert!(found.len() > 1, "{}", &text[..30]);
+        let mut at = 7;
+        for finding in &found {
+            assert_eq!(finding.span.start, at, "a gap in {}", &text[..30]);
+            at = finding.span.end;
+        }
+        assert_eq!(at, 7 + secret.len() as u64);
+        let every: Vec<usize> = boundaries(&text).into_iter().step_by(61).collect();
+        check(&text, &every, &sets(), &mut vec![None; text.len() + 1]);
+    }
+}

@@ -1,0 +1,158 @@
+//! A real folder as a [`Disk`]: the only place of this crate that touches the file system.
+use bartizan_core::disk::{Disk, DiskFile};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::{Path, PathBuf};
+
+const LOCK_NAME: &str = "lock";
+
+/// A folder on a real file system. Files are made with mode 0600.
+#[derive(Debug)]
+pub struct FsDisk {
+    folder: PathBuf,
+    /// Held while this disk may be written; the kernel lets go of it when the process ends, however it ends.
+    lock: Option<File>,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FsDiskError {
+    /// Another process writes there.
+    #[error(
+        "another process writes the log in {folder}: stop it, or name another folder (nothing needs to be deleted)"
+    )]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Others may look into the folder.
+    #[error("{folder} can be entered by others (mode {mode:03o}): chmod 700 it")]
+    Open {
+        /// The folder.
+        folder: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The file system failed.
+    #[error("could not use {folder} as a log folder: {source}")]
+    Disk {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FsDisk {
+    /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent.
+    ///
+    /// # Errors
+    /// [`FsDiskError`].
+    pub fn lock(folder: &Path) -> Result<Self, FsDiskError> {
+        let failed = |source| FsDiskError::Disk { folder: folder.to_owned(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let mode = folder.metadata().map_err(failed)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(FsDiskError::Open { folder: folder.to_owned(), mode });
+        }
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { folder: folder.to_owned(), lock: Some(lock) }),
+            Err(TryLockError::WouldBlock) => Err(FsDiskError::Locked { folder: folder.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// The folder for reading only: a log that another process writes, or a copy on a medium that cannot be written.
+    pub fn read_only(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), lock: None }
+    }
+
+    fn path(&self, name: &str) -> io::Result<PathBuf> {
+        let flat = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
+        if flat { Ok(self.folder.join(name)) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
+        self.lock.as_ref().map(|_| ()).ok_or_else(refused)
+    }
+}
+
+impl Disk for FsDisk {
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in self.folder.read_dir()? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string()
+                && entry.file_type()?.is_file()
+            {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
+        if create {
+            self.may_write()?;
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(self.lock.is_some()).create(create).mode(0o600);
+        Ok(Box::new(FsFile(options.open(self.path(name)?)?)))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.may_write()?;
+        std::fs::rename(self.path(from)?, self.path(to)?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.may_write()?;
+        std::fs::remove_file(self.path(name)?)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+struct FsFile(File);
+
+impl DiskFile for FsFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.0.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(n_read) => filled += n_read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn set_len(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+}

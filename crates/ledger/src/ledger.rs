@@ -1,0 +1,328 @@
+//! The writing end: callers hash, one thread writes, one sync covers everybody who waits.
+use crate::checkpoint::Checkpoint;
+use crate::format::LogId;
+use crate::options::Options;
+use crate::problem::LedgerError;
+use crate::queue::{Job, Queue, Taken};
+use crate::record::unwritable;
+use crate::recover::{Recovery, find_end};
+use crate::store::{Segments, Store, prepare, stopped};
+use bartizan_core::clock::{Clock, Entropy};
+use bartizan_core::disk::{Disk, DiskFile};
+use bartizan_core::record::{Draft, RecordError, Recorded, Recorder};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Chores that may wait for the second thread: one segment, one checkpoint, and one to spare.
+const CHORES_MAX: usize = 3;
+/// How long the writer sleeps at least when a checkpoint is due and the second thread has no room for it.
+const PATIENCE_MIN: Duration = Duration::from_millis(10);
+
+/// A log that is being written. One process at a time: [`crate::FsDisk::lock`] sees to that.
+///
+/// Dropping it writes what is in line, then a last checkpoint, and returns when both are durable.
+pub struct Ledger {
+    queue: Arc<Queue>,
+    entropy: Arc<dyn Entropy>,
+    limits: Options,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("failure", &self.queue.failure()).finish_non_exhaustive()
+    }
+}
+
+impl Ledger {
+    /// Opens the log in a folder, or makes one; mends what a crash left, and gives every INTENT without an OUTCOME one that
+    /// says `interrupted`.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; a damaged log is not touched.
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        options: Options,
+    ) -> Result<(Self, Recovery), LedgerError> {
+        options.check()?;
+        let (mut store, torn_bytes) = match find_end(&disk)? {
+            None => (Store::create(&*disk, &*entropy, options.clone())?, 0),
+            Some(end) => {
+                let torn_bytes = end.tail.n_bytes;
+                (Store::resume(&*disk, end, options.clone())?, torn_bytes)
+            }
+        };
+        let queue = Arc::new(Queue::new(options.clone()));
+        let mut helper = Helper::start(disk, store.log(), &options, &queue)?;
+        let interrupted = store.interrupt(&mut helper, &*clock, &*entropy)?;
+        let recovery = store.recovery(torn_bytes, interrupted);
+        if let Some(number) = store.wanted() {
+            helper.order(number);
+        }
+        let writer = Writer { store, helper, queue: Arc::clone(&queue), clock, checkpointed: None };
+        let thread = std::thread::Builder::new().name("ledger".to_owned());
+        let interval_us = options.checkpoint_interval_us;
+        let thread = thread.spawn(move || writer.run(interval_us));
+        let writer = Some(thread.map_err(LedgerError::disk("start", "the writer's thread"))?);
+        Ok((Self { queue, entropy, limits: options, writer }, recovery))
+    }
+
+    fn enqueue(&self, drafts: Vec<Draft>) -> Recorded {
+        let limit = self.limits.group_records_max;
+        let job = if drafts.is_empty() {
+            Err(unwritable("draft (there is none)"))
+        } else if limit < drafts.len() {
+            Err(RecordError::Full { limit })
+        } else {
+            Job::new(drafts, &*self.entropy, self.limits.record_bytes_max)
+        };
+        match job.and_then(|(job, pending)| self.queue.push(job).map(|()| pending)) {
+            Ok(pending) => Box::pin(pending),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
+impl Recorder for Ledger {
+    fn append(&self, draft: Draft) -> Recorded {
+        self.enqueue(vec![draft])
+    }
+
+    /// The receipt is that of the last draft; the ones before it have the indexes before it.
+    fn append_all(&self, drafts: Vec<Draft>) -> Recorded {
+        self.enqueue(drafts)
+    }
+
+    fn failure(&self) -> Option<RecordError> {
+        self.queue.failure()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A panic over there was told to everybody who waited; there is nobody left to tell.
+            drop(writer.join());
+        }
+    }
+}
+
+struct Writer {
+    store: Store,
+    helper: Helper,
+    queue: Arc<Queue>,
+    clock: Arc<dyn Clock>,
+    /// Size of the log at the last checkpoint, and when that was.
+    checkpointed: Option<(u64, u64)>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // However the thread ends, nobody may wait for it for ever.
+        let reason = "its thread ended".to_owned();
+        self.queue.stop(RecordError::Stopped { operation: "writer", reason });
+    }
+}
+
+impl Writer {
+    fn run(mut self, interval_us: u64) {
+        if let Err(error) = self.work(interval_us) {
+            self.queue.stop(error);
+        }
+    }
+
+    fn work(&mut self, interval_us: u64) -> Result<(), RecordError> {
+        let mut batch = Vec::new();
+        loop {
+            let due_us = self.until_checkpoint(interval_us);
+            let patience = due_us.map(|us| Duration::from_micros(us).max(PATIENCE_MIN));
+            let taken = self.queue.take(&mut batch, patience);
+            if let Some(failure) = self.queue.failure() {
+                batch.drain(..).for_each(|job| job.promise.keep(Err(failure.clone())));
+                return Err(failure);
+            }
+            match taken {
+                Taken::Jobs => self.commit(&mut batch)?,
+                Taken::Idle => self.checkpoint(false)?,
+                Taken::Closed => return self.finish(),
+            }
+            if self.until_checkpoint(interval_us) == Some(0) {
+                self.checkpoint(false)?;
+            }
+        }
+    }
+
+    fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), RecordError> {
+        match self.store.commit(&mut self.helper, batch) {
+            Ok(answers) => {
+                batch.drain(..).zip(answers).for_each(|(job, answer)| job.promise.keep(answer));
+                Ok(())
+            }
+            Err(error) => {
+                // Closed before anybody is told, so that who is told finds it closed.
+                self.queue.stop(error.clone());
+                batch.drain(..).for_each(|job| job.promise.keep(Err(error.clone())));
+                Err(error)
+            }
+        }
+    }
+
+    /// Microseconds until a checkpoint is due; `None` when there is nothing new to say.
+    fn until_checkpoint(&self, interval_us: u64) -> Option<u64> {
+        let size = self.store.state().tree.size();
+        match self.checkpointed {
+            Some((told, _)) if told == size => None,
+            Some((_, at_us)) => {
+                Some(interval_us.saturating_sub(self.clock.monotonic_us().saturating_sub(at_us)))
+            }
+            None => Some(0),
+        }
+    }
+
+    fn checkpoint(&mut self, last: bool) -> Result<(), RecordError> {
+        let tree = &self.store.state().tree;
+        let checkpoint = Checkpoint { size: tree.size(), root: tree.root() };
+        if self.helper.checkpoint(checkpoint, last)? {
+            self.checkpointed = Some((checkpoint.size, self.clock.monotonic_us()));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), RecordError> {
+        self.helper.rest();
+        if let Some(failure) = self.queue.failure() {
+            return Err(failure);
+        }
+        self.checkpoint(true)
+    }
+}
+
+enum Chore {
+    Segment(u64),
+    Checkpoint(Checkpoint),
+}
+
+/// Does what no record should wait for: on its own thread, or on the writer's when the order of operations matters.
+struct Helper {
+    disk: Arc<dyn Disk>,
+    log: LogId,
+    segment_bytes: u64,
+    thread: Option<HelperThread>,
+}
+
+struct HelperThread {
+    chores: SyncSender<Chore>,
+    segments: Receiver<Box<dyn DiskFile>>,
+    thread: JoinHandle<()>,
+    ordered: Option<u64>,
+    queue: Arc<Queue>,
+}
+
+impl Helper {
+    fn start(
+        disk: Arc<dyn Disk>,
+        log: LogId,
+        options: &Options,
+        queue: &Arc<Queue>,
+    ) -> Result<Self, LedgerError> {
+        let segment_bytes = options.segment_bytes;
+        let mut helper = Self { disk, log, segment_bytes, thread: None };
+        if options.prepare_ahead {
+            let (chores, inbox) = sync_channel(CHORES_MAX);
+            let (outbox, segments) = sync_channel(1);
+            let (worker, stop) = (helper.inline(), Arc::clone(queue));
+            let thread = std::thread::Builder::new().name("ledger-helper".to_owned());
+            let thread = thread.spawn(move || {
+                if let Err(error) = worker.work(&inbox, &outbox) {
+                    stop.stop(error);
+                }
+            });
+            let thread = thread.map_err(LedgerError::disk("start", "the helper's thread"))?;
+            let queue = Arc::clone(queue);
+            helper.thread = Some(HelperThread { chores, segments, thread, ordered: None, queue });
+        }
+        Ok(helper)
+    }
+
+    fn inline(&self) -> Self {
+        let (disk, log, segment_bytes) = (Arc::clone(&self.disk), self.log, self.segment_bytes);
+        Self { disk, log, segment_bytes, thread: None }
+    }
+
+    fn work(
+        &self,
+        inbox: &Receiver<Chore>,
+        outbox: &SyncSender<Box<dyn DiskFile>>,
+    ) -> Result<(), RecordError> {
+        for chore in inbox {
+            match chore {
+                Chore::Segment(number) => {
+                    let file = self.prepare(number)?;
+                    if outbox.send(file).is_err() {
+                        // The writer is gone, and the segment will be found by the next one.
+                        return Ok(());
+                    }
+                }
+                Chore::Checkpoint(checkpoint) => checkpoint.write(&*self.disk, &self.log)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, number: u64) -> Result<Box<dyn DiskFile>, RecordError> {
+        let file = prepare(&*self.disk, &self.log, number, self.segment_bytes);
+        file.map_err(stopped("preparation of a segment"))
+    }
+
+    /// Whether the checkpoint will be written; not when the second thread is busy. The last one is written here and now.
+    fn checkpoint(&mut self, checkpoint: Checkpoint, last: bool) -> Result<bool, RecordError> {
+        match &self.thread {
+            Some(thread) if !last => {
+                Ok(thread.chores.try_send(Chore::Checkpoint(checkpoint)).is_ok())
+            }
+            _ => checkpoint.write(&*self.disk, &self.log).map(|()| true),
+        }
+    }
+
+    /// Lets the second thread finish what it was told, and ends it.
+    fn rest(&mut self) {
+        if let Some(HelperThread { chores, segments, thread, .. }) = self.thread.take() {
+            drop((chores, segments));
+            // It told the queue why it failed, if it did.
+            drop(thread.join());
+        }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.rest();
+    }
+}
+
+impl Segments for Helper {
+    fn order(&mut self, number: u64) {
+        if let Some(thread) = &mut self.thread
+            && thread.ordered < Some(number)
+            && thread.chores.send(Chore::Segment(number)).is_ok()
+        {
+            thread.ordered = Some(number);
+        }
+    }
+
+    fn take(&mut self, number: u64) -> Result<Box<dyn DiskFile>, RecordError> {
+        self.order(number);
+        let Some(thread) = &self.thread else { return self.prepare(number) };
+        thread.segments.recv().map_err(|_| {
+            let reason = "its thread ended".to_owned();
+            let gone = RecordError::Stopped { operation: "preparation of a segment", reason };
+            thread.queue.failure().unwrap_or(gone)
+        })
+    }
+}

@@ -1,0 +1,207 @@
+//! What can be wrong with a log, and where.
+use crate::format::segment_name;
+use bartizan_core::record::{LeafError, RecordId};
+use std::fmt;
+
+/// What is wrong with the bytes at some place.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// A segment file has no name any more.
+    #[error("the segment is missing")]
+    SegmentMissing,
+    /// A file with a segment's name is something else.
+    #[error("the file is not part of a log")]
+    Foreign,
+    /// A segment's first block is not that of a segment of this log.
+    #[error("the segment's header is damaged or belongs to another log")]
+    Header,
+    /// A segment was written by another version.
+    #[error("format version {version} is not known to this build: use a newer one")]
+    Version {
+        /// The version found.
+        version: u32,
+    },
+    /// The checksum of a frame does not fit its bytes.
+    #[error("bytes were changed: the checksum of a frame does not fit")]
+    Checksum,
+    /// A frame cannot stand where it stands.
+    #[error("bytes were changed: a frame is out of place")]
+    Frame,
+    /// A group has no valid commit mark.
+    #[error("bytes were changed: the commit mark of a group does not fit")]
+    Mark,
+    /// Bytes that must be zero are not.
+    #[error("bytes were changed: unused space is not empty")]
+    Stray,
+    /// A leaf is none.
+    #[error("{0}")]
+    Leaf(LeafError),
+    /// Payloads are not those that the leaf commits to.
+    #[error("the payloads are not those that the leaf commits to")]
+    Payload,
+    /// Group or leaf numbers do not follow each other.
+    #[error("records are missing or out of order")]
+    Order,
+    /// The Merkle root at a commit mark is not that of the leaves.
+    #[error("the Merkle root does not fit the leaves")]
+    Root,
+    /// The chain over the commit marks is broken.
+    #[error("the chain over the commit marks is broken")]
+    Chain,
+    /// The snapshot at the start of a segment is not what the segments before it say.
+    #[error("the snapshot at the start of the segment contradicts the segments before it")]
+    Snapshot,
+    /// An INTENT whose id is already open.
+    #[error("record {record} has a second intent before its outcome")]
+    IntentTwice {
+        /// The record.
+        record: RecordId,
+    },
+    /// An OUTCOME whose INTENT is not open.
+    #[error("record {record} has an outcome without an open intent")]
+    OutcomeAlone {
+        /// The record.
+        record: RecordId,
+    },
+    /// More INTENTs are open than a log may have.
+    #[error("too many intents have no outcome")]
+    OpenTooMany,
+    /// The checkpoint file cannot be read as one of this log.
+    #[error("the checkpoint file is damaged or belongs to another log")]
+    Checkpoint,
+    /// The checkpoint's root is not that of the log at its size.
+    #[error("the log has another root than the checkpoint at {size} leaves")]
+    CheckpointRoot {
+        /// Leaves that the checkpoint stands for.
+        size: u64,
+    },
+    /// The log is shorter than its checkpoint.
+    #[error(
+        "the log ends after {leaves} leaves, its checkpoint has {size}: the end was cut off or damaged"
+    )]
+    Cut {
+        /// Leaves found.
+        leaves: u64,
+        /// Leaves that the checkpoint stands for.
+        size: u64,
+    },
+}
+
+/// One flaw and its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Number of the segment file.
+    pub segment: u64,
+    /// Byte in it.
+    pub offset: u64,
+    /// Index of the leaf, where one is concerned.
+    pub leaf: Option<u64>,
+    /// What is wrong.
+    pub flaw: Flaw,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {} byte {}", self.segment, self.offset)?;
+        if let Some(leaf) = self.leaf {
+            write!(f, " leaf {leaf}")?;
+        }
+        write!(f, ": {}", self.flaw)
+    }
+}
+
+/// Why a log cannot be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The disk failed.
+    #[error("could not {operation} {name}: {source}")]
+    Disk {
+        /// What was tried.
+        operation: &'static str,
+        /// Which file.
+        name: String,
+        /// What the disk said.
+        source: std::io::Error,
+    },
+    /// There is no log in the folder.
+    #[error("there is no log here: name the folder that holds segment-00000000.log")]
+    Absent,
+    /// A file with a segment's name is something else.
+    #[error("{name} is not part of a log: move it away, or name another folder")]
+    Foreign {
+        /// The file.
+        name: String,
+    },
+    /// The log was written by another version.
+    #[error("{name} has format version {version}, this build knows 1: use a newer one")]
+    Version {
+        /// The file.
+        name: String,
+        /// The version found.
+        version: u32,
+    },
+    /// The log is damaged. Nothing was changed.
+    #[error("the log is damaged at {0}: nothing was changed; keep a copy, then restore a backup")]
+    Damaged(Problem),
+    /// An option makes no sense.
+    #[error("option {option} {reason}")]
+    Options {
+        /// Which one.
+        option: &'static str,
+        /// What it must be.
+        reason: &'static str,
+    },
+    /// A write failed while the log was being opened.
+    #[error(transparent)]
+    Record(#[from] bartizan_core::record::RecordError),
+}
+
+impl LedgerError {
+    /// Names the file and the operation that an error of the disk belongs to.
+    pub(crate) fn disk(
+        operation: &'static str,
+        name: impl Into<String>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let name = name.into();
+        move |source| Self::Disk { operation, name, source }
+    }
+}
+
+impl From<Problem> for LedgerError {
+    fn from(problem: Problem) -> Self {
+        let name = segment_name(problem.segment);
+        match problem.flaw {
+            Flaw::Foreign => Self::Foreign { name },
+            Flaw::Version { version } => Self::Version { name, version },
+            _ => Self::Damaged(problem),
+        }
+    }
+}
+
+/// Why reading had to stop, before it is decided what that means.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Disk(LedgerError),
+    /// `torn` says that an unfinished write may look like that.
+    Fault {
+        problem: Problem,
+        torn: bool,
+    },
+}
+
+impl From<Problem> for Trouble {
+    fn from(problem: Problem) -> Self {
+        Self::Fault { problem, torn: false }
+    }
+}
+
+impl From<Trouble> for LedgerError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Disk(error) => error,
+            Trouble::Fault { problem, .. } => problem.into(),
+        }
+    }
+}

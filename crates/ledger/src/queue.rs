@@ -1,0 +1,166 @@
+//! The line in front of the disk: bounded in records and in bytes, closed for good by the first failure.
+use crate::options::Options;
+use crate::promise::{Pending, Promise, promise};
+use crate::record::Record;
+use bartizan_core::clock::Entropy;
+use bartizan_core::record::{Draft, RecordError};
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Records that become durable together, and who waits for them.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) records: Vec<Record>,
+    /// Bytes of their frames.
+    pub(crate) n_bytes: usize,
+    pub(crate) promise: Promise,
+}
+
+impl Job {
+    /// Hashes the drafts, whose payloads may have `bytes_max` bytes in all.
+    pub(crate) fn new(
+        drafts: Vec<Draft>,
+        entropy: &dyn Entropy,
+        bytes_max: usize,
+    ) -> Result<(Self, Pending), RecordError> {
+        let bytes = drafts.iter().flat_map(|draft| &draft.payloads).map(|p| p.bytes.len()).sum();
+        if bytes_max < bytes {
+            return Err(RecordError::TooLarge { bytes, bytes_max });
+        }
+        let seal = |draft| Record::seal(draft, entropy);
+        let records = drafts.into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
+        let n_bytes = records.iter().map(Record::n_bytes).sum();
+        let (promise, pending) = promise();
+        Ok((Self { records, n_bytes, promise }, pending))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    jobs: VecDeque<Job>,
+    n_records: usize,
+    n_bytes: usize,
+    closing: bool,
+    writer_sleeps: bool,
+    failure: Option<RecordError>,
+}
+
+/// What the writer finds.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// Jobs.
+    Jobs,
+    /// Nothing, for as long as the writer wanted to wait.
+    Idle,
+    /// Nothing, and nothing will come.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queue {
+    line: Mutex<Line>,
+    arrived: Condvar,
+    limits: Options,
+}
+
+impl Queue {
+    pub(crate) fn new(limits: Options) -> Self {
+        Self { line: Mutex::new(Line::default()), arrived: Condvar::new(), limits }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a job in line.
+    pub(crate) fn push(&self, job: Job) -> Result<(), RecordError> {
+        let wake = {
+            let mut line = self.line();
+            if let Some(failure) = &line.failure {
+                let failure = failure.clone();
+                drop(line);
+                // The waiting end is told by the caller.
+                drop(job);
+                return Err(failure);
+            }
+            let n_records = line.n_records + job.records.len();
+            let n_bytes = line.n_bytes + job.n_bytes;
+            let over = self.limits.queue_records_max < n_records
+                || self.limits.queue_bytes_max < n_bytes && !line.jobs.is_empty();
+            if over {
+                return Err(RecordError::Full { limit: self.limits.queue_records_max });
+            }
+            line.n_records = n_records;
+            line.n_bytes = n_bytes;
+            line.jobs.push_back(job);
+            std::mem::take(&mut line.writer_sleeps)
+        };
+        if wake {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Moves as many jobs into `batch` as one group may have, waiting for the first one up to `patience`.
+    pub(crate) fn take(&self, batch: &mut Vec<Job>, patience: Option<Duration>) -> Taken {
+        let mut line = self.line();
+        let mut patient = true;
+        while line.jobs.is_empty() && !line.closing && patient {
+            line.writer_sleeps = true;
+            line = match patience {
+                None => self.arrived.wait(line).unwrap_or_else(PoisonError::into_inner),
+                Some(patience) => {
+                    let woken = self.arrived.wait_timeout(line, patience);
+                    let (line, timeout) = woken.unwrap_or_else(PoisonError::into_inner);
+                    patient = !timeout.timed_out();
+                    line
+                }
+            };
+        }
+        line.writer_sleeps = false;
+        let (mut n_records, mut n_bytes) = (0, 0);
+        while let Some(job) = line.jobs.front() {
+            n_records += job.records.len();
+            let fits = n_records <= self.limits.group_records_max;
+            let room = fits && n_bytes < self.limits.group_bytes_max;
+            if !batch.is_empty() && !room {
+                break;
+            }
+            n_bytes += job.n_bytes;
+            let (job_records, job_bytes) = (job.records.len(), job.n_bytes);
+            line.n_records -= job_records;
+            line.n_bytes -= job_bytes;
+            batch.extend(line.jobs.pop_front());
+        }
+        match (batch.is_empty(), line.closing) {
+            (false, _) => Taken::Jobs,
+            (true, true) => Taken::Closed,
+            (true, false) => Taken::Idle,
+        }
+    }
+
+    /// Lets the writer end once the line is empty.
+    pub(crate) fn close(&self) {
+        self.line().closing = true;
+        self.arrived.notify_one();
+    }
+
+    /// Turns everybody away from now on, and everybody who waits; the first reason stays.
+    pub(crate) fn stop(&self, reason: RecordError) {
+        let (jobs, failure) = {
+            let mut line = self.line();
+            line.n_records = 0;
+            line.n_bytes = 0;
+            let failure = line.failure.get_or_insert(reason).clone();
+            (std::mem::take(&mut line.jobs), failure)
+        };
+        for job in jobs {
+            job.promise.keep(Err(failure.clone()));
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Option<RecordError> {
+        self.line().failure.clone()
+    }
+}

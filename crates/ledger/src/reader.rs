@@ -1,0 +1,178 @@
+//! The reading end: no lock, no change, and no trust in what it reads.
+use crate::problem::{LedgerError, Problem};
+use crate::segment::{Depth, SegmentReader};
+use crate::verify::{Verification, verify};
+use crate::walk::{Step, Walk, count_segments};
+use bartizan_core::digest::Digest;
+use bartizan_core::disk::Disk;
+use bartizan_core::record::{Leaf, RecordId, Slot};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// One leaf of the log and where its payloads stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its index in the log, from 0.
+    pub index: u64,
+    /// The leaf.
+    pub leaf: Leaf,
+    /// RFC 6962 hash of the leaf.
+    pub leaf_hash: Digest,
+    /// Its payloads, in order of slot.
+    pub payloads: Vec<Stored>,
+    /// Number of the segment file that it stands in.
+    pub segment: u64,
+    /// Byte in that file.
+    pub offset: u64,
+}
+
+/// A payload that is stored somewhere in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What it holds.
+    pub slot: Slot,
+    /// SHA-256 of the stored bytes, which are a salt and the payload.
+    pub hash: Digest,
+    /// Bytes of the payload, without the salt.
+    pub bytes: u64,
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+}
+
+/// Reads a log, also while it is written; sees the groups that were whole when it looked.
+#[derive(Clone)]
+pub struct Reader {
+    disk: Arc<dyn Disk>,
+}
+
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// A reader of the log in a folder.
+    ///
+    /// # Errors
+    /// [`LedgerError::Absent`] when there is none, [`LedgerError::Damaged`] when a segment is missing, and those of the disk.
+    pub fn open(disk: Arc<dyn Disk>) -> Result<Self, LedgerError> {
+        if count_segments(&*disk)? == 0 { Err(LedgerError::Absent) } else { Ok(Self { disk }) }
+    }
+
+    /// Every leaf from the first on, with its checksums checked and its payloads skipped.
+    ///
+    /// # Errors
+    /// Those of the disk, and [`LedgerError`] for a first segment that is none.
+    pub fn entries(&self) -> Result<Entries, LedgerError> {
+        let walk = Walk::new(Arc::clone(&self.disk), Depth::Leaves)?;
+        Ok(Entries { walk: Some(walk), ready: VecDeque::new(), n_seen: 0 })
+    }
+
+    /// Every leaf of one record, in order.
+    ///
+    /// # Errors
+    /// Those of [`Reader::entries`].
+    pub fn find(&self, record: RecordId) -> Result<Vec<Entry>, LedgerError> {
+        self.entries()?
+            .filter(|entry| entry.as_ref().map_or(true, |entry| entry.leaf.record == record))
+            .collect()
+    }
+
+    /// The one record whose id starts with these hexadecimal digits: all its leaves; none when no record or more than one does.
+    ///
+    /// # Errors
+    /// Those of [`Reader::entries`].
+    pub fn find_prefix(&self, prefix: &str) -> Result<Vec<Entry>, LedgerError> {
+        let prefix = prefix.to_ascii_lowercase();
+        let mut found: Vec<Entry> = Vec::new();
+        for entry in self.entries()? {
+            let entry = entry?;
+            if !entry.leaf.record.to_string().starts_with(&prefix) {
+                continue;
+            }
+            if found.first().is_some_and(|first| first.leaf.record != entry.leaf.record) {
+                return Ok(Vec::new());
+            }
+            found.push(entry);
+        }
+        Ok(found)
+    }
+
+    /// The bytes of a payload, which are those that its leaf commits to.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`] when they are not, and those of the disk.
+    pub fn payload(&self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
+        let mut segment = SegmentReader::open(&*self.disk, stored.segment)?;
+        let problem = segment.problem(stored.offset, None, crate::problem::Flaw::Payload);
+        segment.payload(stored)?.ok_or_else(|| problem.into())
+    }
+
+    /// Reads everything and recomputes everything.
+    ///
+    /// # Errors
+    /// Those of the disk. What is wrong with the log is a finding, not an error.
+    pub fn verify(&self) -> Result<Verification, LedgerError> {
+        self.verify_with(&mut |_| {})
+    }
+
+    /// [`Reader::verify`], which tells now and then how many leaves it has checked.
+    ///
+    /// # Errors
+    /// Those of [`Reader::verify`].
+    pub fn verify_with(&self, progress: &mut dyn FnMut(u64)) -> Result<Verification, LedgerError> {
+        verify(&self.disk, progress)
+    }
+}
+
+/// The leaves of a log, one after the other. After an error there is nothing more.
+pub struct Entries {
+    walk: Option<Walk>,
+    ready: VecDeque<Entry>,
+    n_seen: u64,
+}
+
+impl fmt::Debug for Entries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entries").field("n_seen", &self.n_seen).finish_non_exhaustive()
+    }
+}
+
+impl Entries {
+    fn read(&mut self) -> Result<(), LedgerError> {
+        let Some(walk) = &mut self.walk else { return Ok(()) };
+        let mut entries = Vec::new();
+        match walk.step(Some(&mut entries))? {
+            Step::Group(group) if group.head.first == self.n_seen => {
+                self.n_seen += group.leaves.len() as u64;
+                self.ready.extend(entries);
+                Ok(())
+            }
+            Step::Group(group) => {
+                let (segment, offset) = (group.segment, group.start);
+                let flaw = crate::problem::Flaw::Order;
+                Err(Problem { segment, offset, leaf: Some(self.n_seen), flaw }.into())
+            }
+            Step::End(_) => {
+                self.walk = None;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Iterator for Entries {
+    type Item = Result<Entry, LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.ready.is_empty() && self.walk.is_some() {
+            if let Err(error) = self.read() {
+                self.walk = None;
+                return Some(Err(error));
+            }
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}

@@ -1,0 +1,286 @@
+//! The files behind the writer: one group after the other, one sync each.
+use crate::format::{BLOCK, GroupHead, LogId, encode_head, segment_name, unready_name};
+use crate::group::{Place, build, group_bytes};
+use crate::options::Options;
+use crate::problem::{Flaw, LedgerError};
+use crate::queue::Job;
+use crate::record::unwritable;
+use crate::recover::{End, Recovery};
+use crate::segment::used_bytes;
+use crate::state::State;
+use bartizan_core::clock::{Clock, Entropy};
+use bartizan_core::disk::{Disk, DiskFile};
+use bartizan_core::record::{Draft, Leaf, Outcome, Receipt, RecordError, RecordId, RecordKind};
+use std::collections::VecDeque;
+use std::io;
+
+const ZEROS_BYTES: u64 = 1 << 20;
+
+/// Where the next segment comes from.
+pub(crate) trait Segments: Send {
+    /// Asks for a segment that will be needed soon.
+    fn order(&mut self, number: u64);
+    /// Takes a segment, waiting for it if need be.
+    fn take(&mut self, number: u64) -> Result<Box<dyn DiskFile>, RecordError>;
+}
+
+pub(crate) struct Store {
+    log: LogId,
+    state: State,
+    segment: u64,
+    file: Box<dyn DiskFile>,
+    /// Where the next group goes.
+    offset: u64,
+    /// Segments that recovery found behind the last one, ready for use.
+    spare: VecDeque<Box<dyn DiskFile>>,
+    buffer: Vec<u8>,
+    limits: Options,
+}
+
+/// Turns an error of the disk into the end of recording.
+pub(crate) fn stopped(operation: &'static str) -> impl Fn(io::Error) -> RecordError {
+    move |error| RecordError::Stopped { operation, reason: error.to_string() }
+}
+
+/// Makes a segment: its header and zeros, durable under its name. Under another name until it is whole, so that a file
+/// with a segment's name always has a header.
+pub(crate) fn prepare(
+    disk: &dyn Disk,
+    log: &LogId,
+    number: u64,
+    bytes: u64,
+) -> io::Result<Box<dyn DiskFile>> {
+    let name = unready_name(number);
+    let mut file = disk.open(&name, true)?;
+    file.set_len(0)?;
+    file.write_at(&encode_head(log, number), 0)?;
+    fill_zeros(&mut *file, BLOCK, bytes)?;
+    file.sync_data()?;
+    disk.rename(&name, &segment_name(number))?;
+    disk.sync_dir()?;
+    Ok(file)
+}
+
+fn fill_zeros(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+    let n_bytes = usize::try_from(end.saturating_sub(start).min(ZEROS_BYTES)).unwrap_or(0);
+    let zeros = vec![0; n_bytes];
+    let mut at = start;
+    while at < end {
+        let n_bytes = usize::try_from(end - at).unwrap_or(usize::MAX).min(zeros.len());
+        file.write_at(zeros.get(..n_bytes).unwrap_or_default(), at)?;
+        at += n_bytes as u64;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Makes a new log.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        entropy: &dyn Entropy,
+        limits: Options,
+    ) -> Result<Self, LedgerError> {
+        let mut log = [0; 16];
+        entropy.fill(&mut log);
+        let file = prepare(disk, &log, 0, limits.segment_bytes);
+        let file = file.map_err(LedgerError::disk("create", segment_name(0)))?;
+        let state = State::genesis(&log);
+        let (spare, buffer) = (VecDeque::new(), Vec::new());
+        Ok(Self { log, state, segment: 0, file, offset: BLOCK, spare, buffer, limits })
+    }
+
+    /// Goes on where a log ended. What may be in the cache only, because a sync of the process before failed or never
+    /// came, is written again and synced; what was torn is replaced by zeros.
+    pub(crate) fn resume(disk: &dyn Disk, end: End, limits: Options) -> Result<Self, LedgerError> {
+        let End { log, state, n_segments, tail, last } = end;
+        let name = segment_name(tail.segment);
+        disk.sync_dir().map_err(LedgerError::disk("sync", "the folder"))?;
+        let open = |number| {
+            let name = segment_name(number);
+            disk.open(&name, false).map_err(LedgerError::disk("open", name))
+        };
+        let mut file = open(tail.segment)?;
+        let mended = mend(&mut *file, &encode_head(&log, tail.segment), last, tail.offset);
+        mended.map_err(LedgerError::disk("repair", name))?;
+        let mut spare = VecDeque::new();
+        for number in tail.segment + 1..n_segments {
+            let mut file = open(number)?;
+            let mended = mend(&mut *file, &encode_head(&log, number), None, BLOCK);
+            mended.map_err(LedgerError::disk("repair", segment_name(number)))?;
+            spare.push_back(file);
+        }
+        let (segment, offset, buffer) = (tail.segment, tail.offset, Vec::new());
+        Ok(Self { log, state, segment, file, offset, spare, buffer, limits })
+    }
+
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The number of the segment that should be made ready now, if any.
+    pub(crate) fn wanted(&self) -> Option<u64> {
+        self.spare.is_empty().then_some(self.segment + 1)
+    }
+
+    /// Gives every INTENT that is open an OUTCOME.
+    pub(crate) fn interrupt(
+        &mut self,
+        segments: &mut dyn Segments,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<u64, RecordError> {
+        let open: Vec<RecordId> = self.state.open.iter().copied().collect();
+        for records in open.chunks(self.limits.group_records_max) {
+            let outcome = |&record: &RecordId| {
+                let mut leaf = Leaf::new(record, RecordKind::Outcome, clock.unix_ms());
+                leaf.outcome = Some(Outcome::Interrupted);
+                Draft { leaf, payloads: Vec::new() }
+            };
+            let (job, _receipt) = Job::new(records.iter().map(outcome).collect(), entropy, 0)?;
+            self.commit(segments, &[job])?;
+        }
+        Ok(open.len() as u64)
+    }
+
+    /// Writes what waits as one group and syncs it: for each job, its receipt or why it was turned away. An error ends all recording.
+    pub(crate) fn commit(
+        &mut self,
+        segments: &mut dyn Segments,
+        jobs: &[Job],
+    ) -> Result<Vec<Result<Receipt, RecordError>>, RecordError> {
+        let bytes_max = jobs.iter().map(|job| job.n_bytes).sum();
+        let n_bytes = group_bytes(None, bytes_max) as u64;
+        if self.offset != BLOCK && self.limits.segment_bytes < self.offset + n_bytes {
+            self.roll(segments)?;
+        }
+        let snapshot = (self.offset == BLOCK).then(|| self.state.encode());
+        let first = self.state.tree.size();
+        let admitted: Vec<_> = jobs.iter().map(|job| self.admit(job)).collect();
+        let accepted = || {
+            let whole = jobs.iter().zip(&admitted).filter(|(_, admitted)| admitted.is_ok());
+            whole.map(|(job, _)| job)
+        };
+        let n_leaves = self.state.tree.size() - first;
+        if n_leaves == 0 {
+            return Ok(admitted);
+        }
+        let n_bytes = group_bytes(snapshot.as_deref(), accepted().map(|job| job.n_bytes).sum());
+        let head = GroupHead {
+            number: self.state.number,
+            first,
+            n_leaves: u32::try_from(n_leaves).unwrap_or(u32::MAX),
+            n_bytes: u32::try_from(n_bytes).unwrap_or(u32::MAX),
+        };
+        let place = Place { log: &self.log, segment: self.segment, start: self.offset };
+        let records = accepted().flat_map(|job| &job.records);
+        let ends = (self.state.tree.root(), &self.state.chain);
+        let mark = build(&mut self.buffer, place, head, snapshot.as_deref(), records, ends);
+        assert!(self.buffer.len() == n_bytes, "a group has the length that it says it has");
+        self.file.write_at(&self.buffer, self.offset).map_err(stopped("write"))?;
+        self.file.sync_data().map_err(stopped("sync"))?;
+        self.offset += n_bytes as u64;
+        self.state.chain = mark.chain;
+        self.state.number += 1;
+        self.buffer.clear();
+        self.buffer.shrink_to(2 * self.limits.group_bytes_max);
+        Ok(admitted)
+    }
+
+    /// Takes a job's leaves into the state, all or none.
+    fn admit(&mut self, job: &Job) -> Result<Receipt, RecordError> {
+        let limit = self.limits.open_records_max;
+        for (n_done, record) in job.records.iter().enumerate() {
+            let full = record.kind == RecordKind::Intent && limit <= self.state.open.len();
+            let pairing =
+                if full { Err(Flaw::OpenTooMany) } else { self.state.pair(record.id, record.kind) };
+            if let Err(flaw) = pairing {
+                for undone in job.records.iter().take(n_done).rev() {
+                    match undone.kind {
+                        RecordKind::Intent => self.state.open.remove(&undone.id),
+                        RecordKind::Outcome => self.state.open.insert(undone.id),
+                        _ => true,
+                    };
+                }
+                return Err(match flaw {
+                    Flaw::OpenTooMany => RecordError::Full { limit },
+                    Flaw::IntentTwice { .. } => unwritable("intent (its record is open already)"),
+                    _ => unwritable("outcome (its record has no open intent)"),
+                });
+            }
+        }
+        let mut receipt = Err(unwritable("draft (there is none)"));
+        for record in &job.records {
+            receipt = Ok(Receipt { index: self.state.tree.size(), leaf_hash: record.hash });
+            self.state.tree.append(record.hash);
+        }
+        receipt
+    }
+
+    fn roll(&mut self, segments: &mut dyn Segments) -> Result<(), RecordError> {
+        let number = self.segment + 1;
+        self.file = match self.spare.pop_front() {
+            Some(file) => file,
+            None => segments.take(number)?,
+        };
+        self.segment = number;
+        self.offset = BLOCK;
+        if let Some(wanted) = self.wanted() {
+            segments.order(wanted);
+        }
+        Ok(())
+    }
+
+    /// What recovery reports, once it is done.
+    pub(crate) fn recovery(&self, torn_bytes: u64, interrupted: u64) -> Recovery {
+        Recovery { leaves: self.state.tree.size(), torn_bytes, interrupted }
+    }
+}
+
+/// Writes again what may never have reached the device, and zeros over what is torn.
+fn mend(
+    file: &mut dyn DiskFile,
+    head: &[u8],
+    last: Option<std::ops::Range<u64>>,
+    end: u64,
+) -> io::Result<()> {
+    file.write_at(head, 0)?;
+    if let Some(last) = last {
+        let mut bytes = vec![0; 64 << 10];
+        let mut at = last.start;
+        while at < last.end {
+            let n_want = usize::try_from(last.end - at).unwrap_or(usize::MAX).min(bytes.len());
+            let n_read = file.read_at(bytes.get_mut(..n_want).unwrap_or_default(), at)?;
+            if n_read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            file.write_at(bytes.get(..n_read).unwrap_or_default(), at)?;
+            at += n_read as u64;
+        }
+    }
+    let len = file.len()?;
+    zero_used(file, end, len)?;
+    file.sync_data()
+}
+
+/// Zeros every block from `start` on that is not zero.
+fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+    let mut bytes = vec![0; 64 << 10];
+    let mut at = start;
+    while at < end {
+        let n_read = file.read_at(&mut bytes, at)?;
+        let piece = bytes.get(..n_read).unwrap_or_default();
+        if n_read == 0 {
+            break;
+        }
+        let n_used = used_bytes(piece);
+        if 0 < n_used {
+            file.write_at(&vec![0; n_used], at)?;
+        }
+        at += n_read as u64;
+    }
+    Ok(())
+}

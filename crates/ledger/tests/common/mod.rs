@@ -1,0 +1,96 @@
+//! What every test of the ledger needs: a world, drafts, and one way to open a log.
+#![expect(dead_code, reason = "each test binary uses its own part of this module")]
+use bartizan_core::clock::Entropy as _;
+use bartizan_core::disk::Disk;
+use bartizan_core::record::{
+    Draft, Leaf, Outcome, Payload, Receipt, RecordError, RecordId, RecordKind, Recorder as _, Slot,
+};
+use bartizan_ledger::{Ledger, LedgerError, Options, Reader, Recovery, Verification};
+use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SplitMix, wait};
+use std::sync::Arc;
+
+/// Small enough that a test fills several segments.
+pub const SEGMENT_BYTES: u64 = 64 << 10;
+
+/// Limits for simulation: small, and in an order that only the records decide.
+pub fn options() -> Options {
+    Options { segment_bytes: SEGMENT_BYTES, prepare_ahead: false, ..Options::default() }
+}
+
+pub fn open(disk: Arc<dyn Disk>, seed: u64) -> Result<(Ledger, Recovery), LedgerError> {
+    open_with(disk, seed, options())
+}
+
+pub fn open_with(
+    disk: Arc<dyn Disk>,
+    seed: u64,
+    options: Options,
+) -> Result<(Ledger, Recovery), LedgerError> {
+    let clock = Arc::new(SimClock::new(1_700_000_000_000));
+    Ledger::open(disk, clock, Arc::new(SimEntropy::new(seed)), options)
+}
+
+pub fn arc(disk: &SimDisk) -> Arc<dyn Disk> {
+    Arc::new(disk.clone())
+}
+
+pub fn record(seed: u64) -> RecordId {
+    let mut id = [0; 16];
+    SimEntropy::new(seed).fill(&mut id);
+    RecordId(id)
+}
+
+pub fn payload(slot: Slot, chance: &mut SplitMix, n_bytes: usize) -> Payload {
+    let mut bytes = vec![0; n_bytes];
+    chance.fill(&mut bytes);
+    Payload { slot, bytes }
+}
+
+/// A draft with up to three payloads, often of few bytes and now and then of many.
+pub fn draft(kind: RecordKind, id: RecordId, chance: &mut SplitMix) -> Draft {
+    let mut leaf = Leaf::new(id, kind, 1_700_000_000_000);
+    leaf.outcome = (kind == RecordKind::Outcome).then_some(Outcome::Completed);
+    leaf.verdict = chance.draw();
+    let slots = Slot::ALL.iter().take(chance.below(Slot::ALL.len() + 1));
+    let payloads = slots
+        .map(|&slot| {
+            let n_bytes_max = if chance.one_in(8) { 20_000 } else { 700 };
+            let n_bytes = chance.below(n_bytes_max);
+            payload(slot, chance, n_bytes)
+        })
+        .collect();
+    Draft { leaf, payloads }
+}
+
+pub fn intent(id: RecordId) -> Draft {
+    let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was asked".to_vec() }];
+    Draft { leaf: Leaf::new(id, RecordKind::Intent, 1), payloads }
+}
+
+pub fn outcome(id: RecordId) -> Draft {
+    let mut leaf = Leaf::new(id, RecordKind::Outcome, 2);
+    leaf.outcome = Some(Outcome::Completed);
+    let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was answered".to_vec() }];
+    Draft { leaf, payloads }
+}
+
+pub fn append(ledger: &Ledger, draft: Draft) -> Result<Receipt, RecordError> {
+    wait(ledger.append(draft))
+}
+
+pub fn verify(disk: &SimDisk) -> Verification {
+    Reader::open(arc(disk)).and_then(|reader| reader.verify()).unwrap()
+}
+
+/// A log of `n` pairs, closed as it should be.
+pub fn closed_log(seed: u64, n: u64) -> SimDisk {
+    let disk = SimDisk::new(seed);
+    let mut chance = SplitMix::new(seed);
+    let (ledger, _) = open(arc(&disk), seed).unwrap();
+    for id in 0..n {
+        append(&ledger, draft(RecordKind::Intent, record(id), &mut chance)).unwrap();
+        append(&ledger, draft(RecordKind::Outcome, record(id), &mut chance)).unwrap();
+    }
+    drop(ledger);
+    disk
+}
