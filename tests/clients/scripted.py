@@ -5,6 +5,7 @@ ask it what it saw. It imitates the OpenAI HTTP API closely enough for the offic
 """
 
 import json
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -152,11 +153,18 @@ def events(script, usage):
     yield "[DONE]"
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A connection that its client cut off is what some cases are about; anything else is a defect of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class Upstream:
     """The server in a thread of its own."""
 
     def __init__(self):
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.server.seen = Seen()
         self.server.lock = threading.Lock()

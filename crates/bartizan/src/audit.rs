@@ -32,6 +32,9 @@ pub(crate) fn log_folder(folder: &Path) -> PathBuf {
     folder.join("ledger")
 }
 
+/// A leaf with its payloads.
+pub(crate) type Whole = (Entry, Vec<(Slot, Vec<u8>)>);
+
 /// What verification came to.
 #[derive(Debug)]
 pub(crate) struct Verdict {
@@ -106,10 +109,7 @@ pub(crate) fn last(folder: &Path, limit: usize) -> anyhow::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When the prefix is too short, or no single record has it, or the log is damaged.
-pub(crate) fn record(
-    folder: &Path,
-    prefix: &str,
-) -> anyhow::Result<Vec<(Entry, Vec<(Slot, Vec<u8>)>)>> {
+pub(crate) fn record(folder: &Path, prefix: &str) -> anyhow::Result<Vec<Whole>> {
     let is_hex = prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hex || prefix.len() < PREFIX_DIGITS_MIN {
         let message = format!(
@@ -207,12 +207,11 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String
     row("leaf", Some(format!("{} {}", entry.index, entry.leaf_hash)));
     for (slot, bytes) in payloads {
         let text = String::from_utf8_lossy(bytes);
-        match slot {
-            Slot::Evidence => out.push_str(&evidence_text(&text)),
-            _ => {
-                let indented = print::visible(&text).replace('\n', "\n    ");
-                writeln!(out, "  {}:\n    {indented}", slot.name()).unwrap_or_default();
-            }
+        if *slot == Slot::Evidence {
+            out.push_str(&evidence_text(&text));
+        } else {
+            let indented = print::visible(&text).replace('\n', "\n    ");
+            writeln!(out, "  {}:\n    {indented}", slot.name()).unwrap_or_default();
         }
     }
     format!("{kind} {}\n{out}", leaf.record)

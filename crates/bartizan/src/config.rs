@@ -201,16 +201,17 @@ impl Route {
     }
 }
 
+impl Upstream {
+    /// An upstream that needs no key and no certificate of its own.
+    pub(crate) fn plain(name: &str, url: &str) -> Self {
+        Self { name: name.to_owned(), url: url.to_owned(), key_env: None, ca_file: None }
+    }
+}
+
 impl Config {
     /// Everything by default, in front of one server.
     pub(crate) fn for_upstream(url: &str) -> Self {
-        let upstream = Upstream {
-            name: DEFAULT_NAME.to_owned(),
-            url: url.to_owned(),
-            key_env: None,
-            ca_file: None,
-        };
-        Self { upstreams: vec![upstream], ..Self::default() }
+        Self { upstreams: vec![Upstream::plain(DEFAULT_NAME, url)], ..Self::default() }
     }
 
     /// Reads the text of a file that people call `path`.

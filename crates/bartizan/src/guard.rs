@@ -20,17 +20,14 @@ pub(crate) type Texts = Vec<(String, String)>;
 /// # Errors
 /// A file that cannot be read, an unknown profile, a route that allows what nobody can allow.
 pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
-    let mut texts = vec![match &config.guard.policy {
-        Some(path) => {
-            let text = files::read_text_bounded(path, FILE_BYTES_MAX).map_err(|error| {
-                Usage(format!("cannot read the policy {}: {error}", path.display()))
-            })?;
-            (path.display().to_string(), text)
-        }
-        None => {
-            let profile: Profile = config.guard.profile_name().parse()?;
-            (profile.file_name().to_owned(), profile.text().to_owned())
-        }
+    let mut texts = vec![if let Some(path) = &config.guard.policy {
+        let text = files::read_text_bounded(path, FILE_BYTES_MAX).map_err(|error| {
+            Usage(format!("cannot read the policy {}: {error}", path.display()))
+        })?;
+        (path.display().to_string(), text)
+    } else {
+        let profile: Profile = config.guard.profile_name().parse()?;
+        (profile.file_name().to_owned(), profile.text().to_owned())
     }];
     for route in config.routes_in_force() {
         if route.allow_unread.is_empty() && !route.redact_tool_calls {
@@ -95,7 +92,7 @@ mod tests {
         let text = "@id(\"mine\")\npermit (principal, action == Action::\"relase\", resource);";
         let texts = vec![("mine.cedar".to_owned(), text.to_owned())];
         let shown = compile(&texts).err().map(|error| error.to_string()).unwrap_or_default();
-        for want in [" --> mine.cedar:2:29", "2 | permit", "^^^^", "help: did you mean"] {
+        for want in [" --> mine.cedar:2:30", "2 | permit", "^^^^", "help: did you mean"] {
             assert!(shown.contains(want), "{want} is not in\n{shown}");
         }
     }

@@ -40,6 +40,14 @@ pub(crate) fn line(text: &str) -> io::Result<()> {
     data(&format!("{text}\n"))
 }
 
+/// Writes lines of data to stdout.
+///
+/// # Errors
+/// Those of [`data`].
+pub(crate) fn lines(lines: &[String]) -> io::Result<()> {
+    if lines.is_empty() { Ok(()) } else { line(&lines.join("\n")) }
+}
+
 /// Writes a value as one line of JSON to stdout.
 ///
 /// # Errors

@@ -17,10 +17,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 mod build;
+pub(crate) mod follow;
 mod journal;
 mod meter;
 mod off;
-pub(crate) mod reload;
+mod reload;
 pub(crate) mod signals;
 mod tally;
 
@@ -50,6 +51,9 @@ pub(crate) struct ServeOptions {
     pub(crate) insecure: bool,
 }
 
+/// Looks up a variable of the environment.
+pub(crate) type Variables = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// The outside world, handed in.
 #[derive(Clone)]
 pub(crate) struct Sources {
@@ -58,7 +62,7 @@ pub(crate) struct Sources {
     /// Chance.
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Variables of the environment, by name.
-    pub(crate) variable: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub(crate) variable: Arc<Variables>,
 }
 
 impl Sources {
@@ -104,8 +108,6 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let folder = config.ledger.dir.clone();
     let is_folder_closed = files::private_folder(&folder)
         .with_context(|| format!("cannot make the state folder {}", folder.display()))?;
-    let made_key =
-        if matches!(keys, KeySource::Book) { first_key(&folder, &sources)? } else { None };
     let mut builder = Builder::new(keys, sources.clone());
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
@@ -121,10 +123,21 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         tally: tally.counter(),
         more_metrics: Some(Box::new(move |out| meter.export(out))),
     });
-    journal.write(&*recorder).await?;
-    let listen_addr = gateway.listen(config.listen.address, tls).await?;
-    let control_addr = gateway.listen_control(config.listen.control).await?;
-    Ok(Running {
+    let open = async {
+        journal.write(&*recorder).await?;
+        let listen_addr = gateway.listen(config.listen.address, tls).await?;
+        anyhow::Ok((listen_addr, gateway.listen_control(config.listen.control).await?))
+    };
+    let (listen_addr, control_addr) = match open.await {
+        Ok(addresses) => addresses,
+        Err(error) => {
+            gateway.halt().await;
+            tally.stop().await;
+            return Err(error);
+        }
+    };
+    let made_key = None;
+    let mut running = Running {
         listen_addr,
         control_addr,
         made_key,
@@ -136,7 +149,9 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         recorder,
         ledger,
         tally,
-    })
+    };
+    running.make_first_key().await?;
+    Ok(running)
 }
 
 impl Running {
@@ -162,10 +177,7 @@ impl Running {
     /// Those of [`start`]; the old configuration then stays in force.
     pub(crate) async fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
         let built = self.builder.build(&config)?;
-        let journal = built.journal(self.builder.sources(), &self.config.ledger.dir)?;
-        // Nothing is let in under a key or a policy that could not be recorded.
-        journal.write(&*self.recorder).await?;
-        self.gateway.reload(built.setup);
+        self.enforce(built).await?;
         let waiting = unchangeable(&self.config, &config);
         let Config { listen, ledger, .. } = std::mem::replace(&mut self.config, config);
         // What is really in force is what later changes are compared with.
@@ -174,6 +186,37 @@ impl Running {
         self.config.listen = crate::config::Listen { hosts, origins, ..listen };
         self.config.ledger = ledger;
         Ok(waiting)
+    }
+
+    /// Takes the keys as they are now, under the configuration in force. A revoked key must not live on because some other file is wrong.
+    ///
+    /// # Errors
+    /// A key file that is wrong, or a ledger that cannot record the change; the old keys then stay in force.
+    pub(crate) async fn reload_keys(&mut self) -> anyhow::Result<()> {
+        let built = self.builder.rebuild(&self.config)?;
+        self.enforce(built).await
+    }
+
+    /// Nothing is let in under a key or a policy that could not be recorded.
+    async fn enforce(&mut self, built: build::Built) -> anyhow::Result<()> {
+        let journal = built.journal(self.builder.sources(), &self.config.ledger.dir)?;
+        journal.write(&*self.recorder).await?;
+        self.gateway.reload(built.setup);
+        Ok(())
+    }
+
+    /// Makes the first key of a state folder that has none. Last of all, because a key can be shown only once: one that was made for a
+    /// gateway that then did not start would be lost.
+    async fn make_first_key(&mut self) -> anyhow::Result<()> {
+        if self.builder.book().is_none_or(|book| !book.entries().is_empty()) {
+            return Ok(());
+        }
+        let sources = self.builder.sources().clone();
+        let roles = [keys::DEFAULT_ROLE.to_owned()];
+        let now_ms = sources.clock.unix_ms();
+        let add = |book: &mut KeyBook| book.add(&*sources.entropy, &roles, now_ms, None);
+        self.made_key = Some(keys::change(&self.config.ledger.dir, add)?);
+        self.reload_keys().await
     }
 
     /// Accepts nothing new and waits for open exchanges, up to the limit `drain_ms`. Returns whether all ended by themselves.
@@ -202,6 +245,12 @@ impl Running {
         let late = (!is_closed).then(|| "the ledger did not close in time".to_owned());
         failure.or(late)
     }
+
+    /// Drains, then closes. Returns why the ledger failed, if it did.
+    pub(crate) async fn shutdown(self) -> Option<String> {
+        self.drain().await;
+        self.close().await
+    }
 }
 
 fn check_exposure(config: &Config, insecure: bool) -> Result<(), Usage> {
@@ -222,17 +271,6 @@ fn check_exposure(config: &Config, insecure: bool) -> Result<(), Usage> {
         )));
     }
     Ok(())
-}
-
-/// Makes the first key of a state folder that has none.
-fn first_key(folder: &std::path::Path, sources: &Sources) -> anyhow::Result<Option<Fresh>> {
-    if !KeyBook::read(&keys::path(folder))?.entries().is_empty() {
-        return Ok(None);
-    }
-    let roles = [keys::DEFAULT_ROLE.to_owned()];
-    let add =
-        |book: &mut KeyBook| book.add(&*sources.entropy, &roles, sources.clock.unix_ms(), None);
-    keys::change(folder, add).map(Some)
 }
 
 fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {

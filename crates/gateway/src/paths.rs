@@ -371,7 +371,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    /// The OpenAI API as its documentation lists it, kept apart from [`PATHS`] so that the two can disagree.
+    /// The API as its documentation lists it, kept apart from [`PATHS`] so that the two can disagree.
     const DOCUMENTED: &str = include_str!("paths/openai.txt");
 
     fn example(pattern: &str) -> String {

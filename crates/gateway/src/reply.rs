@@ -1,4 +1,4 @@
-//! What a caller reads when something is refused: the error shape of the OpenAI API, with our record id beside it.
+//! What a caller reads when something is refused: the error shape of the `OpenAI` API, with our record id beside it.
 use bartizan_core::record::RecordId;
 use std::fmt::Write as _;
 
@@ -25,7 +25,7 @@ impl Reply {
         Self { status, code, reason: None, message: message.into(), param: None, record: None }
     }
 
-    /// `error.type`, as the OpenAI API names the families of errors.
+    /// `error.type`, as the `OpenAI` API names the families of errors.
     pub fn family(&self) -> &'static str {
         match self.status {
             401 => "authentication_error",

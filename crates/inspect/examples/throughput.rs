@@ -90,7 +90,7 @@ fn main() {
         let whole = megabytes_per_second(text, |bytes| {
             inspector.scan(bytes, &mut |finding| {
                 black_box(finding);
-            })
+            });
         });
         let stream = |n_bytes: usize| {
             megabytes_per_second(text, |bytes| {

@@ -96,12 +96,17 @@ impl TextDetector {
         let (base, done) = (self.base, &mut self.done);
         let mut waiting = 0_u64;
         self.live.retain_mut(|candidate| {
-            let mask = 1_u64 << (candidate.kind as u8 & 63);
+            let kind = candidate.kind;
+            let mask = 1_u64 << (kind as u8 & 63);
+            // One that starts inside a finding goes at once, even while that finding goes on: else they would pile up.
+            if !candidate.goes_on && is_done(done, kind, candidate.start) {
+                return false;
+            }
             if waiting & mask != 0 {
                 return true;
             }
             let kept = decide(text, base, candidate, done, report);
-            if kept && candidate.kind.waits_in_line() {
+            if kept && kind.waits_in_line() {
                 waiting |= mask;
             }
             kept
@@ -140,6 +145,11 @@ impl TextDetector {
     }
 }
 
+/// Whether a candidate starts inside a finding of its kind.
+fn is_done(done: &[(Kind, u64)], kind: Kind, start: u64) -> bool {
+    done.iter().any(|&(other, end)| other == kind && start < end)
+}
+
 /// Returns whether the candidate stays undecided.
 fn decide(
     text: Text<'_>,
@@ -150,11 +160,6 @@ fn decide(
 ) -> bool {
     let kind = candidate.kind;
     loop {
-        if !candidate.goes_on
-            && done.iter().any(|&(other, end)| other == kind && candidate.start < end)
-        {
-            return false;
-        }
         match evaluate(text, kind, within(base, candidate.start), candidate.goes_on) {
             Ok(hit) => {
                 report(finding(base, kind, hit));
@@ -166,6 +171,10 @@ fn decide(
                 *candidate = Candidate { kind, goes_on: true, start: end, hold: end };
             }
             Err(Stop::No) => return false,
+            Err(Stop::NoUntil(until)) => {
+                done.push((kind, offset(base, until)));
+                return false;
+            }
             Err(Stop::More) => return true,
             Err(Stop::MoreFrom(from)) => {
                 candidate.hold = offset(base, from);
@@ -231,6 +240,9 @@ pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
                 return;
             }
             let mut answer = evaluate(text, kind, start, false);
+            if let Err(Stop::NoUntil(until)) = answer {
+                *done = until;
+            }
             while let Ok(hit) = answer {
                 found.push(finding(0, kind, hit));
                 *done = hit.end;
@@ -241,4 +253,43 @@ pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
     });
     found.sort_unstable();
     found.into_iter().for_each(report);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory_after(text: &str) -> (usize, usize) {
+        let mut detector = TextDetector::new();
+        let (mut most, mut last) = (0, 0);
+        for chunk in text.as_bytes().chunks(5) {
+            detector.push(chunk, &mut |_| {});
+            last = detector.memory_bytes();
+            most = most.max(last);
+        }
+        (most, last)
+    }
+
+    #[test]
+    fn an_idle_detector_is_small() {
+        let (most, _) =
+            memory_after(&"The quick brown fox, 12 of them, jumps over the lazy dog. ".repeat(50));
+        assert!(most <= 1024, "{most}");
+    }
+
+    #[test]
+    fn a_hostile_text_makes_no_large_detector() {
+        let begin =
+            ["-----BEGIN ", "PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"].concat();
+        for unit in
+            [&begin, "sk-", "aws ", "\u{200b}", "1 ", "a@", "1.", "a:", "eyJhbGciOiJIUzI1NiJ9."]
+        {
+            let (most, _) = memory_after(&unit.repeat(8000 / unit.len()));
+            assert!(most <= 16 << 10, "{unit:?} makes {most} bytes");
+        }
+        // What it grew to is given back.
+        let grown = [&begin, &"aB3d".repeat(600), " ", &"and so on ".repeat(80)].concat();
+        let (most, last) = memory_after(&grown);
+        assert!(last <= 2048 && most > last, "{most}, then {last}");
+    }
 }

@@ -116,7 +116,9 @@ impl Gate {
         }
         let mut gate = Self {
             codes,
-            wanted: Box::new([0; CODES * CODES]),
+            wanted: vec![0; CODES * CODES]
+                .try_into()
+                .expect("the vector has the length of the array"),
             heads: rules::heads(),
             firsts: rules::heads(),
         };
@@ -222,18 +224,17 @@ impl Gate {
     ) -> bool {
         let Some(&byte) = bytes.first() else { return false };
         let boundary = text.is_boundary(start);
-        [byte, byte.to_ascii_lowercase()]
-            .into_iter()
-            .take(1 + usize::from(byte.is_ascii_uppercase()))
-            .any(|first| {
-                let from = self.firsts.partition_point(|head| head.bytes < [first, 0, 0]);
-                let heads = self.firsts.iter().skip(from);
-                heads.take_while(|head| head.bytes.first() == Some(&first)).any(|head| {
-                    wanted(head.kind)
-                        && head.kind != Kind::AwsSecretKey
-                        && (boundary || !head.bounded)
-                        && head.matches(bytes)
-                })
+        let may_begin = |first: u8| {
+            let from = self.firsts.partition_point(|head| head.bytes < [first, 0, 0]);
+            let heads = self.firsts.iter().skip(from);
+            heads.take_while(|head| head.bytes.first() == Some(&first)).any(|head| {
+                // What the words announce begins later, so they hold nothing back.
+                wanted(head.kind)
+                    && head.kind != Kind::AwsSecretKey
+                    && (boundary || !head.bounded)
+                    && head.matches(bytes)
             })
+        };
+        may_begin(byte) || (byte.is_ascii_uppercase() && may_begin(byte.to_ascii_lowercase()))
     }
 }

@@ -32,7 +32,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(
         phrase::heads().map(|(bytes, bounded)| Head::new(Kind::Override, bytes, true, bounded)),
     );
-    heads.sort_by_key(|head| head.key());
+    heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
 }

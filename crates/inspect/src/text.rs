@@ -11,6 +11,8 @@ pub(crate) const LEFT_BYTES_MAX: usize = 128;
 pub(crate) enum Stop {
     /// There is nothing, whatever follows.
     No,
+    /// There is nothing, and no candidate of the same kind before here has more luck.
+    NoUntil(usize),
     /// It depends on text that is not there yet.
     More,
     /// The same, and a finding would start no earlier than here.

@@ -8,6 +8,9 @@ use crate::state::State;
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{RecordId, RecordKind};
 
+/// More than a group is padded with: at most a block, and the mark's place in it.
+const ZEROS: [u8; BLOCK_BYTES + MARK_BYTES] = [0; BLOCK_BYTES + MARK_BYTES];
+
 /// Where a group begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place<'a> {
@@ -66,7 +69,8 @@ pub(crate) fn build<'a>(
     let mark = Mark::new(head, place.start, root, frames.checksum, chain);
     let mark_at = out.len().next_multiple_of(BLOCK_BYTES);
     let mark_at = if mark_at - out.len() < MARK_BYTES { mark_at + BLOCK_BYTES } else { mark_at };
-    out.resize(mark_at - MARK_BYTES, 0);
+    let padding = mark_at - MARK_BYTES - out.len();
+    out.extend_from_slice(ZEROS.get(..padding).unwrap_or_default());
     let offset = place.start + out.len() as u64;
     out.extend_from_slice(&mark.encode(place.log, place.segment, offset));
     mark

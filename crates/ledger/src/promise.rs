@@ -85,13 +85,13 @@ mod tests {
     #[test]
     fn a_promise_is_kept_or_broken_but_never_forgotten() {
         let full = Err(RecordError::Full { limit: 3 });
-        let (promise, mut pending) = promise();
-        promise.keep(full.clone());
+        let (kept, mut pending) = promise();
+        kept.keep(full.clone());
         assert_eq!(wait(&mut pending), full);
         assert_eq!(wait(&mut pending), full, "also when asked again");
-        let (promise, pending) = promise();
+        let (broken, pending) = promise();
         let waiter = std::thread::spawn(move || wait(pending));
-        drop(promise);
+        drop(broken);
         assert!(matches!(waiter.join().unwrap(), Err(RecordError::Stopped { .. })));
     }
 }

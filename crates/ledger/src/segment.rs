@@ -33,8 +33,10 @@ pub(crate) struct SegmentReader {
     file: Box<dyn DiskFile>,
     pub(crate) log: LogId,
     pub(crate) number: u64,
+    /// What was read of the file lies at its front; the rest is old.
     window: Vec<u8>,
     window_at: u64,
+    window_len: usize,
 }
 
 /// A frame whose head was read.
@@ -60,7 +62,8 @@ impl SegmentReader {
         let name = segment_name(number);
         let file = disk.open(&name, false).map_err(LedgerError::disk("open", name));
         let file = file.map_err(Trouble::Disk)?;
-        let mut reader = Self { file, log: [0; 16], number, window: Vec::new(), window_at: 0 };
+        let mut reader =
+            Self { file, log: [0; 16], number, window: Vec::new(), window_at: 0, window_len: 0 };
         let head = decode_head(reader.peek(0, BLOCK_BYTES)?, number);
         reader.log = head.map_err(|fault| reader.problem(0, None, head_flaw(fault)))?;
         Ok(reader)
@@ -88,7 +91,7 @@ impl SegmentReader {
 
     /// Forgets what was read, for a file that somebody may be writing.
     pub(crate) fn forget(&mut self) {
-        self.window.clear();
+        self.window_len = 0;
     }
 
     /// Up to `n` bytes at `offset`; fewer only at the end of the file.
@@ -96,19 +99,21 @@ impl SegmentReader {
         let have = offset
             .checked_sub(self.window_at)
             .and_then(|skip| usize::try_from(skip).ok())
-            .filter(|&skip| skip + n <= self.window.len());
+            .filter(|&skip| skip + n <= self.window_len);
         let skip = if let Some(skip) = have {
             skip
         } else {
             self.fill(offset, n.max(WINDOW_BYTES))?;
             0
         };
-        let window = self.window.get(skip..).unwrap_or_default();
+        let window = self.window.get(skip..self.window_len).unwrap_or_default();
         Ok(window.get(..n).unwrap_or(window))
     }
 
     fn fill(&mut self, offset: u64, n: usize) -> Result<(), Trouble> {
-        self.window.resize(n, 0);
+        if self.window.len() < n {
+            self.window = vec![0; n];
+        }
         self.window_at = offset;
         let mut filled = 0;
         while let Some(rest) = self.window.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -118,7 +123,7 @@ impl SegmentReader {
                 n_read => filled += n_read,
             }
         }
-        self.window.truncate(filled);
+        self.window_len = filled;
         Ok(())
     }
 

@@ -94,7 +94,12 @@ proptest! {
 
 #[test]
 fn a_cut_below_the_checkpoint_is_a_problem_and_is_not_repaired() {
-    let disk = closed_log(4, 5);
+    let disk = SimDisk::new(4);
+    let (ledger, _) = open(arc(&disk), 4).unwrap();
+    for id in 0..3 {
+        wait(ledger.append_all(vec![intent(record(id)), outcome(record(id))])).unwrap();
+    }
+    drop(ledger);
     let end = used(&disk, SEGMENT);
     let last_block = (end - 1) / 4096 * 4096;
     disk.edit(SEGMENT, |bytes| bytes[last_block..end].fill(0));

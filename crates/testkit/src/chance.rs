@@ -2,7 +2,7 @@
 use bartizan_core::clock::Entropy;
 use std::sync::{Mutex, PoisonError};
 
-/// SplitMix64: small, fast, good enough to choose test cases, and no secret to anyone.
+/// `SplitMix64`: small, fast, good enough to choose test cases, and no secret to anyone.
 ///
 /// Source: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
 ///

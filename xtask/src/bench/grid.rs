@@ -4,7 +4,7 @@ use super::disk::SyncTimes;
 use super::load::{Pace, Spec};
 use super::process::load1;
 use super::report::{
-    Case, Cell, Line, Machine, Run, Skipped, Verdict, VoidRun, print, print_text, say,
+    Case, Cell, HeldStreams, Line, Machine, Run, Skipped, Verdict, VoidRun, print, print_text, say,
 };
 use super::rig::{Cost, Rig, Server, Subject};
 use super::shape::Shape;
@@ -32,6 +32,10 @@ const SETTINGS: [Setting; 4] = [
 const CPU_US_MAX: f64 = 60.0;
 const ADDED_P99_US_MAX: f64 = 1000.0;
 const TARGET_RATE: u32 = 1000;
+const TARGET_STREAMS: u64 = 1000;
+/// Below so many rounds, and above so late a hand-out, a verdict is in doubt.
+const ROUNDS_MIN: usize = 3;
+const LATE_P99_US_MAX: f64 = 500.0;
 
 /// One kind and one size.
 #[derive(Clone, Copy, Debug)]
@@ -370,48 +374,60 @@ fn cell_of(case: &Case, runs: &[Run], syncs: &SyncTimes) -> Option<Cell> {
 
 /// The project's targets, as far as these lines can tell.
 fn verdicts(lines: &[Line]) -> Vec<Verdict> {
-    let full = |case: &Case| {
-        case.guards.as_deref() == Some("on") && case.audit.as_deref() == Some("durable")
-    };
-    let verdict = |target: &str, value: f64, limit: f64| Verdict {
+    let verdicts = lines.iter().flat_map(|line| match line {
+        Line::Cell(cell) => cell_verdicts(cell),
+        Line::Streams(held) if held.subject == "bartizan" && held.streams >= TARGET_STREAMS => {
+            stream_verdicts(held)
+        }
+        _ => Vec::new(),
+    });
+    verdicts.collect()
+}
+
+fn verdict(target: &str, value: f64, limit: f64, doubt: Option<String>) -> Verdict {
+    Verdict {
         target: target.to_owned(),
         value: tenth(value),
         limit: tenth(limit),
         met: value <= limit,
-    };
-    let mut verdicts = Vec::new();
-    for line in lines {
-        match line {
-            Line::Cell(cell)
-                if cell.case.kind == "plain" && cell.case.kib == 1 && full(&cell.case) =>
-            {
-                verdicts.push(verdict(
-                    "CPU us per plain 1 KiB request, guards on, audit durable",
-                    cell.cpu_us,
-                    CPU_US_MAX,
-                ));
-                if let (Some(added), TARGET_RATE) = (cell.p99_over_floor_us, cell.rate) {
-                    let limit = ADDED_P99_US_MAX + 2.0 * cell.fdatasync_p99_us;
-                    verdicts.push(verdict("us over the floor's p99 at 1,000 requests/s, at most 1 ms and 2 fdatasync p99", added, limit));
-                }
-            }
-            Line::Streams(held) if held.subject == "bartizan" => {
-                let name = format!("with {} open streams", held.streams);
-                verdicts.push(verdict(
-                    &format!("MiB RSS at most {name}"),
-                    held.rss_peak_mib,
-                    streams::RSS_MIB_MAX,
-                ));
-                verdicts.push(verdict(
-                    &format!("MiB RSS grown while held {name}"),
-                    held.rss_end_mib - held.rss_open_mib,
-                    streams::GROWTH_MIB_MAX,
-                ));
-            }
-            _ => {}
-        }
+        doubt,
+    }
+}
+
+fn cell_verdicts(cell: &Cell) -> Vec<Verdict> {
+    let case = &cell.case;
+    let full = case.guards.as_deref() == Some("on") && case.audit.as_deref() == Some("durable");
+    if case.kind != "plain" || case.kib != 1 || !full {
+        return Vec::new();
+    }
+    let few = (cell.rounds < ROUNDS_MIN).then(|| format!("only {} round(s)", cell.rounds));
+    let late = (cell.late_p99_us > LATE_P99_US_MAX)
+        .then(|| format!("the hand-out itself was {:.0} us late at p99", cell.late_p99_us));
+    let mut verdicts = vec![verdict(
+        "CPU us per plain 1 KiB request, guards on, audit durable",
+        cell.cpu_us,
+        CPU_US_MAX,
+        few.clone(),
+    )];
+    if let (Some(added), TARGET_RATE) = (cell.p99_over_floor_us, cell.rate) {
+        let limit = ADDED_P99_US_MAX + 2.0 * cell.fdatasync_p99_us;
+        verdicts.push(verdict(
+            "us over the floor's p99 at 1,000 requests/s (1 ms and 2 fdatasync p99)",
+            added,
+            limit,
+            late.or(few),
+        ));
     }
     verdicts
+}
+
+fn stream_verdicts(held: &HeldStreams) -> Vec<Verdict> {
+    let name = format!("with {} open streams", held.streams);
+    let grown = held.rss_end_mib - held.rss_open_mib;
+    vec![
+        verdict(&format!("MiB RSS {name}"), held.rss_peak_mib, streams::RSS_MIB_MAX, None),
+        verdict(&format!("MiB RSS grown while held, {name}"), grown, streams::GROWTH_MIB_MAX, None),
+    ]
 }
 
 #[cfg(test)]

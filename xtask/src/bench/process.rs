@@ -8,6 +8,9 @@ use std::fs;
 /// Nanoseconds of one clock tick in `/proc/PID/stat`: `USER_HZ` is 100 on every Linux that we measure on.
 const TICK_NS: u64 = 10_000_000;
 
+/// Most processes of one server that are looked at.
+const FAMILY_MAX: usize = 64;
+
 /// How much CPU time a process had used at some moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CpuReading {
@@ -18,26 +21,23 @@ pub(crate) struct CpuReading {
 }
 
 impl CpuReading {
-    /// Reads the clock of a process.
+    /// Reads the clock of a process and of all that it has started.
     pub(crate) fn take(pid: u32) -> Result<Self> {
-        let stat =
-            fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
-        let ticks = parse_stat_ticks(&stat).context("/proc/PID/stat has another shape")?;
-        let mut task_ns = BTreeMap::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let path = entry?.path();
-            let tid =
-                path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-            // A thread may end between the listing and the reading, and a kernel may lack schedstat: the ticks still count it.
-            let ns = fs::read_to_string(path.join("schedstat"))
-                .ok()
-                .as_deref()
-                .and_then(parse_schedstat_ns);
-            if let (Some(tid), Some(ns)) = (tid, ns) {
-                task_ns.insert(tid, ns);
+        let mut reading = Self::default();
+        for pid in family(pid) {
+            let stat =
+                fs::read_to_string(format!("/proc/{pid}/stat")).context("the process is gone")?;
+            reading.ticks += parse_stat_ticks(&stat).context("/proc/PID/stat has another shape")?;
+            for tid in tasks(pid) {
+                // A thread may end between the listing and the reading, and a kernel may lack schedstat: the ticks still count it.
+                let schedstat =
+                    fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok();
+                if let Some(ns) = schedstat.as_deref().and_then(parse_schedstat_ns) {
+                    reading.task_ns.insert(tid, ns);
+                }
             }
         }
-        Ok(Self { task_ns, ticks })
+        Ok(reading)
     }
 
     /// Nanoseconds of CPU used since an `earlier` reading of the same process.
@@ -66,12 +66,46 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Reads the memory of a process.
+    /// Reads the memory of a process and of all that it has started; pages that they share count for each.
     pub(crate) fn take(pid: u32) -> Result<Self> {
-        let status =
-            fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
-        parse_status_memory(&status).context("/proc/PID/status has another shape")
+        let mut sum = Self::default();
+        for pid in family(pid) {
+            let status =
+                fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
+            let memory =
+                parse_status_memory(&status).context("/proc/PID/status has another shape")?;
+            sum.rss_kib += memory.rss_kib;
+            sum.rss_peak_kib += memory.rss_peak_kib;
+        }
+        Ok(sum)
     }
+}
+
+/// A process and all that it has started, so that no work hides in a child; at most [`FAMILY_MAX`].
+fn family(pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut next = 0;
+    while let (Some(&pid), true) = (family.get(next), family.len() < FAMILY_MAX) {
+        next += 1;
+        for tid in tasks(pid) {
+            let children =
+                fs::read_to_string(format!("/proc/{pid}/task/{tid}/children")).unwrap_or_default();
+            family.extend(
+                children
+                    .split_ascii_whitespace()
+                    .filter_map(|child| child.parse::<u32>().ok())
+                    .filter(|child| lives(*child)),
+            );
+        }
+    }
+    family.truncate(FAMILY_MAX);
+    family
+}
+
+/// The threads of a process.
+fn tasks(pid: u32) -> Vec<u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Whether a process still runs; one that has ended and was not waited for does not.
@@ -112,6 +146,8 @@ fn parse_status_memory(status: &str) -> Option<Memory> {
 mod tests {
     use super::*;
     use std::hint::black_box;
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
 
     #[test]
     fn stat_is_read_from_the_last_bracket() {
@@ -187,6 +223,28 @@ mod tests {
         assert!(CpuReading::take(std::process::id()).unwrap().since(&earlier) > 0);
         let memory = Memory::take(std::process::id()).unwrap();
         assert!(memory.rss_kib > 0 && memory.rss_peak_kib >= memory.rss_kib);
+    }
+
+    #[test]
+    fn children_belong_to_the_family() {
+        let script = "sleep 60 & a=$!; sleep 60 & echo ready; read x; kill $a $!";
+        let mut parent = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(parent.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(family(parent.id()).len(), 3);
+        assert!(Memory::take(parent.id()).unwrap().rss_kib > 0);
+        drop(parent.stdin.take());
+        parent.wait().unwrap();
+        assert_eq!(
+            family(parent.id()),
+            [parent.id()],
+            "nothing is made up for a process that is gone"
+        );
     }
 
     #[test]

@@ -150,6 +150,8 @@ pub(crate) struct Verdict {
     pub(crate) value: f64,
     pub(crate) limit: f64,
     pub(crate) met: bool,
+    /// Why the figure may say more of the machine than of the gateway.
+    pub(crate) doubt: Option<String>,
 }
 
 /// Prints one line of data.

@@ -168,8 +168,13 @@ fn remarks(lines: &[Line]) -> Vec<String> {
     let remark = |line: &Line| match line {
         Line::Verdict(verdict) => {
             let met = if verdict.met { "met" } else { "**MISSED**" };
+            let doubt = verdict
+                .doubt
+                .as_ref()
+                .map(|doubt| format!(" (in doubt: {doubt})"))
+                .unwrap_or_default();
             Some(format!(
-                "* {met}: {}: {:.1}, at most {:.1}",
+                "* {met}: {}: {:.1}, at most {:.1}{doubt}",
                 verdict.target, verdict.value, verdict.limit
             ))
         }
@@ -192,7 +197,13 @@ mod tests {
     #[test]
     fn lines_become_markdown() {
         let verdict = |met| {
-            Line::Verdict(Verdict { target: "speed".to_owned(), value: 59.96, limit: 60.0, met })
+            Line::Verdict(Verdict {
+                target: "speed".to_owned(),
+                value: 59.96,
+                limit: 60.0,
+                met,
+                doubt: (!met).then(|| "busy".to_owned()),
+            })
         };
         let held = HeldStreams {
             subject: "bartizan".to_owned(),
@@ -213,7 +224,11 @@ mod tests {
         let cases = [
             ("nothing", vec![], ""),
             ("met", vec![verdict(true)], "* met: speed: 60.0, at most 60.0"),
-            ("missed", vec![verdict(false)], "* **MISSED**: speed: 60.0, at most 60.0"),
+            (
+                "missed",
+                vec![verdict(false)],
+                "* **MISSED**: speed: 60.0, at most 60.0 (in doubt: busy)",
+            ),
             ("void", vec![Line::Void(void)], "* **VOID** plain-1 floor: 1 bad"),
             ("skipped", vec![Line::Skipped(skipped)], "* skipped nginx: not installed"),
             (

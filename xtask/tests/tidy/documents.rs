@@ -107,6 +107,19 @@ fn links(tree: &Tree) -> Vec<String> {
     problems
 }
 
+/// Whether there is such a function with a test's attribute in the lines above it.
+fn is_rust_test(text: &str, name: &str) -> bool {
+    const ATTRIBUTE_LINES_MAX: usize = 8;
+    let lines: Vec<&str> = text.lines().collect();
+    let head = format!("fn {name}(");
+    lines.iter().enumerate().filter(|(_, line)| line.contains(&head)).any(|(at, _)| {
+        let above = lines.iter().take(at).rev().take(ATTRIBUTE_LINES_MAX);
+        let own = above.take_while(|line| !line.starts_with('}') && !line.trim().is_empty());
+        own.map(|line| line.trim())
+            .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
+    })
+}
+
 /// Why the last cell of a row names no test, if it does not. `open` is honest; anything else names `path::test`.
 fn unproven(tree: &Tree, cell: &str) -> Option<String> {
     if cell == "open" || cell.starts_with("open:") {
@@ -121,9 +134,11 @@ fn unproven(tree: &Tree, cell: &str) -> Option<String> {
             return Some(format!("{named} is not path::test"));
         };
         let Some(text) = tree.text(path) else { return Some(format!("{path} does not exist")) };
-        let is_there = ["fn", "def", "async function", "function"]
-            .iter()
-            .any(|keyword| text.contains(&format!("{keyword} {name}(")));
+        let is_there = if Tree::extension(path) == "rs" {
+            is_rust_test(text, name)
+        } else {
+            ["def", "function"].iter().any(|keyword| text.contains(&format!("{keyword} {name}(")))
+        };
         (!is_there).then(|| format!("{path} has no test {name}"))
     })
 }
@@ -269,7 +284,7 @@ fn unproven_threats_are_found() {
         let rest = rest.join("\n");
         format!("# STRIDE\n\n| | a | b |\n|---|---|---|\n| S | a | {last} |\n{rest}")
     };
-    let test = ("crates/x/src/a.rs", "#[test]\nfn holds() {}\n");
+    let test = ("crates/x/src/a.rs", "#[test]\nfn holds() {}\n\nfn helps() {}\n");
     bites(
         threats,
         &[
@@ -278,9 +293,14 @@ fn unproven_threats_are_found() {
             ("empty", &[(THREATS, &table("yes", "TRIDE"))], &["neither open"]),
             ("no file", &[(THREATS, &table("`b.rs::holds`", "TRIDE"))], &["b.rs does not exist"]),
             (
+                "no test but a helper",
+                &[(THREATS, &table("`crates/x/src/a.rs::helps`", "TRIDE")), test],
+                &["has no test helps"],
+            ),
+            (
                 "no test",
                 &[(THREATS, &table("`crates/x/src/a.rs::fails`", "TRIDE")), test],
-                &["no test fails"],
+                &["has no test fails"],
             ),
             (
                 "second",

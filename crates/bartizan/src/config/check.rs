@@ -6,7 +6,7 @@ use bartizan_core::record::NAME_BYTES_MAX;
 use bartizan_inspect::TextInspector;
 use bartizan_policy::Profile;
 use std::ops::Range;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable};
 
 /// Fewest bytes for a request's head: the HTTP library cannot do with less.
 const HEAD_BYTES_MIN: u64 = 8_192;
@@ -60,15 +60,12 @@ impl Check<'_> {
         for step in path {
             let value = match *step {
                 Name(name) => table.and_then(|table| table.get(name)),
-                Item(index) => array.and_then(|array: &toml::de::DeArray<'_>| array.get(index)),
+                Item(index) => array.and_then(|array: &DeArray<'_>| array.get(index)),
             };
             let Some(value) = value else { return span };
             span = value.span();
             table = value.get_ref().as_table();
             array = value.get_ref().as_array();
-            if let DeValue::Table(_) | DeValue::Array(_) = value.get_ref() {
-                continue;
-            }
         }
         span
     }
@@ -309,10 +306,9 @@ pub(super) fn explain(error: &toml::de::Error, text: &str) -> Problem {
         Some(choice(&word, &names))
     } else if message.contains("socket address") {
         Some("write an IP address and a port, such as \"127.0.0.1:4180\"".to_owned())
-    } else if let Some(name) = message.strip_prefix("missing field ") {
-        Some(format!("add the line {name} = \"...\"").replace('`', ""))
     } else {
-        None
+        let missing = message.strip_prefix("missing field ");
+        missing.map(|name| format!("add the line {name} = \"...\"").replace('`', ""))
     };
     let message = if is_unknown {
         let what = message.split('`').next().unwrap_or_default();

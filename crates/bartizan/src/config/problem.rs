@@ -35,7 +35,7 @@ pub(crate) struct ConfigError {
 
 /// One problem for programs.
 #[derive(Serialize)]
-struct Line<'a> {
+struct ForPrograms<'a> {
     file: &'a str,
     line: usize,
     column: usize,
@@ -101,7 +101,7 @@ impl ConfigError {
         let lines = self.problems.iter().map(|problem| {
             let (line, column) = self.place(problem.span.start);
             let help = problem.help.as_deref();
-            Line { file: &self.path, line, column, message: &problem.message, help }
+            ForPrograms { file: &self.path, line, column, message: &problem.message, help }
         });
         let lines: Vec<_> = lines.collect();
         serde_json::to_value(lines).unwrap_or_default()

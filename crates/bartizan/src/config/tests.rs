@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 const UPSTREAM: &str = "[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n";
 
@@ -278,4 +279,26 @@ fn paths_count_from_the_folder_of_the_file() {
     let files: Vec<_> = config.files().map(|path| path.display().to_string()).collect();
     assert_eq!(files, ["/etc/b/c.pem", "/k.pem", "/etc/b/g.cedar", "/etc/b/ca.pem"]);
     assert_eq!(config.ledger.dir, std::path::Path::new("/etc/b/.bartizan"));
+}
+
+proptest! {
+    /// Whatever somebody does to the file, the answer is a configuration or a complaint about a place in it, never a crash.
+    #[test]
+    fn any_edit_is_a_configuration_or_a_complaint(
+        at in 0..TEMPLATE.len(), n_cut in 0..40_usize, insert in r#"(\[|\]|=|"|'|#|\n|é|0|-1|x|\[\[route\]\]|[ -~]){0,6}"#
+    ) {
+        let (start, end) = (TEMPLATE.floor_char_boundary(at), TEMPLATE.floor_char_boundary(at + n_cut));
+        let mut text = TEMPLATE.to_owned();
+        text.replace_range(start..end, &insert);
+        if let Err(error) = Config::parse("bartizan.toml", &text) {
+            let n_lines = text.lines().count() + 1;
+            let json = error.json();
+            let problems = json.as_array().map(Vec::len).unwrap_or_default();
+            prop_assert!(0 < problems && error.to_string().contains("error: "));
+            for problem in json.as_array().into_iter().flatten() {
+                let line = problem["line"].as_u64().and_then(|line| usize::try_from(line).ok()).unwrap_or_default();
+                prop_assert!((1..=n_lines).contains(&line), "{}", problem);
+            }
+        }
+    }
 }

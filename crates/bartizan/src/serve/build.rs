@@ -25,7 +25,7 @@ pub(super) struct Builder {
     keys: KeySource,
     sources: Sources,
     policy: Option<(Texts, Arc<GuardPolicy>)>,
-    has_live_key: bool,
+    callers: Callers,
 }
 
 /// A setup that is not in force yet, and what the ledger has to say about it.
@@ -38,6 +38,7 @@ pub(super) struct Built {
 }
 
 /// Who may call.
+#[derive(Clone)]
 enum Callers {
     Book(KeyBook),
     Given,
@@ -45,21 +46,41 @@ enum Callers {
 
 impl Builder {
     pub(super) fn new(keys: KeySource, sources: Sources) -> Self {
-        Self { keys, sources, policy: None, has_live_key: false }
+        Self { keys, sources, policy: None, callers: Callers::Given }
     }
 
     pub(super) fn sources(&self) -> &Sources {
         &self.sources
     }
 
-    /// Whether the last setup had a key that was live then.
+    /// Whether the last setup has a key that is live now.
     pub(super) fn has_live_key(&self) -> bool {
-        self.has_live_key
+        let now_ms = self.sources.clock.unix_ms();
+        self.book().is_none_or(|book| book.entries().iter().any(|entry| entry.is_live(now_ms)))
+    }
+
+    /// The keys of the last setup, where they come from a file.
+    pub(super) fn book(&self) -> Option<&KeyBook> {
+        match &self.callers {
+            Callers::Book(book) => Some(book),
+            Callers::Given => None,
+        }
     }
 
     /// Reads what the configuration names, and makes a setup of it.
     pub(super) fn build(&mut self, config: &Config) -> anyhow::Result<Built> {
-        let texts = guard::texts(config)?;
+        self.build_with(config, guard::texts(config)?)
+    }
+
+    /// Makes a setup with the keys as they are now and the policy of the last setup, whatever its file holds meanwhile.
+    pub(super) fn rebuild(&mut self, config: &Config) -> anyhow::Result<Built> {
+        match &self.policy {
+            Some((texts, _)) => self.build_with(config, texts.clone()),
+            None => self.build(config),
+        }
+    }
+
+    fn build_with(&mut self, config: &Config, texts: Texts) -> anyhow::Result<Built> {
         let (policy, is_new_policy) = match &self.policy {
             Some((known, policy)) if *known == texts => (Arc::clone(policy), false),
             _ => (Arc::new(guard::compile(&texts)?), true),
@@ -69,11 +90,7 @@ impl Builder {
         let clock = &self.sources.clock;
         let key = |upstream: &Upstream| upstream_key(upstream, variable);
         let setup = setup(config, Arc::clone(&policy), ring, clock, &key)?;
-        let now_ms = self.sources.clock.unix_ms();
-        self.has_live_key = match &callers {
-            Callers::Given => true,
-            Callers::Book(book) => book.entries().iter().any(|entry| entry.is_live(now_ms)),
-        };
+        self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
         Ok(Built { setup, policy, texts, is_new_policy, callers })
     }

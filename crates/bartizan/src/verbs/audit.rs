@@ -89,9 +89,9 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
     let entries = audit::last(&state_folder(args.dir), limit)?;
     if args.json {
-        let lines: String =
-            entries.iter().map(|entry| format!("{}\n", audit::leaf_json(entry))).collect();
-        print::data(&lines)?;
+        let lines: Vec<_> =
+            entries.iter().map(|entry| audit::leaf_json(entry).to_string()).collect();
+        print::lines(&lines)?;
         return Ok(Outcome::Allow);
     }
     let head = ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "END", "GUARDS"];

@@ -79,6 +79,6 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Config> {
     let text = files::read_text_bounded(path, FILE_BYTES_MAX)
         .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
     let mut config = Config::parse(&path.display().to_string(), &text)?;
-    config.resolve_paths(files::parent(path));
+    config.resolve_paths(path.parent().unwrap_or(Path::new("")));
     Ok(config)
 }

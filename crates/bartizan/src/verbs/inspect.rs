@@ -43,11 +43,11 @@ struct TextArgs {
     /// The text; `-` is stdin
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// Whose text it is: system, user, tool, document, model, tool_call
-    #[arg(long, default_value = "user", value_parser = super::policy::parse_source)]
+    /// Whose text it is
+    #[arg(long, default_value = "user", value_parser = super::policy::sources())]
     source: Source,
     /// The shipped policy to ask
-    #[arg(long, default_value = "standard", value_parser = super::policy::parse_profile)]
+    #[arg(long, default_value = "standard", value_parser = super::policy::profiles())]
     profile: Profile,
     /// Read and write one JSON object per line
     #[arg(long)]

@@ -4,8 +4,10 @@ use crate::outcome::{Outcome, Usage};
 use crate::print::{self, Format};
 use bartizan_core::evidence::Source;
 use bartizan_policy::{Answer, GuardPolicy, Profile, Roles};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Read the rules and ask why
@@ -29,7 +31,7 @@ Examples:
   bartizan policy show > guard.cedar      then: [guard] policy = \"guard.cedar\"")]
 struct ShowArgs {
     /// Which one
-    #[arg(long, default_value = "standard", value_parser = parse_profile)]
+    #[arg(long, default_value = "standard", value_parser = profiles())]
     profile: Profile,
     /// Print the table of what it does with each kind instead
     #[arg(long)]
@@ -48,14 +50,14 @@ struct ExplainArgs {
     /// The route
     #[arg(long, default_value = "default")]
     route: String,
-    /// Whose text: system, user, tool, document, model, tool_call
-    #[arg(long, value_parser = parse_source)]
+    /// Whose text
+    #[arg(long, value_parser = sources())]
     source: Source,
     /// What was found, such as pii.card
     #[arg(long)]
     kind: String,
     /// The shipped policy to ask
-    #[arg(long, default_value = "standard", value_parser = parse_profile, conflicts_with = "config")]
+    #[arg(long, default_value = "standard", value_parser = profiles(), conflicts_with = "config")]
     profile: Profile,
     /// Ask the policy of this configuration instead, routes included
     #[arg(long, value_name = "FILE")]
@@ -65,16 +67,17 @@ struct ExplainArgs {
     format: Format,
 }
 
-/// The profile of this name.
-pub(super) fn parse_profile(name: &str) -> Result<Profile, bartizan_policy::UnknownProfile> {
-    name.parse()
+/// Reads the name of a shipped policy.
+pub(super) fn profiles() -> impl TypedValueParser<Value = Profile> {
+    PossibleValuesParser::new(Profile::ALL.map(Profile::name))
+        .try_map(|name| name.parse::<Profile>())
 }
 
-/// The source of this name.
-pub(super) fn parse_source(name: &str) -> Result<Source, String> {
-    let names = Source::ALL.map(Source::name);
-    let found = Source::ALL.into_iter().find(|source| source.name() == name);
-    found.ok_or_else(|| format!("no text comes from `{name}`: use one of {}", names.join(", ")))
+/// Reads the name of a source of text.
+pub(super) fn sources() -> impl TypedValueParser<Value = Source> {
+    PossibleValuesParser::new(Source::ALL.map(Source::name)).try_map(|name| {
+        Source::ALL.into_iter().find(|source| source.name() == name).ok_or("no such source of text")
+    })
 }
 
 /// Runs the chosen one.
@@ -131,7 +134,7 @@ fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {
         if let Some(rule) = policy.rule(id) {
             let title = rule.title.as_deref().unwrap_or("no title");
             let (file, line) = (&rule.file, rule.line);
-            text.push_str(&format!("  {id}: {title} ({file}:{line})\n"));
+            writeln!(text, "  {id}: {title} ({file}:{line})")?;
         }
     }
     print::data(&print::visible(&text))?;

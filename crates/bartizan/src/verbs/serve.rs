@@ -3,9 +3,9 @@ use crate::config::{CONFIG_FILE, Config};
 use crate::keys::FOREIGN_KEY_CHARS_MIN;
 use crate::outcome::{Outcome, Usage};
 use crate::print;
-use crate::serve::reload::{Watch, files_of, fingerprint};
+use crate::serve::follow::{end, follow};
 use crate::serve::signals::{HangUp, Stop};
-use crate::serve::{self, KeySource, Running, ServeOptions, Sources};
+use crate::serve::{self, KeySource, ServeOptions, Sources};
 use bartizan_policy::Profile;
 use clap::Args;
 use std::net::SocketAddr;
@@ -46,8 +46,8 @@ pub(crate) struct ServeArgs {
     /// The variable that holds the one accepted caller key; without it the keys of `bartizan key` count
     #[arg(long, value_name = "VAR")]
     key_env: Option<String>,
-    /// The rules: standard, strict or observe [default: standard]
-    #[arg(long, value_parser = super::policy::parse_profile)]
+    /// The rules [default: standard]
+    #[arg(long, value_parser = super::policy::profiles())]
     profile: Option<Profile>,
     /// The state folder [default: .bartizan]
     #[arg(long, value_name = "DIR")]
@@ -137,71 +137,8 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         let mut hang_up = HangUp::new()?;
         let mut running = serve::start(options, sources).await?;
         print::talk(&super::welcome::text(&running, args.key_env.as_deref()));
-        follow(args, &mut running, &mut stop, &mut hang_up).await;
+        let load = || args.load();
+        follow(&mut running, args.file().as_deref(), &load, &mut stop, &mut hang_up).await;
         Ok(end(running, &mut stop).await)
     })
-}
-
-/// Follows the files until it is time to stop.
-async fn follow(args: &ServeArgs, running: &mut Running, stop: &mut Stop, hang_up: &mut HangUp) {
-    let mut files = files_of(running.config(), args.file().as_deref());
-    let mut watch = Watch::new(&files);
-    let mut seen = fingerprint(&files);
-    loop {
-        let is_asked = tokio::select! {
-            () = stop.next() => return,
-            () = hang_up.next() => true,
-            () = watch.changed() => false,
-        };
-        let now = fingerprint(&files);
-        if !is_asked && now == seen {
-            continue;
-        }
-        seen = now;
-        reload(args, running).await;
-        let wanted = files_of(running.config(), args.file().as_deref());
-        if wanted != files {
-            files = wanted;
-            watch = Watch::new(&files);
-            seen = fingerprint(&files);
-        }
-    }
-}
-
-async fn reload(args: &ServeArgs, running: &mut Running) {
-    let done = match args.load() {
-        Ok(config) => running.reload(config).await,
-        Err(error) => Err(error),
-    };
-    match done {
-        Ok(waiting) if waiting.is_empty() => print::talk("Reloaded."),
-        Ok(waiting) => {
-            print::warn(&format!("reloaded, but this needs a restart: {}", waiting.join(", ")))
-        }
-        Err(error) => {
-            print::warn("the change is not in force, the old configuration is:");
-            super::config::complain(&error);
-        }
-    }
-}
-
-async fn end(running: Running, stop: &mut Stop) -> Outcome {
-    print::talk("Stopping: open answers may end; a second signal stops at once.");
-    let is_whole = tokio::select! {
-        is_whole = running.drain() => is_whole,
-        () = stop.next() => {
-            running.halt().await;
-            false
-        }
-    };
-    if !is_whole {
-        print::talk("Some answers were cut off; their records say so.");
-    }
-    match running.close().await {
-        None => Outcome::Allow,
-        Some(problem) => {
-            print::warn(&problem);
-            Outcome::Unfinished
-        }
-    }
 }

@@ -100,7 +100,7 @@ struct Pieces<'a> {
     at: usize,
 }
 
-impl<'a> Pieces<'a> {
+impl Pieces<'_> {
     fn next_piece(&mut self) -> Option<Piece> {
         let rest = self.inner.get(self.at..)?;
         match rest {
@@ -153,14 +153,14 @@ impl<'a> Pieces<'a> {
     fn text<'b>(&'b self, piece: &Piece, buffer: &'b mut [u8; 4]) -> &'b [u8] {
         match piece {
             Piece::Plain(range) => self.inner.get(range.clone()).unwrap_or_default(),
-            Piece::Unit(unit) => match char::from_u32(*unit) {
-                Some(c) => c.encode_utf8(buffer).as_bytes(),
-                None => {
-                    let byte = |shift: u32| u8::try_from(unit >> shift & 0x3f).unwrap_or_default();
-                    *buffer = [0xe0 | byte(12), 0x80 | byte(6), 0x80 | byte(0), 0];
-                    &buffer[..3]
+            Piece::Unit(unit) => {
+                if let Some(c) = char::from_u32(*unit) {
+                    return c.encode_utf8(buffer).as_bytes();
                 }
-            },
+                let byte = |shift: u32| u8::try_from((unit >> shift) & 0x3f).unwrap_or_default();
+                *buffer = [0xe0 | byte(12), 0x80 | byte(6), 0x80 | byte(0), 0];
+                &buffer[..3]
+            }
         }
     }
 }

@@ -6,6 +6,12 @@ const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 
+/// The low bits of a head whose value follows in one, two, four or eight bytes.
+const IN_1: u8 = 0x18;
+const IN_2: u8 = 0x19;
+const IN_4: u8 = 0x1a;
+const IN_8: u8 = 0x1b;
+
 #[derive(Default)]
 pub(super) struct Writer {
     pub(super) out: Vec<u8>,
@@ -17,17 +23,17 @@ impl Writer {
         let bytes = value.to_be_bytes();
         match value {
             0..24 => self.out.push(major | bytes[7]),
-            24..0x100 => self.out.extend_from_slice(&[major | 24, bytes[7]]),
+            24..0x100 => self.out.extend_from_slice(&[major | IN_1, bytes[7]]),
             0x100..0x1_0000 => {
-                self.out.push(major | 25);
+                self.out.push(major | IN_2);
                 self.out.extend_from_slice(&bytes[6..]);
             }
             0x1_0000..0x1_0000_0000 => {
-                self.out.push(major | 26);
+                self.out.push(major | IN_4);
                 self.out.extend_from_slice(&bytes[4..]);
             }
             _ => {
-                self.out.push(major | 27);
+                self.out.push(major | IN_8);
                 self.out.extend_from_slice(&bytes);
             }
         }
@@ -75,10 +81,10 @@ impl<'a> Reader<'a> {
         }
         let (n_bytes, least) = match first & 31 {
             small @ 0..24 => return Some(u64::from(small)),
-            24 => (1, 24),
-            25 => (2, 0x100),
-            26 => (4, 0x1_0000),
-            27 => (8, 0x1_0000_0000),
+            IN_1 => (1, 24),
+            IN_2 => (2, 0x100),
+            IN_4 => (4, 0x1_0000),
+            IN_8 => (8, 0x1_0000_0000),
             _ => return None,
         };
         let value = self.take(n_bytes)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte));

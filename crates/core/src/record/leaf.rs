@@ -139,9 +139,9 @@ impl Leaf {
         cbor.unsigned(self.unix_ms);
         cbor.unsigned(3);
         cbor.unsigned(u64::from(self.kind.code()));
-        put(&mut cbor, 4, self.key_id.as_deref(), |w, v| w.text(v));
+        put(&mut cbor, 4, self.key_id.as_deref(), Writer::text);
         put(&mut cbor, 5, self.subject, |w, v| w.bytes(&v));
-        put(&mut cbor, 6, self.route.as_deref(), |w, v| w.text(v));
+        put(&mut cbor, 6, self.route.as_deref(), Writer::text);
         put(&mut cbor, 7, self.model, |w, v| w.bytes(&v.0));
         put(&mut cbor, 8, self.policy, |w, v| w.bytes(&v.0));
         cbor.unsigned(9);
@@ -155,7 +155,7 @@ impl Leaf {
             w.unsigned(completion);
         });
         put(&mut cbor, 14, self.outcome, |w, v| w.unsigned(u64::from(v.code())));
-        put(&mut cbor, 15, self.count, |w, v| w.unsigned(v));
+        put(&mut cbor, 15, self.count, Writer::unsigned);
         let bytes = cbor.out.len();
         if LEAF_BYTES_MAX < bytes { Err(LeafError::TooLong { bytes }) } else { Ok(cbor.out) }
     }
@@ -317,13 +317,21 @@ mod tests {
         assert!(matches!(crowded.encode(), Err(LeafError::TooLong { .. })));
     }
 
+    struct Digits<'a>(&'a [u8]);
+
+    impl std::fmt::Display for Digits<'_> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            crate::digest::write_hex(f, self.0)
+        }
+    }
+
     #[test]
     fn golden_bytes_never_change() {
         let leaf = Leaf {
             outcome: Some(Outcome::Refused),
             ..Leaf::new(RecordId([0xab; 16]), RecordKind::Outcome, 1_700_000_000_000)
         };
-        let hex: String = leaf.encode().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+        let hex = Digits(&leaf.encode().unwrap()).to_string();
         assert_eq!(
             hex,
             "a60001 0150 abababababababababababababababab 021b0000018bcfe56800 0302 0900 0e02"

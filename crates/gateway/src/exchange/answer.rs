@@ -165,11 +165,11 @@ impl Answer {
         call: &Call<'_>,
         identity: Identity,
         facts: Facts,
-        judged: Vec<Judged>,
+        judged: &[Judged],
         verdict: u64,
     ) -> Self {
         let catalogue = guard.catalogue();
-        let input = summary(&judged, Direction::Input, &catalogue);
+        let input = summary(judged, Direction::Input, &catalogue);
         Self {
             guard: guard.clone(),
             identity,

@@ -159,7 +159,7 @@ impl Channel {
             Action::Release => self.detector = None,
             // Redacting what was not read would hide how much was not read: it is refused.
             Action::Redact | Action::Refuse => {
-                self.marks.push(Finding { span: Span::new(self.n_left, u64::MAX), ..finding })
+                self.marks.push(Finding { span: Span::new(self.n_left, u64::MAX), ..finding });
             }
         }
     }
@@ -179,20 +179,16 @@ impl Channel {
         let before =
             |mark: &&Finding| refusal.is_none_or(|refusal| mark.span.start < refusal.span.start);
         let groups = group(self.marks.iter().filter(before).copied());
-        match effective {
-            Some(refusal) => {
-                self.release(refusal.span.start, &groups, true, catalogue, out);
-                self.settle_until(|finding| finding.span.start <= refusal.span.start);
-                self.unsettled.clear();
-                self.held = Vec::new();
-                self.detector = None;
-                self.refused = Some(refusal);
-            }
-            None => {
-                self.release(limit, &groups, at_end, catalogue, out);
-                self.settle(all, at_end);
-            }
-        }
+        let Some(refusal) = effective else {
+            self.release(limit, &groups, at_end, catalogue, out);
+            return self.settle(all, at_end);
+        };
+        self.release(refusal.span.start, &groups, true, catalogue, out);
+        self.settle_until(|finding| finding.span.start <= refusal.span.start);
+        self.unsettled.clear();
+        self.held = Vec::new();
+        self.detector = None;
+        self.refused = Some(refusal);
     }
 
     fn refuses(&self, mark: &Finding) -> bool {

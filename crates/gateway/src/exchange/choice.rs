@@ -10,6 +10,7 @@ use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Splice, Value, encode_into};
 use bartizan_core::span::Span;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 
 /// Fields of a delta that name things and carry no running text.
 const NAMES: [&[u8]; 4] = [b"role", b"type", b"object", b"id"];
@@ -182,7 +183,7 @@ impl Stream {
             return Ok(Fate::RefusedNow);
         }
         if let Some(finish) = finish {
-            return self.finish_now(at, finish, choice, edits, pieces, out);
+            return self.finish_now(at, finish, choice, edits, &pieces, out);
         }
         let waits = self.choices.get(at).is_some_and(|choice| !choice.calls.is_empty());
         Ok(if waits {
@@ -201,7 +202,7 @@ impl Stream {
         finish: Value<'_>,
         choice: Value<'_>,
         edits: &mut Vec<Splice>,
-        pieces: Vec<Piece>,
+        pieces: &[Piece],
         out: &mut Vec<u8>,
     ) -> Result<Fate, Failure> {
         self.flush(at, out)?;
@@ -209,7 +210,7 @@ impl Stream {
             state.finish = Some(finish.text().unwrap_or_default().into_owned());
             if !pieces.is_empty() {
                 // A call whose last piece comes with its end: a copy of the event carries the piece, the event keeps the end.
-                let (data, shifted) = lone_choice(choice, &pieces);
+                let (data, shifted) = lone_choice(choice, pieces);
                 state.calls.wait(&data, Vec::new(), shifted);
                 edits.retain(|edit| !within(edit, choice));
                 let ending = format!(
@@ -337,7 +338,7 @@ impl Stream {
                 delta.in_array = true;
                 for (position, item) in value.items().enumerate() {
                     let index = item.get("index").and_then(Value::u64).unwrap_or(position as u64);
-                    delta.path.push_str(&format!("[{index}]"));
+                    write!(delta.path, "[{index}]").unwrap_or_default();
                     self.delta(item, delta)?;
                     delta.path.truncate(outer.0);
                 }

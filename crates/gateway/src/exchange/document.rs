@@ -12,6 +12,7 @@ use bartizan_core::record::RecordId;
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -246,7 +247,7 @@ impl<'g> Scan<'g> {
 pub(super) fn scan_text(guard: &Guard, text: &[u8]) -> Vec<Finding> {
     let mut found = Vec::new();
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        guard.inspector.scan(text, &mut |finding| found.push(finding))
+        guard.inspector.scan(text, &mut |finding| found.push(finding));
     }));
     if ran.is_err() {
         found.push(Finding {
@@ -362,7 +363,7 @@ pub(super) fn place(doc: &Doc<'_>, node: usize) -> String {
         } else if let Some((index, item)) =
             at.items().enumerate().find(|(_, item)| item.holds(node))
         {
-            text.push_str(&format!("[{index}]"));
+            write!(text, "[{index}]").unwrap_or_default();
             at = item;
         } else {
             return text;

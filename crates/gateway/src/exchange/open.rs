@@ -145,7 +145,7 @@ impl Guard {
                 };
                 let evidence = identity.evidence(&judged, &catalogue, None);
                 let intent = identity.intent(call.unix_ms, verdict, Some(body.to_vec()), evidence);
-                let answer = Answer::new(self, call, identity, facts, judged, verdict);
+                let answer = Answer::new(self, call, identity, facts, &judged, verdict);
                 Opened::Forward(Box::new(Forward {
                     pass,
                     body,
@@ -347,7 +347,7 @@ fn scan_chat(scan: &mut Scan<'_>, root: Value<'_>) {
             b"messages" => value.items().for_each(|message| scan_message(scan, message)),
             b"documents" => scan.tree(value, Source::Document),
             b"tools" | b"functions" | b"response_format" | b"tool_choice" | b"function_call" => {
-                scan.tree(value, Source::System)
+                scan.tree(value, Source::System);
             }
             _ => scan_field(scan, &name, value),
         }

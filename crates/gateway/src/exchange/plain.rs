@@ -274,7 +274,7 @@ impl Answer {
             let text = choice
                 .get("message")
                 .and_then(|message| message.get(&field.str().unwrap_or_default()));
-            let content = text.and_then(Value::text).unwrap_or_default();
+            let said = text.and_then(Value::text).unwrap_or_default();
             let node = text.map_or(usize::MAX, Value::index);
             let gone: Vec<Span> = scan
                 .seen
@@ -287,13 +287,13 @@ impl Answer {
                     Action::Refuse => Some(Span::new(seen.finding.span.start, u64::MAX)),
                 })
                 .collect();
-            let spans = logprobs::align(list, 0, &content);
-            let all = spans.is_none()
+            let places = logprobs::align(list, 0, &said);
+            let all = places.is_none()
                 && (!gone.is_empty() || self.shows(&logprobs::text_of(list), &rungs));
             for (index, entry) in list.items().enumerate() {
-                let span = spans.as_ref().and_then(|spans| spans.get(index));
+                let place = places.as_ref().and_then(|places| places.get(index));
                 let overlaps =
-                    span.is_some_and(|span| gone.iter().any(|gone| gone.overlaps(*span)));
+                    place.is_some_and(|place| gone.iter().any(|gone| gone.overlaps(*place)));
                 if all || overlaps || logprobs::is_dirty(entry, &self.guard, &rungs) {
                     edits.push(Splice { range: entry.range(), with: logprobs::blank(entry) });
                 }
@@ -334,6 +334,12 @@ fn scan_choice(scan: &mut Scan<'_>, choice: Value<'_>) {
         scan.node(key, Source::Model);
         if key.is_text("logprobs") {
             // Entries are dealt with beside the text that they repeat.
+            for (key, value) in value.members() {
+                scan.node(key, Source::Model);
+                if value.kind() != NodeKind::Array {
+                    scan.tree(value, Source::Model);
+                }
+            }
             continue;
         }
         if let Some(kind) = unread_field(&key.text().unwrap_or_default(), value) {

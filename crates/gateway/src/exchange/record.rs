@@ -7,7 +7,6 @@ use bartizan_core::kind::Catalogue;
 use bartizan_core::record::{
     Draft, Leaf, NAME_BYTES_MAX, Outcome, Payload, RecordId, RecordKind, Slot,
 };
-use bartizan_policy::Action;
 use std::fmt::Write as _;
 
 /// The version of the evidence payload's JSON.
@@ -104,12 +103,7 @@ impl Identity {
         out.push_str("],\"actions\":[");
         for (index, judged) in list.iter().enumerate() {
             let comma = if 0 < index { "," } else { "" };
-            let action = match judged.action {
-                Action::Release => "release",
-                Action::Redact => "redact",
-                Action::Refuse => "refuse",
-            };
-            out.push_str(&format!("{comma}\"{action}\""));
+            write!(out, "{comma}\"{}\"", judged.action.name()).unwrap_or_default();
         }
         out.push_str("]}");
         out.into_bytes()
@@ -147,10 +141,9 @@ fn finding(judged: &Judged, catalogue: &Catalogue, out: &mut String) {
     );
     out.push_str(",\"place\":");
     string(&judged.place, out);
-    out.push_str(&format!(
-        ",\"span\":{{\"start\":{},\"end\":{}}}}}",
-        judged.finding.span.start, judged.finding.span.end
-    ));
+    let span = judged.finding.span;
+    let written = write!(out, ",\"span\":{{\"start\":{},\"end\":{}}}}}", span.start, span.end);
+    debug_assert!(written.is_ok(), "writing to a string does not fail");
 }
 
 pub(super) fn string(text: &str, out: &mut String) {

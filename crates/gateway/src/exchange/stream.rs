@@ -16,6 +16,7 @@ use bartizan_core::kind::{KindId, LIMIT_EVENT_BYTES, LIMIT_FINDINGS, LIMIT_TIME}
 use bartizan_core::record::{Draft, Outcome};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
+use std::fmt::Write as _;
 
 /// Short strings that stand outside the text (ids, names) and were found clean, kept so that they are not scanned again with every event.
 const CLEAN_VALUES_MAX: usize = 24;
@@ -522,7 +523,7 @@ impl Stream {
             if 0 < at {
                 out.push(',');
             }
-            out.push_str(&format!("{{\"index\":{},\"finish_reason\":", choice.index));
+            write!(out, "{{\"index\":{},\"finish_reason\":", choice.index).unwrap_or_default();
             match (choice.is_refused(), &choice.finish) {
                 (true, _) => out.push_str("\"content_filter\""),
                 (false, Some(finish)) => string(&String::from_utf8_lossy(finish), &mut out),

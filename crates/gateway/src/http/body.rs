@@ -2,11 +2,11 @@
 //!
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
+use super::Shared;
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
-use bartizan_core::clock::Clock;
-use bartizan_core::record::{Leaf, Recorded};
+use bartizan_core::record::{Leaf, Outcome, RecordError, Recorded};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
@@ -63,8 +63,8 @@ impl Body for ReplyBody {
 enum Stage {
     /// Chunks come in, judged text goes out.
     Open(UpstreamBody),
-    /// The OUTCOME is on its way to the disk.
-    Recording(Recorded, Leaf),
+    /// The OUTCOME is on its way to the disk. After a good end the upstream's connection is kept until its last bytes have come.
+    Recording(Recorded, Box<Leaf>, Option<UpstreamBody>),
     /// All is said.
     Done,
 }
@@ -76,8 +76,7 @@ pub(super) struct StreamBody {
     /// Judged bytes that are not sent yet.
     out: Vec<u8>,
     times: Times,
-    clock: Arc<dyn Clock>,
-    sent: Arc<super::Shared>,
+    shared: Arc<Shared>,
 }
 
 /// The time limits of a stream. The timer is set once and looked at again when it rings: most chunks never touch it.
@@ -115,15 +114,20 @@ impl Times {
 impl StreamBody {
     /// `ticket` must be at its stream.
     pub(super) fn new(
-        shared: &Arc<super::Shared>,
+        shared: &Arc<Shared>,
         ticket: Ticket,
         upstream: UpstreamBody,
         between: Duration,
         total_at: Instant,
     ) -> Self {
         let times = Times { between, total_at, last_at: Instant::now(), timer: None };
-        let (clock, sent) = (Arc::clone(&shared.clock), Arc::clone(shared));
-        Self { ticket, stage: Stage::Open(upstream), out: Vec::new(), times, clock, sent }
+        Self {
+            ticket,
+            stage: Stage::Open(upstream),
+            out: Vec::new(),
+            times,
+            shared: Arc::clone(shared),
+        }
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -141,7 +145,7 @@ impl StreamBody {
                         self.end(Some(failure));
                     }
                 },
-                Stage::Recording(recorded, _) => {
+                Stage::Recording(recorded, _, _) => {
                     // Judged text does not wait for the disk, only the end does.
                     match recorded.as_mut().poll(cx) {
                         Poll::Ready(result) => self.finish(result.map(|_| ())),
@@ -154,7 +158,7 @@ impl StreamBody {
             }
             if !self.out.is_empty() {
                 let bytes = Bytes::from(std::mem::take(&mut self.out));
-                self.sent
+                self.shared
                     .metrics
                     .bytes_out
                     .fetch_add(bytes.len() as u64, std::sync::atomic::Ordering::Relaxed);
@@ -167,8 +171,13 @@ impl StreamBody {
         let out = &mut self.out;
         match self.ticket.guard(|guard| guard.push(chunk, out)) {
             Ok(StreamState::Open) => {}
-            // A refusal: the rest of the answer is of no interest, and dropping its body cancels the call.
-            Ok(StreamState::Sealed) => self.seal(),
+            Ok(StreamState::Sealed) => {
+                let upstream = match std::mem::replace(&mut self.stage, Stage::Done) {
+                    Stage::Open(upstream) => Some(upstream),
+                    Stage::Recording(..) | Stage::Done => None,
+                };
+                self.seal(upstream);
+            }
             Err(GuardCrashed) => self.crash(),
         }
     }
@@ -177,25 +186,33 @@ impl StreamBody {
         if let Stage::Open(upstream) = std::mem::replace(&mut self.stage, Stage::Done)
             && failure.is_none()
         {
-            upstream.recycle(self.clock.monotonic_us());
+            upstream.recycle(self.shared.clock.monotonic_us());
         }
         let out = &mut self.out;
         match self.ticket.guard(|guard| guard.end(failure, out)) {
-            Ok(_) => self.seal(),
+            Ok(_) => self.seal(None),
             Err(GuardCrashed) => self.crash(),
         }
     }
 
-    fn seal(&mut self) {
+    /// The guard has seen the end. After a refusal the rest of the answer is of no interest, and dropping it cancels the call.
+    fn seal(&mut self, upstream: Option<UpstreamBody>) {
         match self.ticket.seal() {
-            Ok((recorded, leaf)) => self.stage = Stage::Recording(recorded, leaf),
+            Ok((recorded, leaf)) => {
+                let upstream = upstream.filter(|_| leaf.outcome == Some(Outcome::Completed));
+                self.stage = Stage::Recording(recorded, Box::new(leaf), upstream);
+            }
             Err(GuardCrashed) => self.crash(),
         }
     }
 
-    fn finish(&mut self, result: Result<(), bartizan_core::record::RecordError>) {
-        if let Stage::Recording(_, leaf) = std::mem::replace(&mut self.stage, Stage::Done) {
-            let words = self.ticket.last_words(result.map_err(|error| (error, leaf)));
+    fn finish(&mut self, result: Result<(), RecordError>) {
+        if let Stage::Recording(_, leaf, upstream) = std::mem::replace(&mut self.stage, Stage::Done)
+        {
+            if let Some(upstream) = upstream {
+                upstream.recycle_at_end(&self.shared.tasks, Arc::clone(&self.shared.clock));
+            }
+            let words = self.ticket.last_words(result.map_err(|error| (error, *leaf)));
             self.out.extend_from_slice(&words);
         }
     }

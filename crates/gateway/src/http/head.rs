@@ -13,14 +13,14 @@ use http::{HeaderMap, Method, Version};
 /// A request that is turned away, and the one extra header that may go with the answer.
 #[derive(Clone, Debug)]
 pub(super) struct Denial {
-    pub(super) reply: Reply,
+    pub(super) reply: Box<Reply>,
     /// The value of `allow`, for a wrong method.
     pub(super) allow: Option<&'static str>,
 }
 
 impl From<Reply> for Denial {
     fn from(reply: Reply) -> Self {
-        Self { reply, allow: None }
+        Self { reply: Box::new(reply), allow: None }
     }
 }
 
@@ -131,7 +131,7 @@ fn length_required() -> Reply {
 
 fn method_not_allowed(allow: &'static str) -> Denial {
     let reply = Reply::new(405, "method_not_allowed", "this path does not take this method");
-    Denial { reply, allow: (!allow.is_empty()).then_some(allow) }
+    Denial { reply: Box::new(reply), allow: (!allow.is_empty()).then_some(allow) }
 }
 
 /// The one value of a header that may stand at most once.

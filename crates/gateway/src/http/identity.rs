@@ -119,7 +119,7 @@ impl KeyRing {
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked(6)?;
     let (space, key) = rest.split_first()?;
-    let plain = !key.is_empty() && key.iter().all(|byte| byte.is_ascii_graphic());
+    let plain = !key.is_empty() && key.iter().all(u8::is_ascii_graphic);
     (scheme.eq_ignore_ascii_case(b"bearer")
         && *space == b' '
         && plain

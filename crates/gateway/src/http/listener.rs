@@ -22,6 +22,8 @@ const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// sends a reset, and a reset makes the caller's system forget the answer.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 const LINGER_BYTES_MAX: u64 = 1 << 20;
+/// The same, once the gateway is stopping.
+const LINGER_DRAINING: Duration = Duration::from_millis(100);
 /// Streams of one HTTP/2 connection.
 const HTTP2_STREAMS_MAX: u32 = 128;
 /// A reading buffer is never smaller than hyper wants it.
@@ -81,7 +83,7 @@ fn admit(shared: &Arc<Shared>, tcp: TcpStream, tls: Option<&ServerTls>) {
         // The handshake has as much time as a request's head: both are what a stranger says first.
         match timeout(Duration::from_millis(limits.head_ms), tls.acceptor.accept(tcp)).await {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                serve_http2(shared, stream).await
+                serve_http2(shared, stream).await;
             }
             Ok(Ok(stream)) => serve_http1(shared, stream).await,
             Ok(Err(error)) => {
@@ -129,8 +131,17 @@ async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let has_unread =
         state.unread.load(Relaxed) || ended.as_ref().is_err_and(hyper::Error::is_parse);
     let io = connection.into_parts().io.into_inner();
-    if timeout(LINGER_MAX, hang_up(io, has_unread)).await.is_err() {
-        tracing::debug!("A connection did not close in time.");
+    let cut_short = async {
+        shared.tasks.draining().await;
+        tokio::time::sleep(LINGER_DRAINING).await;
+    };
+    tokio::select! {
+        ended = timeout(LINGER_MAX, hang_up(io, has_unread)) => {
+            if ended.is_err() {
+                tracing::debug!("A connection did not close in time.");
+            }
+        }
+        () = cut_short => {}
     }
 }
 

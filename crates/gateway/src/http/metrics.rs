@@ -99,20 +99,32 @@ impl Metrics {
             "What the guards saw, released or not.",
         );
         head(out, "bartizan_bytes_total", "counter", "Bytes of bodies, from and to callers.");
-        line(
+        for (way, bytes) in [("in", &self.bytes_in), ("out", &self.bytes_out)] {
+            let count = bytes.load(Relaxed);
+            line(out, format_args!("bartizan_bytes_total{{direction=\"{way}\"}} {count}"));
+        }
+        self.export_gauges(out);
+        // An answer goes out after its record is durable or not at all: there is no way to lose one, and the number says so.
+        head(
             out,
-            format_args!(
-                "bartizan_bytes_total{{direction=\"in\"}} {}",
-                self.bytes_in.load(Relaxed)
-            ),
+            "bartizan_audit_lost_total",
+            "counter",
+            "Released answers without a durable record.",
         );
-        line(
+        line(out, format_args!("bartizan_audit_lost_total 0"));
+        self.first_byte.export(
+            "bartizan_upstream_first_byte_seconds",
+            "From the call to the head of the upstream's answer.",
             out,
-            format_args!(
-                "bartizan_bytes_total{{direction=\"out\"}} {}",
-                self.bytes_out.load(Relaxed)
-            ),
         );
+        self.overhead.export(
+            "bartizan_overhead_seconds",
+            "Our own part of an exchange's time.",
+            out,
+        );
+    }
+
+    fn export_gauges(&self, out: &mut String) {
         for (name, gauge, help) in [
             ("bartizan_open_connections", &self.connections, "Connections of callers."),
             (
@@ -140,24 +152,6 @@ impl Metrics {
             head(out, name, "counter", help);
             line(out, format_args!("{name} {}", counter.load(Relaxed)));
         }
-        // An answer goes out after its record is durable or not at all: there is no way to lose one, and the number says so.
-        head(
-            out,
-            "bartizan_audit_lost_total",
-            "counter",
-            "Released answers without a durable record.",
-        );
-        line(out, format_args!("bartizan_audit_lost_total 0"));
-        self.first_byte.export(
-            "bartizan_upstream_first_byte_seconds",
-            "From the call to the head of the upstream's answer.",
-            out,
-        );
-        self.overhead.export(
-            "bartizan_overhead_seconds",
-            "Our own part of an exchange's time.",
-            out,
-        );
     }
 }
 

@@ -112,13 +112,12 @@ async fn ask<'s>(
     let before_body_us = shared.clock.monotonic_us();
     ticket.spent_us(before_body_us.saturating_sub(started_us));
     let bytes = read_body(body, head, limits).await?;
-    let rule = match by_head {
-        Some(rule) => rule,
-        None => {
-            let rule = rule_of_body(setup, &bytes)?;
-            check_may_call(setup, entry, rule)?;
-            rule
-        }
+    let rule = if let Some(rule) = by_head {
+        rule
+    } else {
+        let rule = rule_of_body(setup, &bytes)?;
+        check_may_call(setup, entry, rule)?;
+        rule
     };
     Ok(Asked { endpoint, entry, rule, body: bytes })
 }
@@ -272,7 +271,6 @@ async fn forward_it(
     total_at: Instant,
 ) -> Result<Response<ReplyBody>, Denial> {
     let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
-    shared.metrics.found(&findings);
     let recorded = shared.recorder.append(intent);
     ticket.waiting(answer);
     if let Err(error) = recorded.await {
@@ -326,6 +324,7 @@ fn stream_it(
     total_at: Instant,
 ) -> Response<ReplyBody> {
     let record = ticket.record();
+    shared.metrics.found(findings);
     if ticket.stream().is_err() {
         return crashed(&ticket);
     }
@@ -414,7 +413,6 @@ async fn send_closed(
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
     let Closed { status, body, findings, outcome, ended: _ } = closed;
-    shared.metrics.found(&findings);
     let leaf = outcome.leaf.clone();
     let mut response = match shared.recorder.append(outcome).await {
         Ok(_) => {

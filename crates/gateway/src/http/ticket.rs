@@ -20,7 +20,7 @@ enum Phase {
     /// Nothing is recorded yet.
     Reading,
     /// The INTENT is in line; the upstream is being asked.
-    Waiting(Answer),
+    Waiting(Box<Answer>),
     /// Its answer is on its way.
     Streaming(Box<StreamGuard>),
     /// The OUTCOME of its stream is in line.
@@ -106,7 +106,7 @@ impl Ticket {
 
     /// The INTENT is in line: from here on there will be an OUTCOME.
     pub(super) fn waiting(&mut self, answer: Answer) {
-        self.phase = Phase::Waiting(answer);
+        self.phase = Phase::Waiting(Box::new(answer));
     }
 
     /// Ends with a whole answer, or with what is said instead.
@@ -119,11 +119,12 @@ impl Ticket {
             return Err(GuardCrashed);
         };
         let unix_ms = self.shared.clock.unix_ms();
-        let closed = catch_unwind(AssertUnwindSafe(|| how(answer, unix_ms)));
+        let closed = catch_unwind(AssertUnwindSafe(|| how(*answer, unix_ms)));
         self.own_us += self.shared.clock.monotonic_us().saturating_sub(started_us);
         match closed {
             Ok(closed) => {
                 self.count(closed.ended);
+                self.shared.metrics.found(&closed.findings);
                 Ok(closed)
             }
             Err(_) => Err(self.crashed()),
@@ -184,10 +185,12 @@ impl Ticket {
         let words = catch_unwind(AssertUnwindSafe(|| {
             if is_durable { guard.tail() } else { guard.unrecorded() }
         }));
-        words.unwrap_or_else(|_| {
+        let Ok(words) = words else {
             self.shared.metrics.guard_failures.fetch_add(1, Relaxed);
-            Vec::new()
-        })
+            return Vec::new();
+        };
+        self.shared.metrics.found(findings_in(&words));
+        words
     }
 
     /// A guard that crashes denies: its exchange ends with an OUTCOME that says `refused` and no more.
@@ -219,6 +222,13 @@ impl Ticket {
         );
         Reply { record: Some(self.record), ..reply }
     }
+}
+
+/// The output's findings, which a stream says in a comment near its end.
+fn findings_in(words: &[u8]) -> &str {
+    let lines = words.split(|byte| *byte == b'\n');
+    let mut comments = lines.filter_map(|line| line.strip_prefix(b": x-bartizan-findings "));
+    comments.next().and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default()
 }
 
 impl Drop for Ticket {

@@ -4,13 +4,15 @@ use crate::world::{KEY, World, plain_answer, stopped};
 use std::net::SocketAddr;
 
 async fn get(control: SocketAddr, path: &str) -> Answer {
-    send(control, format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")).await
+    send(control, format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"))
+        .await
 }
 
 #[tokio::test]
 async fn health_readiness_and_metrics() {
     let world = World::answering(plain_answer("SECRET-1234")).await;
-    let control = world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let control =
+        world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     assert_eq!(get(control, "/healthz").await.status, 200);
     assert_eq!(get(control, "/readyz").await.status, 200);
     assert_eq!(send(world.address, chat(KEY, "", &hello(false))).await.status, 200);
@@ -40,14 +42,35 @@ async fn health_readiness_and_metrics() {
 #[tokio::test]
 async fn nothing_else_is_there() {
     let world = World::answering(plain_answer("hi")).await;
-    let control = world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let control =
+        world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     for (name, request, status, code) in [
         ("data path", "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n", 404, "unknown_path"),
         ("root", "GET / HTTP/1.1\r\nhost: localhost\r\n", 404, "unknown_path"),
-        ("post", "POST /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n", 405, "method_not_allowed"),
-        ("rebound name", "GET /metrics HTTP/1.1\r\nhost: evil.example.com\r\n", 421, "foreign_host"),
-        ("web page", "GET /metrics HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example.com\r\n", 403, "foreign_origin"),
-        ("our own page", "GET /metrics HTTP/1.1\r\nhost: localhost\r\norigin: https://app.example.org\r\n", 403, "foreign_origin"),
+        (
+            "post",
+            "POST /metrics HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n",
+            405,
+            "method_not_allowed",
+        ),
+        (
+            "rebound name",
+            "GET /metrics HTTP/1.1\r\nhost: evil.example.com\r\n",
+            421,
+            "foreign_host",
+        ),
+        (
+            "web page",
+            "GET /metrics HTTP/1.1\r\nhost: localhost\r\norigin: https://evil.example.com\r\n",
+            403,
+            "foreign_origin",
+        ),
+        (
+            "our own page",
+            "GET /metrics HTTP/1.1\r\nhost: localhost\r\norigin: https://app.example.org\r\n",
+            403,
+            "foreign_origin",
+        ),
         ("no host", "GET /metrics HTTP/1.1\r\n", 400, "missing_host"),
     ] {
         let answer = send(control, format!("{request}connection: close\r\n\r\n")).await;
@@ -65,7 +88,8 @@ async fn a_draining_gateway_is_not_ready() {
         peer.write(plain_answer("hi")).await;
     })
     .await;
-    let control = world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let control =
+        world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let request = chat(KEY, "", &hello(false));
     let (all_ended, answer, ready) = tokio::join!(
         async {

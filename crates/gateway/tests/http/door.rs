@@ -12,7 +12,7 @@ async fn quiet_world() -> World {
 }
 
 /// What every denial looks like, and that it reached nobody.
-async fn check_denial(world: &World, name: &str, answer: &Answer, status: u16, code: &str) {
+fn check_denial(world: &World, name: &str, answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.code().as_str()), (status, code), "{name}: {answer:?}");
     assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{name}");
@@ -44,45 +44,107 @@ async fn doors_that_are_not_guarded_are_shut() {
         ("TRACE", "/v1/chat/completions", 405, "method_not_allowed"),
         ("OPTIONS", "/v1/models", 405, "method_not_allowed"),
     ] {
-        let request = format!("{method} {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n\r\n");
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n\r\n"
+        );
         let answer = send(world.address, request).await;
-        check_denial(&world, &format!("{method} {target}"), &answer, status, code).await;
-        assert_eq!(answer.header("allow").is_some(), status == 405 && method != "TRACE", "{method} {target}");
+        check_denial(&world, &format!("{method} {target}"), &answer, status, code);
+        assert_eq!(
+            answer.header("allow").is_some(),
+            status == 405 && method != "TRACE",
+            "{method} {target}"
+        );
     }
     world.finish().await;
+}
+
+/// Name, header lines, status, code.
+fn doubtful_heads() -> Vec<(&'static str, String, u16, &'static str)> {
+    let body = hello(false);
+    let length = format!("content-length: {}\r\n", body.len());
+    let json = "content-type: application/json\r\n";
+    let host = "host: localhost\r\n";
+    vec![
+        ("chunked", format!("{host}{json}transfer-encoding: chunked\r\n"), 411, "length_required"),
+        (
+            "length, then chunked",
+            format!("{host}{json}{length}transfer-encoding: chunked\r\n"),
+            411,
+            "length_required",
+        ),
+        (
+            "chunked, then length",
+            format!("{host}{json}transfer-encoding: chunked\r\n{length}"),
+            411,
+            "length_required",
+        ),
+        ("no length", format!("{host}{json}"), 411, "length_required"),
+        ("no host", format!("{json}{length}"), 400, "missing_host"),
+        ("two hosts", format!("{host}{host}{json}{length}"), 400, "duplicate_header"),
+        ("foreign host", format!("host: evil.example.com\r\n{json}{length}"), 421, "foreign_host"),
+        (
+            "foreign origin",
+            format!("{host}{json}{length}origin: https://evil.example.com\r\n"),
+            403,
+            "foreign_origin",
+        ),
+        (
+            "foreign site",
+            format!("{host}{json}{length}sec-fetch-site: cross-site\r\n"),
+            403,
+            "foreign_origin",
+        ),
+        (
+            "websocket",
+            format!("{host}{json}{length}connection: upgrade\r\nupgrade: websocket\r\n"),
+            400,
+            "upgrade_refused",
+        ),
+        (
+            "expectation",
+            format!("{host}{json}{length}expect: a-pony\r\n"),
+            417,
+            "expectation_failed",
+        ),
+        (
+            "form",
+            format!("{host}content-type: application/x-www-form-urlencoded\r\n{length}"),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "multipart",
+            format!("{host}content-type: multipart/form-data; boundary=x\r\n{length}"),
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            "gzip",
+            format!("{host}{json}{length}content-encoding: gzip\r\n"),
+            415,
+            "unsupported_encoding",
+        ),
+        ("100 MiB", format!("{host}{json}content-length: 104857600\r\n"), 413, "body_too_large"),
+        (
+            "unknown route",
+            format!("{host}{json}{length}x-bartizan-route: other\r\n"),
+            400,
+            "unknown_route",
+        ),
+    ]
 }
 
 #[tokio::test]
 async fn doubtful_heads_are_refused_before_the_body_is_read() {
     let world = quiet_world().await;
-    let body = hello(false);
-    let length = format!("content-length: {}\r\n", body.len());
-    let json = "content-type: application/json\r\n";
-    let host = "host: localhost\r\n";
-    let cases: Vec<(&str, String, u16, &str)> = vec![
-        ("chunked", format!("{host}{json}transfer-encoding: chunked\r\n"), 411, "length_required"),
-        ("length, then chunked", format!("{host}{json}{length}transfer-encoding: chunked\r\n"), 411, "length_required"),
-        ("chunked, then length", format!("{host}{json}transfer-encoding: chunked\r\n{length}"), 411, "length_required"),
-        ("no length", format!("{host}{json}"), 411, "length_required"),
-        ("no host", format!("{json}{length}"), 400, "missing_host"),
-        ("two hosts", format!("{host}{host}{json}{length}"), 400, "duplicate_header"),
-        ("foreign host", format!("host: evil.example.com\r\n{json}{length}"), 421, "foreign_host"),
-        ("foreign origin", format!("{host}{json}{length}origin: https://evil.example.com\r\n"), 403, "foreign_origin"),
-        ("foreign site", format!("{host}{json}{length}sec-fetch-site: cross-site\r\n"), 403, "foreign_origin"),
-        ("websocket", format!("{host}{json}{length}connection: upgrade\r\nupgrade: websocket\r\n"), 400, "upgrade_refused"),
-        ("expectation", format!("{host}{json}{length}expect: a-pony\r\n"), 417, "expectation_failed"),
-        ("form", format!("{host}content-type: application/x-www-form-urlencoded\r\n{length}"), 415, "unsupported_media_type"),
-        ("multipart", format!("{host}content-type: multipart/form-data; boundary=x\r\n{length}"), 415, "unsupported_media_type"),
-        ("gzip", format!("{host}{json}{length}content-encoding: gzip\r\n"), 415, "unsupported_encoding"),
-        ("100 MiB", format!("{host}{json}content-length: 104857600\r\n"), 413, "body_too_large"),
-        ("unknown route", format!("{host}{json}{length}x-bartizan-route: other\r\n"), 400, "unknown_route"),
-    ];
-    for (name, lines, status, code) in cases {
-        let head = format!("POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer {KEY}\r\n{lines}\r\n");
+    for (name, lines, status, code) in doubtful_heads() {
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer {KEY}\r\n{lines}\r\n"
+        );
         let mut tcp = TcpStream::connect(world.address).await.unwrap();
         tcp.write_all(head.as_bytes()).await.unwrap();
         let answer = read(&mut tcp).await.unwrap();
-        check_denial(&world, name, &answer, status, code).await;
+        check_denial(&world, name, &answer, status, code);
         if code != "length_required" || name.contains("chunked") {
             assert_eq!(answer.header("connection"), Some("close"), "{name}");
             let mut rest = Vec::new();
@@ -104,7 +166,7 @@ async fn a_huge_upload_gets_its_answer() {
     tcp.write_all(head.as_bytes()).await.unwrap();
     tcp.write_all(&vec![b' '; 512 << 10]).await.unwrap();
     let answer = read(&mut tcp).await.unwrap();
-    check_denial(&world, "upload", &answer, 413, "body_too_large").await;
+    check_denial(&world, "upload", &answer, 413, "body_too_large");
     world.finish().await;
 }
 
@@ -112,19 +174,48 @@ async fn a_huge_upload_gets_its_answer() {
 async fn heads_that_are_no_heads_end_the_connection() {
     let limits = Limits { head_bytes_max: 16 << 10, headers_max: 20, ..limits() };
     let world = World::new(limits, |_| async {}).await;
-    let large = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n", "a".repeat(40 << 10));
-    let many = format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(30));
+    let large = format!(
+        "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n",
+        "a".repeat(40 << 10)
+    );
+    let many =
+        format!("GET /v1/models HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "a: b\r\n".repeat(30));
     for (name, bytes, status, code) in [
         ("large", large.as_str(), Some(431), "head_too_large"),
         ("many", many.as_str(), Some(431), "head_too_large"),
         ("garbage", "hello there\r\n\r\n", Some(400), "malformed_head"),
         ("binary", "\u{1}\u{2}\u{3}\r\n\r\n", Some(400), "malformed_head"),
-        ("two lengths", "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", Some(400), "malformed_head"),
-        ("bad length", "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1x\r\n\r\n", Some(400), "malformed_head"),
-        ("folded line", "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n folded\r\n\r\n", Some(400), "malformed_head"),
-        ("space before colon", "GET /v1/models HTTP/1.1\r\nhost : localhost\r\n\r\n", Some(400), "malformed_head"),
+        (
+            "two lengths",
+            "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+            Some(400),
+            "malformed_head",
+        ),
+        (
+            "bad length",
+            "POST /v1/embeddings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1x\r\n\r\n",
+            Some(400),
+            "malformed_head",
+        ),
+        (
+            "folded line",
+            "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n folded\r\n\r\n",
+            Some(400),
+            "malformed_head",
+        ),
+        (
+            "space before colon",
+            "GET /v1/models HTTP/1.1\r\nhost : localhost\r\n\r\n",
+            Some(400),
+            "malformed_head",
+        ),
         ("http/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", None, "malformed_head"),
-        ("TLS hello", "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}\r\n\r\n", Some(400), "malformed_head"),
+        (
+            "TLS hello",
+            "\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}\u{fc}\u{3}\u{3}\r\n\r\n",
+            Some(400),
+            "malformed_head",
+        ),
     ] {
         let mut tcp = TcpStream::connect(world.address).await.unwrap();
         tcp.write_all(bytes.as_bytes()).await.unwrap();
@@ -159,7 +250,7 @@ async fn slow_heads_and_bodies_run_out_of_time() {
     let request = chat(KEY, "", &hello(false));
     let cut = &request[..request.len() - 5];
     let answer = send(world.address, cut).await;
-    check_denial(&world, "slow body", &answer, 408, "body_timeout").await;
+    check_denial(&world, "slow body", &answer, 408, "body_timeout");
     world.finish().await;
 }
 
@@ -184,9 +275,10 @@ async fn bodies_that_nobody_can_judge_are_rejected() {
         let answer = send(world.address, chat(KEY, "", body)).await;
         assert_eq!(answer.status, status, "{name}: {answer:?}");
         let code = *world.denials().last().expect(name);
-        check_denial(&world, name, &answer, status, code).await;
+        check_denial(&world, name, &answer, status, code);
     }
-    let mut latin = chat(KEY, "", r#"{"model":"m","messages":[{"role":"user","content":"?"}]}"#).into_bytes();
+    let mut latin =
+        chat(KEY, "", r#"{"model":"m","messages":[{"role":"user","content":"?"}]}"#).into_bytes();
     let at = latin.iter().rposition(|byte| *byte == b'?').unwrap();
     latin[at] = 0xe9;
     let answer = send(world.address, latin).await;
@@ -222,7 +314,12 @@ async fn a_smuggled_request_is_a_body() {
     let world = quiet_world().await;
     let inner = "GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut tcp = TcpStream::connect(world.address).await.unwrap();
-    let outer = post("/v1/chat/completions", KEY, "transfer-encoding: chunked\r\n", &format!("0\r\n\r\n{inner}"));
+    let outer = post(
+        "/v1/chat/completions",
+        KEY,
+        "transfer-encoding: chunked\r\n",
+        &format!("0\r\n\r\n{inner}"),
+    );
     tcp.write_all(outer.as_bytes()).await.unwrap();
     let answer = read(&mut tcp).await.unwrap();
     assert_eq!(answer.code(), "length_required");

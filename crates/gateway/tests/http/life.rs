@@ -1,9 +1,13 @@
 //! Limits of load, reload, and the end.
 use crate::client::{chat, hello, read, send};
-use crate::world::{KEY, Peer, World, limits, options, plain_answer, until};
+use crate::world::{
+    KEY, Peer, STREAM_HEAD, World, chunk, delta, finish, limits, options, plain_answer, until,
+};
 use bartizan_core::record::Outcome;
 use bartizan_gateway::http::{KeyRing, Setup};
 use bartizan_gateway::limits::Limits;
+use bartizan_testkit::SplitMix;
+use std::future::Future;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -38,7 +42,11 @@ async fn what_is_too_much_is_shed() {
         for tcp in &mut open {
             assert_eq!(read(tcp).await.unwrap().status, 200, "{name}");
         }
-        assert_eq!(send(world.address, chat(KEY, "", &hello(stream))).await.status, 200, "{name}: there is room again");
+        assert_eq!(
+            send(world.address, chat(KEY, "", &hello(stream))).await.status,
+            200,
+            "{name}: there is room again"
+        );
         assert_eq!(world.denials(), ["overloaded"], "{name}");
         world.finish().await;
     }
@@ -47,7 +55,10 @@ async fn what_is_too_much_is_shed() {
 #[tokio::test]
 async fn connections_have_a_limit() {
     let world = World::new(Limits { connections_max: 2, ..limits() }, slow).await;
-    let held = [TcpStream::connect(world.address).await.unwrap(), TcpStream::connect(world.address).await.unwrap()];
+    let held = [
+        TcpStream::connect(world.address).await.unwrap(),
+        TcpStream::connect(world.address).await.unwrap(),
+    ];
     until("held", || world.gateway.metrics().contains("bartizan_open_connections 2\n")).await;
     let mut third = TcpStream::connect(world.address).await.unwrap();
     assert!(read(&mut third).await.is_none());
@@ -108,7 +119,11 @@ async fn a_reload_counts_from_the_next_request() {
     world.gateway.reload(Setup::new(next).unwrap());
     assert_eq!(read(&mut open).await.unwrap().status, 200, "what was begun goes on");
     open.write_all(chat(KEY, "", &hello(false)).as_bytes()).await.unwrap();
-    assert_eq!(read(&mut open).await.unwrap().code(), "invalid_api_key", "even on the same connection");
+    assert_eq!(
+        read(&mut open).await.unwrap().code(),
+        "invalid_api_key",
+        "even on the same connection"
+    );
     assert_eq!(send(world.address, chat("new-key", "", &hello(false))).await.status, 200);
     world.finish().await;
 }
@@ -142,4 +157,62 @@ async fn overhead_is_measured() {
     assert!(0 < overhead.p50_us && overhead.p50_us <= overhead.p99_us, "{overhead:?}");
     assert!(overhead.p99_us < 1_000_000, "{overhead:?}");
     world.finish().await;
+}
+
+/// Callers that come and go as they like, upstreams that fail as they like: the books must balance all the same (see `World::finish`).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_books_balance_in_a_storm() {
+    let world = World::new(Limits { requests_max: 12, first_byte_ms: 60, ..limits() }, |mut peer| async move {
+        while peer.read().await {
+            let n = peer.seen.bodies.lock().unwrap().len();
+            match n % 7 {
+                0 => return,
+                1 => tokio::time::sleep(Duration::from_millis(80)).await,
+                2 => peer.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{").await,
+                3 => {
+                    peer.write(STREAM_HEAD).await;
+                    for _ in 0..10 {
+                        peer.write(chunk(&delta("word "))).await;
+                        tokio::time::sleep(Duration::from_millis(3)).await;
+                    }
+                    peer.write(chunk(&finish()) + "0\r\n\r\n").await;
+                }
+                _ => peer.write(plain_answer("hi")).await,
+            }
+        }
+    })
+    .await;
+    world.recorder.slow_down(Duration::from_millis(2));
+    let callers = (0..16_u64).map(|caller| {
+        let address = world.address;
+        async move {
+            let mut chance = SplitMix::new(caller);
+            for _ in 0..25 {
+                let Ok(mut tcp) = TcpStream::connect(address).await else { continue };
+                let request = chat(KEY, "", &hello(chance.one_in(2)));
+                let n = if chance.one_in(5) { chance.below(request.len()) } else { request.len() };
+                if tcp.write_all(&request.as_bytes()[..n]).await.is_err() {
+                    continue;
+                }
+                let patience = Duration::from_millis(chance.below(120) as u64);
+                if let Ok(Some(answer)) = tokio::time::timeout(patience, read(&mut tcp)).await {
+                    assert!(answer.status >= 200);
+                }
+            }
+        }
+    });
+    futures_of(callers).await;
+    let ended = world.recorder.outcomes();
+    for outcome in [Outcome::Completed, Outcome::ClientGone, Outcome::UpstreamError] {
+        assert!(ended.contains(&outcome), "the storm was too mild for {outcome}");
+    }
+    world.finish().await;
+}
+
+async fn futures_of(callers: impl Iterator<Item = impl Future<Output = ()> + Send + 'static>) {
+    let tasks = tokio_util::task::TaskTracker::new();
+    let handles: Vec<_> = callers.map(|caller| tasks.spawn(caller)).collect();
+    for handle in handles {
+        handle.await.unwrap();
+    }
 }

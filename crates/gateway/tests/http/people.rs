@@ -12,11 +12,16 @@ async fn only_valid_keys_get_in() {
         KeyEntry { revoked: true, ..key("k-gone", "gone-key", "app") },
         KeyEntry { routes: Some(vec!["elsewhere".into()]), ..key("k-far", "far-key", "app") },
     ]);
-    let world = World::with(limits(), None, |setup| setup.keys = ring.unwrap(), |mut peer| async move {
-        while peer.read().await {
-            peer.write(plain_answer("hi")).await;
-        }
-    })
+    let world = World::with(
+        limits(),
+        None,
+        |setup| setup.keys = ring.unwrap(),
+        |mut peer| async move {
+            while peer.read().await {
+                peer.write(plain_answer("hi")).await;
+            }
+        },
+    )
     .await;
     for (name, presented, status, code) in [
         ("unknown", "wrong", 401, "invalid_api_key"),
@@ -27,15 +32,25 @@ async fn only_valid_keys_get_in() {
     ] {
         let answer = send(world.address, chat(presented, "", &hello(false))).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{name}");
-        assert_eq!(answer.header("www-authenticate"), (status == 401).then_some("Bearer"), "{name}");
-        assert!(presented.is_empty() || !answer.body.contains(presented), "{name} must not be echoed");
+        assert_eq!(
+            answer.header("www-authenticate"),
+            (status == 401).then_some("Bearer"),
+            "{name}"
+        );
+        assert!(
+            presented.is_empty() || !answer.body.contains(presented),
+            "{name} must not be echoed"
+        );
     }
     let twice = chat(KEY, &format!("authorization: Bearer {KEY}\r\n"), &hello(false));
     assert_eq!(send(world.address, twice).await.code(), "invalid_api_key");
     let none = chat(KEY, "", &hello(false)).replace("authorization", "x-api-key");
     assert_eq!(send(world.address, none).await.code(), "invalid_api_key");
     assert!(world.recorder.drafts().is_empty() && world.seen.heads.lock().unwrap().is_empty());
-    assert_eq!(send(world.address, chat(KEY, "", &hello(false)).replace("Bearer", "bEARER")).await.status, 200);
+    assert_eq!(
+        send(world.address, chat(KEY, "", &hello(false)).replace("Bearer", "bEARER")).await.status,
+        200
+    );
     world.finish().await;
 }
 
@@ -51,21 +66,39 @@ async fn keys_and_headers_stay_on_their_side() {
                 proxy-authorization: Basic x\r\naccept-encoding: gzip, br\r\nuser-agent: curl\r\n";
     let answer = send(world.address, chat(KEY, more, &hello(false))).await;
     for absent in [UPSTREAM_KEY, KEY, "set-cookie", "secret-server", "x-echo"] {
-        assert!(!answer.head.contains(absent) && !answer.body.contains(absent), "{absent}: {answer:?}");
+        assert!(
+            !answer.head.contains(absent) && !answer.body.contains(absent),
+            "{absent}: {answer:?}"
+        );
     }
     let record = answer.header("x-bartizan-record").unwrap();
     assert_eq!((record.len(), answer.header("x-request-id")), (32, Some(record)));
     assert_eq!(answer.header("retry-after"), Some("7"));
 
     let head = world.seen.heads.lock().unwrap()[0].to_ascii_lowercase();
-    let mut names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
+    let mut names: Vec<_> = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name)
+        .collect();
     names.sort_unstable();
-    let want =
-        ["accept", "accept-encoding", "authorization", "content-length", "content-type", "host", "user-agent", "x-request-id"];
+    let want = [
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-request-id",
+    ];
     assert_eq!(names, want);
     assert!(head.starts_with("post /v1/chat/completions http/1.1\r\n"), "{head}");
     assert!(head.contains(&format!("authorization: bearer {UPSTREAM_KEY}\r\n")));
-    assert!(head.contains("accept-encoding: identity\r\n") && head.contains("user-agent: bartizan/"));
+    assert!(
+        head.contains("accept-encoding: identity\r\n") && head.contains("user-agent: bartizan/")
+    );
     assert!(head.contains(&format!("x-request-id: {record}\r\n")));
     let debug = format!("{:?}", world.gateway);
     assert!(!debug.contains(UPSTREAM_KEY) && !debug.contains(KEY));
@@ -75,8 +108,12 @@ async fn keys_and_headers_stay_on_their_side() {
 /// An upstream's error may quote its key, or the request with everything in it.
 #[tokio::test]
 async fn upstream_errors_do_not_carry_keys() {
-    for status in ["401 Unauthorized", "403 Forbidden", "400 Bad Request", "500 Internal Server Error"] {
-        let body = format!(r#"{{"error":{{"message":"Incorrect API key provided: {UPSTREAM_KEY}. SECRET-1234"}}}}"#);
+    for status in
+        ["401 Unauthorized", "403 Forbidden", "400 Bad Request", "500 Internal Server Error"]
+    {
+        let body = format!(
+            r#"{{"error":{{"message":"Incorrect API key provided: {UPSTREAM_KEY}. SECRET-1234"}}}}"#
+        );
         let world = World::answering(json_answer(&body).replace("200 OK", status)).await;
         let answer = send(world.address, chat(KEY, "", &hello(false))).await;
         assert!(answer.status >= 400, "{status}: {answer:?}");
@@ -117,7 +154,13 @@ async fn models_and_headers_choose_routes() {
         ("not this key's", "", "secret-1", 403, Some("route_forbidden")),
         ("nobody's", "", "other", 404, Some("model_not_found")),
         ("by header", "x-bartizan-route: llamas\r\n", "other", 200, None),
-        ("by header, not this key's", "x-bartizan-route: closed\r\n", "llama-3", 403, Some("route_forbidden")),
+        (
+            "by header, not this key's",
+            "x-bartizan-route: closed\r\n",
+            "llama-3",
+            403,
+            Some("route_forbidden"),
+        ),
     ] {
         let answer = send(world.address, chat(KEY, more, &body(model))).await;
         assert_eq!(answer.status, status, "{name}: {answer:?}");
@@ -126,7 +169,12 @@ async fn models_and_headers_choose_routes() {
         }
     }
     let leaves = world.recorder.drafts();
-    assert!(leaves.iter().filter_map(|draft| draft.leaf.route.as_deref()).all(|route| route == "llamas"));
+    assert!(
+        leaves
+            .iter()
+            .filter_map(|draft| draft.leaf.route.as_deref())
+            .all(|route| route == "llamas")
+    );
     world.finish().await;
 }
 
@@ -144,13 +192,22 @@ async fn the_other_endpoints_are_guarded_too() {
         }
     })
     .await;
-    let answer = send(world.address, post("/v1/embeddings", KEY, "", r#"{"model":"m","input":"SECRET-1234"}"#)).await;
+    let answer = send(
+        world.address,
+        post("/v1/embeddings", KEY, "", r#"{"model":"m","input":"SECRET-1234"}"#),
+    )
+    .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(!world.seen.bodies.lock().unwrap()[0].contains("SECRET-1234"), "the secret stays here");
     assert_eq!(answer.header("x-bartizan-findings"), Some("secret.test=1"));
-    let request = format!("GET /v1/models?limit=3 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {KEY}\r\n\r\n");
+    let request = format!(
+        "GET /v1/models?limit=3 HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {KEY}\r\n\r\n"
+    );
     let answer = send(world.address, request).await;
     assert!(answer.status == 200 && answer.body.contains("\"id\":\"m\""), "{answer:?}");
-    assert!(world.seen.heads.lock().unwrap()[1].starts_with("GET /v1/models HTTP/1.1"), "no query goes upstream");
+    assert!(
+        world.seen.heads.lock().unwrap()[1].starts_with("GET /v1/models HTTP/1.1"),
+        "no query goes upstream"
+    );
     world.finish().await;
 }

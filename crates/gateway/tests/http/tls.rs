@@ -45,14 +45,19 @@ async fn connect(address: SocketAddr, chain: &str, alpn: &[&[u8]]) -> TlsStream<
 async fn tls_world(answer: String) -> (World, String) {
     let (chain, key) = certificate();
     let tls = ServerTls::from_pem(chain.as_bytes(), key.as_bytes()).unwrap();
-    let world = World::with(limits(), Some(tls), |_| {}, move |mut peer| {
-        let answer = answer.clone();
-        async move {
-            while peer.read().await {
-                peer.write(&answer).await;
+    let world = World::with(
+        limits(),
+        Some(tls),
+        |_| {},
+        move |mut peer| {
+            let answer = answer.clone();
+            async move {
+                while peer.read().await {
+                    peer.write(&answer).await;
+                }
             }
-        }
-    })
+        },
+    )
     .await;
     (world, chain)
 }
@@ -82,7 +87,9 @@ async fn callers_speak_http2_by_alpn() {
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let tasks = TaskTracker::new();
     let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls))
+            .await
+            .unwrap();
     tasks.spawn(async move { connection.await.unwrap_or_default() });
     let request = |path: &str, host: &str, body: String| {
         Request::post(format!("https://{host}{path}"))
@@ -118,7 +125,11 @@ struct Visits {
 }
 
 /// An upstream behind TLS that offers the given protocols and answers as HTTP/2 or HTTP/1.1 asks.
-async fn secure_upstream(chain: &str, key: &str, alpn: &[&[u8]]) -> (SocketAddr, Arc<Visits>, TaskTracker) {
+async fn secure_upstream(
+    chain: &str,
+    key: &str,
+    alpn: &[&[u8]],
+) -> (SocketAddr, Arc<Visits>, TaskTracker) {
     let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -140,7 +151,8 @@ async fn secure_upstream(chain: &str, key: &str, alpn: &[&[u8]]) -> (SocketAddr,
             let Ok(stream) = acceptor.accept(tcp).await else { continue };
             let seen = Arc::clone(&seen);
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let authorised = request.headers()["authorization"] == format!("Bearer {UPSTREAM_KEY}");
+                let authorised =
+                    request.headers()["authorization"] == format!("Bearer {UPSTREAM_KEY}");
                 seen.versions.lock().unwrap().push(format!("{:?} {authorised}", request.version()));
                 async move {
                     request.into_body().collect().await.unwrap();
@@ -191,7 +203,8 @@ async fn an_unknown_certificate_is_not_trusted() {
     let (chain, key) = certificate();
     let (address, visits, _tasks) = secure_upstream(&chain, &key, &[]).await;
     let url = format!("https://localhost:{}", address.port());
-    let world = World::with(limits(), None, |setup| setup.upstreams[0].url = url, |_| async {}).await;
+    let world =
+        World::with(limits(), None, |setup| setup.upstreams[0].url = url, |_| async {}).await;
     let answer = crate::client::send(world.address, chat(KEY, "", &hello(false))).await;
     assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_tls"));
     assert!(visits.versions.lock().unwrap().is_empty(), "no request was sent");

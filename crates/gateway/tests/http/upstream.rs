@@ -67,16 +67,25 @@ async fn each_time_limit_has_its_own_answer() {
     }
     async fn half(mut peer: Peer) {
         peer.read().await;
-        peer.write("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{").await;
+        peer.write(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{",
+        )
+        .await;
         peer.wait_for_end().await;
     }
     for (name, limits, is_half, code) in [
-        ("first byte", Limits { first_byte_ms: 100, ..limits() }, false, "upstream_first_byte_timeout"),
+        (
+            "first byte",
+            Limits { first_byte_ms: 100, ..limits() },
+            false,
+            "upstream_first_byte_timeout",
+        ),
         ("between chunks", Limits { between_chunks_ms: 100, ..limits() }, true, "upstream_stalled"),
         ("total, waiting", Limits { total_ms: 100, ..limits() }, false, "total_timeout"),
         ("total, reading", Limits { total_ms: 100, ..limits() }, true, "total_timeout"),
     ] {
-        let world = if is_half { World::new(limits, half).await } else { World::new(limits, silent).await };
+        let world =
+            if is_half { World::new(limits, half).await } else { World::new(limits, silent).await };
         let answer = send(world.address, chat(KEY, "", &hello(false))).await;
         assert_eq!((answer.status, answer.code().as_str()), (504, code), "{name}");
         assert_eq!(world.recorder.outcomes(), [Outcome::Timeout], "{name}");
@@ -89,7 +98,13 @@ async fn each_time_limit_has_its_own_answer() {
 async fn an_upstream_that_is_not_there() {
     // A port that was free a moment ago refuses connections.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let gone = World::with(limits(), None, |setup| setup.upstreams[0].url = format!("http://{free}"), |_| async {}).await;
+    let gone = World::with(
+        limits(),
+        None,
+        |setup| setup.upstreams[0].url = format!("http://{free}"),
+        |_| async {},
+    )
+    .await;
     let answer = send(gone.address, chat(KEY, "", &hello(false))).await;
     assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!(gone.recorder.outcomes(), [Outcome::UpstreamError]);
@@ -156,7 +171,10 @@ async fn a_request_that_was_sent_is_not_repeated() {
     assert_eq!(send(world.address, chat(KEY, "", &hello(false))).await.status, 200);
     let answer = send(world.address, chat(KEY, "", &hello(false))).await;
     assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_disconnected"));
-    assert_eq!((world.seen.connections.load(SeqCst), world.seen.bodies.lock().unwrap().len()), (1, 2));
+    assert_eq!(
+        (world.seen.connections.load(SeqCst), world.seen.bodies.lock().unwrap().len()),
+        (1, 2)
+    );
     world.finish().await;
 }
 
@@ -164,7 +182,11 @@ async fn a_request_that_was_sent_is_not_repeated() {
 async fn an_answer_may_come_before_the_request_is_read() {
     let world = World::new(limits(), |mut peer| async move {
         peer.read_head().await;
-        peer.write(json_answer(r#"{"error":{"message":"too much"}}"#).replace("200 OK", "429 Too Many Requests")).await;
+        peer.write(
+            json_answer(r#"{"error":{"message":"too much"}}"#)
+                .replace("200 OK", "429 Too Many Requests"),
+        )
+        .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     })
     .await;
@@ -187,7 +209,10 @@ async fn nothing_goes_upstream_without_a_record() {
         let answer = send(world.address, chat(KEY, "", &hello(false))).await;
         assert_eq!((answer.status, answer.code().as_str()), (status, code), "{name}");
         assert_eq!(answer.header("retry-after"), (code == "overloaded").then_some("1"), "{name}");
-        assert!(world.seen.heads.lock().unwrap().is_empty() && !answer.body.contains("/secret/path"), "{name}");
+        assert!(
+            world.seen.heads.lock().unwrap().is_empty() && !answer.body.contains("/secret/path"),
+            "{name}"
+        );
         assert_eq!(world.denials(), [code], "{name}");
         world.finish().await;
     }
@@ -195,7 +220,10 @@ async fn nothing_goes_upstream_without_a_record() {
 
 #[tokio::test]
 async fn an_answer_without_a_record_is_withheld() {
-    for (name, error, code) in [("stopped", stopped(), "audit_unavailable"), ("full", RecordError::Full { limit: 1 }, "overloaded")] {
+    for (name, error, code) in [
+        ("stopped", stopped(), "audit_unavailable"),
+        ("full", RecordError::Full { limit: 1 }, "overloaded"),
+    ] {
         let is_full = matches!(error, RecordError::Full { .. });
         let world = World::answering(plain_answer("the answer")).await;
         world.recorder.fail_after(1, error);
@@ -205,7 +233,8 @@ async fn an_answer_without_a_record_is_withheld() {
         if is_full {
             // A full queue empties again, and then the exchange gets its OUTCOME after all.
             world.recorder.mend();
-            crate::world::until("settled", || world.recorder.outcomes() == [Outcome::Interrupted]).await;
+            crate::world::until("settled", || world.recorder.outcomes() == [Outcome::Interrupted])
+                .await;
             world.finish().await;
         } else {
             assert_eq!((world.recorder.intents(), world.recorder.outcomes().len()), (1, 0));
@@ -217,11 +246,15 @@ async fn an_answer_without_a_record_is_withheld() {
 #[tokio::test]
 async fn a_refused_request_is_recorded_and_stays_here() {
     let world = World::answering(plain_answer("hi")).await;
-    let body = r#"{"model":"m","chat_template":"x","messages":[{"role":"user","content":"SECRET-1234"}]}"#;
+    let body =
+        r#"{"model":"m","chat_template":"x","messages":[{"role":"user","content":"SECRET-1234"}]}"#;
     let answer = send(world.address, chat(KEY, "", body)).await;
     assert_eq!((answer.status, answer.code().as_str()), (400, "content_filter"), "{answer:?}");
     assert!(!answer.body.contains("SECRET-1234") && answer.header("x-bartizan-record").is_some());
-    assert!(answer.header("x-bartizan-findings").is_some_and(|text| text.contains("unread.template=1")), "{answer:?}");
+    assert!(
+        answer.header("x-bartizan-findings").is_some_and(|text| text.contains("unread.template=1")),
+        "{answer:?}"
+    );
     assert_eq!(world.recorder.outcomes(), [Outcome::Refused]);
     assert!(world.seen.heads.lock().unwrap().is_empty());
     world.finish().await;

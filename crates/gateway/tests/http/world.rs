@@ -10,7 +10,8 @@ use bartizan_core::record::{
 use bartizan_core::span::Span;
 use bartizan_gateway::exchange::{Guard, Route};
 use bartizan_gateway::http::{
-    Gateway, GatewayOptions, KeyEntry, KeyRing, RouteRule, Secret, ServerTls, Setup, SetupOptions, UpstreamOptions,
+    Gateway, GatewayOptions, KeyEntry, KeyRing, RouteRule, Secret, ServerTls, Setup, SetupOptions,
+    UpstreamOptions,
 };
 use bartizan_gateway::limits::Limits;
 use bartizan_policy::{GuardPolicy, Profile, Roles};
@@ -42,11 +43,14 @@ impl Clock for TestClock {
     }
 }
 
-// ---------------------------------------------------------------- what can be found: `SECRET-` and four digits
+// ---------------------------------------------------------------- what can be found: `SECRET-` or `ATTACK-`, and four digits
 
-static KINDS: [KindInfo; 1] = [KindInfo { name: "secret.test", title: "test secret", extent: Extent::Span }];
-const PREFIX: &[u8] = b"SECRET-";
-const SECRET_LEN: usize = PREFIX.len() + 4;
+static KINDS: [KindInfo; 2] = [
+    KindInfo { name: "secret.test", title: "test secret", extent: Extent::Span },
+    KindInfo { name: "injection.test", title: "test attack", extent: Extent::Part },
+];
+const PREFIXES: [&[u8]; 2] = [b"SECRET-", b"ATTACK-"];
+const MATCH_LEN: usize = 7 + 4;
 
 pub(crate) struct TestInspector;
 
@@ -56,14 +60,16 @@ struct TestDetector {
     next: usize,
 }
 
-/// How much of a secret begins at the start of `text`: all of it, a part that ends with the text, or nothing.
-fn secret_at(text: &[u8]) -> Option<bool> {
-    let fits = |(at, byte): (usize, &u8)| match PREFIX.get(at) {
-        Some(want) => want == byte,
-        None => byte.is_ascii_digit(),
+/// The kind that begins at the start of `text`, and whether all of it is there yet.
+fn match_at(text: &[u8]) -> Option<(u16, bool)> {
+    let n = text.len().min(MATCH_LEN);
+    let fits = |prefix: &[u8]| {
+        let right = |(at, byte): (usize, &u8)| {
+            prefix.get(at).map_or(byte.is_ascii_digit(), |want| want == byte)
+        };
+        text[..n].iter().enumerate().all(right)
     };
-    let n = text.len().min(SECRET_LEN);
-    text[..n].iter().enumerate().all(fits).then_some(n == SECRET_LEN)
+    (0..).zip(PREFIXES).find(|(_, prefix)| fits(prefix)).map(|(kind, _)| (kind, n == MATCH_LEN))
 }
 
 impl Detector for TestDetector {
@@ -74,14 +80,18 @@ impl Detector for TestDetector {
         assert!(find(chunk, b"CRASH").is_none(), "asked to crash");
         self.text.extend_from_slice(chunk);
         while self.next < self.text.len() {
-            match secret_at(&self.text[self.next..]) {
-                Some(true) => {
+            match match_at(&self.text[self.next..]) {
+                Some((kind, true)) => {
                     let start = self.next as u64;
-                    let kind = KindId::detected(0).unwrap();
-                    report(Finding { span: Span::new(start, start + SECRET_LEN as u64), kind, detector: "test@1" });
-                    self.next += SECRET_LEN;
+                    let span = Span::new(start, start + MATCH_LEN as u64);
+                    report(Finding {
+                        span,
+                        kind: KindId::detected(kind).unwrap(),
+                        detector: "test@1",
+                    });
+                    self.next += MATCH_LEN;
                 }
-                Some(false) => return,
+                Some((_, false)) => return,
                 None => self.next += 1,
             }
         }
@@ -90,7 +100,7 @@ impl Detector for TestDetector {
         self.next = self.text.len();
     }
     fn pending(&self, kinds: &KindSet) -> u64 {
-        let holds = kinds.contains(KindId::detected(0).unwrap());
+        let holds = (0..2).any(|kind| kinds.contains(KindId::detected(kind).unwrap()));
         (if holds { self.next } else { self.text.len() }) as u64
     }
 }
@@ -142,7 +152,8 @@ impl MemoryRecorder {
     /// The text of a slot in all records, joined.
     pub(crate) fn text(&self, slot: Slot) -> String {
         let drafts = self.drafts();
-        let payloads = drafts.iter().flat_map(|draft| &draft.payloads).filter(|payload| payload.slot == slot);
+        let payloads =
+            drafts.iter().flat_map(|draft| &draft.payloads).filter(|payload| payload.slot == slot);
         payloads.map(|payload| String::from_utf8_lossy(&payload.bytes).into_owned()).collect()
     }
 }
@@ -174,7 +185,12 @@ impl Recorder for MemoryRecorder {
         })
     }
     fn failure(&self) -> Option<RecordError> {
-        self.failing.lock().unwrap().clone().filter(|(_, error)| matches!(error, RecordError::Stopped { .. })).map(|f| f.1)
+        self.failing
+            .lock()
+            .unwrap()
+            .clone()
+            .filter(|(_, error)| matches!(error, RecordError::Stopped { .. }))
+            .map(|f| f.1)
     }
 }
 
@@ -202,7 +218,9 @@ impl Peer {
     /// Reads a request; `false` at the end of the connection.
     pub(crate) async fn read(&mut self) -> bool {
         let Some(head) = self.read_head().await else { return false };
-        let line = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+        let line = head.lines().find_map(|line| {
+            line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
+        });
         let mut body = vec![0; line.map_or(0, |text| text.parse().unwrap())];
         self.tcp.read_exact(&mut body).await.unwrap();
         self.seen.bodies.lock().unwrap().push(String::from_utf8(body).unwrap());
@@ -240,11 +258,13 @@ pub(crate) fn plain_answer(content: &str) -> String {
 }
 
 pub(crate) fn json_answer(body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
-pub(crate) const STREAM_HEAD: &str =
-    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
+pub(crate) const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
 
 pub(crate) fn chunk(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n", text.len())
@@ -288,7 +308,6 @@ pub(crate) struct World {
     pub(crate) seen: Arc<Seen>,
     pub(crate) recorder: Arc<MemoryRecorder>,
     pub(crate) denials: Arc<Mutex<Vec<&'static str>>>,
-    pub(crate) tasks: TaskTracker,
     pub(crate) limits: Limits,
 }
 
@@ -299,7 +318,9 @@ pub(crate) fn limits() -> Limits {
 
 pub(crate) fn key(id: &str, key: &str, role: &str) -> KeyEntry {
     let mut sha256 = [0; 32];
-    sha256.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes()).as_ref());
+    sha256.copy_from_slice(
+        aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, key.as_bytes()).as_ref(),
+    );
     KeyEntry {
         id: id.into(),
         sha256,
@@ -310,13 +331,25 @@ pub(crate) fn key(id: &str, key: &str, role: &str) -> KeyEntry {
     }
 }
 
+/// A shipped profile, for what the test inspector sees.
+pub(crate) fn policy(profile: Profile) -> Arc<GuardPolicy> {
+    let catalogue = Catalogue::new(TestInspector.kinds());
+    Arc::new(GuardPolicy::profile(profile, &catalogue).unwrap())
+}
+
 /// Options with one upstream, one route and one key.
 pub(crate) fn options(upstream: &str, limits: Limits) -> SetupOptions {
     let inspector = Arc::new(TestInspector);
     let catalogue = Catalogue::new(inspector.kinds());
     let policy = Arc::new(GuardPolicy::profile(Profile::Standard, &catalogue).unwrap());
     SetupOptions {
-        guard: Guard { inspector, policy, limits, scan: true },
+        guard: Guard {
+            inspector,
+            policy,
+            limits,
+            scan: true,
+            clock: Arc::new(TestClock(Instant::now())),
+        },
         upstreams: vec![UpstreamOptions {
             name: "main".into(),
             url: upstream.into(),
@@ -383,7 +416,7 @@ impl World {
             more_metrics: Some(Box::new(|text| text.push_str("bartizan_ledger_syncs_total 3\n"))),
         });
         let address = gateway.listen(SocketAddr::from(([127, 0, 0, 1], 0)), tls).await.unwrap();
-        Self { gateway, address, upstream, seen, recorder, denials, tasks, limits }
+        Self { gateway, address, upstream, seen, recorder, denials, limits }
     }
 
     pub(crate) fn denials(&self) -> Vec<&'static str> {
@@ -407,11 +440,20 @@ impl World {
         }
         let metrics = self.gateway.metrics();
         for gauge in ["connections", "requests", "streams"] {
-            assert!(metrics.contains(&format!("\nbartizan_open_{gauge} 0\n")), "{gauge} left open: {metrics}");
+            assert!(
+                metrics.contains(&format!("\nbartizan_open_{gauge} 0\n")),
+                "{gauge} left open: {metrics}"
+            );
         }
         let counted: usize = metrics
             .lines()
-            .filter_map(|line| line.strip_prefix("bartizan_requests_total")?.rsplit_once(' ')?.1.parse::<usize>().ok())
+            .filter_map(|line| {
+                line.strip_prefix("bartizan_requests_total")?
+                    .rsplit_once(' ')?
+                    .1
+                    .parse::<usize>()
+                    .ok()
+            })
             .sum();
         assert_eq!(counted, balance.len(), "each exchange is counted once: {metrics}");
     }

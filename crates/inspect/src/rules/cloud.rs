@@ -32,11 +32,14 @@ fn find(text: Text<'_>, start: usize) -> Answer {
             Some(byte) if !is_key_byte(byte) => reader.skip(1),
             Some(_) => {
                 let from = reader.at;
-                let n = match reader.run(is_key_byte, KEY_BYTES.saturating_add(1)) {
-                    Err(_) => return Err(Stop::MoreFrom(from)),
-                    Ok(n) => n,
+                let Ok(n) = reader.run(is_key_byte, KEY_BYTES.saturating_add(1)) else {
+                    return Err(Stop::MoreFrom(from));
                 };
                 let key = text.slice(from, reader.at);
+                if key.eq_ignore_ascii_case(b"aws") {
+                    // A candidate of its own, which sees further than this one.
+                    return Err(Stop::No);
+                }
                 // `=` would be padding: base64 of something else.
                 if n == KEY_BYTES && looks_random(key) {
                     match reader.peek() {
@@ -76,8 +79,7 @@ fn read_words(reader: &mut Reader<'_>) -> Result<(), Stop> {
 
 /// Upper and lower case and digits, well mixed: no hash, no path, no word.
 fn looks_random(key: &[u8]) -> bool {
-    let mut seen = 0_u128;
-    key.iter().for_each(|&byte| seen |= 1_u128.wrapping_shl(u32::from(byte)));
+    let seen = key.iter().fold(0_u128, |seen, &byte| seen | 1_u128.wrapping_shl(u32::from(byte)));
     key.iter().any(u8::is_ascii_uppercase)
         && key.iter().any(u8::is_ascii_lowercase)
         && key.iter().any(u8::is_ascii_digit)

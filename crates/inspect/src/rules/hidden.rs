@@ -4,7 +4,7 @@ use crate::kinds::Kind;
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Most bytes of one finding; a longer run goes on in a further one.
-const RUN_BYTES_MAX: usize = 256;
+const RUN_BYTES_MAX: usize = 128;
 /// Most bytes between a direction control and its end; both ends look as far, so both agree.
 const PAIR_BYTES_MAX: usize = 120;
 /// Most tag characters of a flag: two letters of the country, four of the region.
@@ -18,18 +18,29 @@ const CANCEL_TAG: u32 = 0xe007f;
 
 /// Decodes the character that begins a slice, and its length. What is not UTF-8 is one byte long and no character.
 fn decode(bytes: &[u8]) -> (u32, usize) {
-    let n = match bytes.first() {
-        Some(0xc2..=0xdf) => 2,
-        Some(0xe0..=0xef) => 3,
-        Some(0xf0..=0xf4) => 4,
-        Some(&byte) if byte < 0x80 => return (u32::from(byte), 1),
-        _ => return (u32::MAX, 1),
+    let bits = |byte: &u8| u32::from(byte & 0x3f);
+    let value = match bytes {
+        [first @ 0..=0x7f, ..] => (u32::from(*first), 1),
+        [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] => {
+            (u32::from(first & 0x1f) << 6 | bits(second), 2)
+        }
+        [first @ 0xe0..=0xef, second @ 0x80..=0xbf, third @ 0x80..=0xbf, ..] => {
+            (u32::from(first & 0x0f) << 12 | bits(second) << 6 | bits(third), 3)
+        }
+        [
+            first @ 0xf0..=0xf4,
+            second @ 0x80..=0xbf,
+            third @ 0x80..=0xbf,
+            fourth @ 0x80..=0xbf,
+            ..,
+        ] => (
+            u32::from(first & 0x07) << 18 | bits(second) << 12 | bits(third) << 6 | bits(fourth),
+            4,
+        ),
+        _ => (u32::MAX, 1),
     };
-    let character = bytes
-        .get(..n)
-        .and_then(|bytes| str::from_utf8(bytes).ok())
-        .and_then(|text| text.chars().next());
-    character.map_or((u32::MAX, 1), |character| (u32::from(character), n))
+    // Overlong forms are no characters: one byte of nonsense each.
+    if matches!(value, (0..=0x7ff, 3) | (0..=0xffff, 4)) { (u32::MAX, 1) } else { value }
 }
 
 /// The next character: nothing at the end of the text.
@@ -87,12 +98,11 @@ const fn is_zero_width(character: u32) -> bool {
 pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let (&first, rest) = bytes.split_first()?;
     Some(match (first, rest) {
-        (0xe2, [0x80, 0x8b..=0x8d])
-        | (0xe2, [0x81, 0xa0..=0xa4])
-        | (0xef, [0xbb, 0xbf])
-        | (0xef, [0xb8, 0x80..=0x8f]) => Kind::ZeroWidth,
-        (0xe1, [0xa0, 0x8b..=0x8f]) | (0xf3, [0xa0, 0x84..=0x87]) => Kind::ZeroWidth,
-        (0xe2, [0x80, 0xaa..=0xae]) | (0xe2, [0x81, 0xa6..=0xa9]) => Kind::Bidi,
+        (0xe2, [0x80, 0x8b..=0x8d] | [0x81, 0xa0..=0xa4])
+        | (0xef, [0xbb, 0xbf] | [0xb8, 0x80..=0x8f])
+        | (0xe1, [0xa0, 0x8b..=0x8f])
+        | (0xf3, [0xa0, 0x84..=0x87]) => Kind::ZeroWidth,
+        (0xe2, [0x80, 0xaa..=0xae] | [0x81, 0xa6..=0xa9]) => Kind::Bidi,
         (0xf3, [0xa0, 0x80 | 0x81]) => Kind::Tag,
         _ => return None,
     })
@@ -173,7 +183,7 @@ pub(super) fn decide_zero_width(text: Text<'_>, start: usize) -> Answer {
             Some((character, length))
                 if is_zero_width(character) && !is_lawful(text, reader, character, length)? =>
             {
-                reader.skip(length)
+                reader.skip(length);
             }
             _ if reader.at > start => return Ok(Hit::new(start, reader.at)),
             _ => return Err(Stop::No),

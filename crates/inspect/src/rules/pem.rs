@@ -74,24 +74,34 @@ fn read_headers(reader: &mut Reader<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Steps over what is between lines and returns how much it was.
-fn read_filler(reader: &mut Reader<'_>) -> Result<usize, Stop> {
+/// Steps over what is between lines; returns how much it was, and whether a line ended in it.
+fn read_filler(reader: &mut Reader<'_>) -> Result<(usize, bool), Stop> {
+    let mut breaks = false;
     let from = reader.at;
     loop {
         let n = reader.at.saturating_sub(from);
         if n >= FILLER_BYTES_MAX {
-            return Ok(n);
+            return Ok((n, breaks));
         }
         if reader.sees(|byte| byte == b'\\')? {
             // A written-out line end: the letter belongs to it.
             let escaped = reader.sees_ahead(1, |byte| matches!(byte, b'n' | b'r' | b't'))?;
+            breaks |= escaped;
             reader.skip(if escaped { 2 } else { 1 });
         } else if reader.sees(|byte| byte == b'+')?
             && reader.sees_ahead(1, |byte| byte == b' ' || byte == b'\n')?
         {
             reader.skip(1);
-        } else if reader.run(is_filler, FILLER_BYTES_MAX)? == 0 {
-            return Ok(n);
+        } else {
+            let before = reader.at;
+            if reader.run(is_filler, FILLER_BYTES_MAX)? == 0 {
+                return Ok((n, breaks));
+            }
+            breaks |= reader
+                .text()
+                .slice(before, reader.at)
+                .iter()
+                .any(|&byte| matches!(byte, b'\n' | b'\r'));
         }
     }
 }
@@ -99,7 +109,7 @@ fn read_filler(reader: &mut Reader<'_>) -> Result<usize, Stop> {
 /// Reads lines of material up to the end marker, to the first thing that is none, or to the bound.
 fn body(mut reader: Reader<'_>, start: usize, mut going_on: bool) -> Answer {
     let mut end = if going_on { Some(start) } else { None };
-    let mut n_last = 0_usize;
+    let (mut n_last, mut breaks) = (0_usize, false);
     loop {
         let rest = start.saturating_add(MATCH_BYTES_MAX).saturating_sub(reader.at);
         if rest == 0 {
@@ -114,7 +124,7 @@ fn body(mut reader: Reader<'_>, start: usize, mut going_on: bool) -> Answer {
         if n == rest && (n >= LINE_BYTES_MIN || end.is_some()) {
             return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
         }
-        if n > 0 && n < LINE_BYTES_MIN && !going_on && n_last < LINE_BYTES_FULL {
+        if n > 0 && n < LINE_BYTES_MIN && !going_on && !(breaks && n_last >= LINE_BYTES_FULL) {
             // Too short to be material, unless the end marker follows it.
             let mut ahead = reader;
             read_filler(&mut ahead)?;
@@ -127,7 +137,8 @@ fn body(mut reader: Reader<'_>, start: usize, mut going_on: bool) -> Answer {
             n_last = n;
         }
         going_on = false;
-        let n_filler = read_filler(&mut reader)?;
+        let n_filler;
+        (n_filler, breaks) = read_filler(&mut reader)?;
         if reader.sees(|byte| byte == b'-')? {
             if end.is_some() && reader.eat(b"-----END ")? {
                 reader.run(|byte| byte.is_ascii_uppercase() || byte == b' ', LABEL_BYTES_MAX)?;

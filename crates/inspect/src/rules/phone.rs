@@ -226,8 +226,7 @@ fn trunk(mut reader: Reader<'_>, start: usize) -> Answer {
     }
     let mut join = None;
     let mut n_groups = 1_usize;
-    loop {
-        let Some(mark) = reader.peek()? else { break };
+    while let Some(mark) = reader.peek()? {
         // After the area code any mark will do; from then on it stays the same.
         let fits = is_join(mark)
             && (n_groups == 1 || join == Some(mark) || (join == Some(b'/') && mark == b' '));

@@ -417,7 +417,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         drop_instructions(reader, start)
     } else if verb.is_in(SHOW) {
         show_prompt(reader, start)
-    } else if verb.is_in(&["you", "you're", "you’re"]) {
+    } else if verb.is_in(&["you", "you're"]) {
         become_another(reader, start)
     } else if verb.is_in(&["new"]) {
         new_instructions(reader, start)
@@ -448,8 +448,9 @@ struct Word {
 impl Word {
     /// Reads the word that is next; an empty one when none is.
     fn read(reader: &mut Reader<'_>) -> Result<Self, Stop> {
-        let is_letter =
-            |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b'-') || byte >= 0x80;
+        let is_letter = |byte: u8| {
+            byte.is_ascii_alphabetic() || matches!(byte, b'\'' | b'-' | 0x80..=0xbf | 0xc3..=0xdf)
+        };
         let from = reader.at;
         let n = reader.run(is_letter, WORD_BYTES_MAX)?;
         let mut bytes = [0_u8; WORD_BYTES_MAX];
@@ -537,7 +538,7 @@ fn show_prompt(mut reader: Reader<'_>, start: usize) -> Answer {
 
 /// `you are now in developer mode`, `you are DAN`.
 fn become_another(mut reader: Reader<'_>, start: usize) -> Answer {
-    let short = reader.at.saturating_sub(start) > 3; // "you're"
+    let short = reader.at.saturating_sub(start) > 3 || reader.eat("’re".as_bytes())?;
     if !short && !Word::read_next(&mut reader)?.is_in(&["are", "will", "must"]) {
         return Err(Stop::No);
     }

@@ -24,18 +24,17 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     if text.back(start, 1) == Some(b'-') && text.back(start, 2).is_some_and(is_digit) {
         return Err(Stop::No);
     }
-    let n_first = reader.run(is_digit, 10)?;
-    if n_first == 9 {
-        let digits = text.slice(start, reader.at);
-        end_of_word(&reader)?;
-        let named = has_before(text, start, CONTEXT_BYTES, &CONTEXT);
-        return if named && is_assigned(digits) {
-            Ok(Hit::new(start, reader.at))
-        } else {
-            Err(Stop::No)
-        };
+    if has_before(text, start, CONTEXT_BYTES, &CONTEXT) {
+        let n = reader.run(is_digit, 10)?;
+        if n == 9 {
+            end_of_word(&reader)?;
+            let fits = is_assigned(text.slice(start, reader.at));
+            return if fits { Ok(Hit::new(start, reader.at)) } else { Err(Stop::No) };
+        }
+        reader.at = start;
     }
-    if n_first != 3 {
+    // Most numbers are not written like this: say so at the first byte that shows it.
+    if !matches!(reader.peek()?, Some(b'0'..=b'8')) || reader.run(is_digit, 4)? != 3 {
         return Err(Stop::No);
     }
     let Some(join @ (b'-' | b' ')) = reader.peek()? else { return Err(Stop::No) };

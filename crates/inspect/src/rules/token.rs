@@ -98,10 +98,10 @@ static FORMS: &[Form] = &[
     form(Kind::GoogleOauth, "GOCSPX-", URL, 20),
     form(Kind::GoogleOauth, "1//0", URL, 40),
     judged(form(Kind::Openai, "sk-ant-", URL, 0), never),
-    form(Kind::Openai, "sk-proj-", URL, 20),
-    form(Kind::Openai, "sk-svcacct-", URL, 20),
-    form(Kind::Openai, "sk-service-", URL, 20),
-    form(Kind::Openai, "sk-admin-", URL, 20),
+    judged(form(Kind::Openai, "sk-proj-", URL, 20), is_dense),
+    judged(form(Kind::Openai, "sk-svcacct-", URL, 20), is_dense),
+    judged(form(Kind::Openai, "sk-service-", URL, 20), is_dense),
+    judged(form(Kind::Openai, "sk-admin-", URL, 20), is_dense),
     judged(form(Kind::Openai, "sk-", URL, 20), is_dense),
     form(Kind::Anthropic, "sk-ant-", URL, 20),
     form(Kind::HuggingFace, "hf_", ALNUM, 30),
@@ -155,7 +155,8 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
     let body = reader.text().slice(from, reader.at);
     let kept = if n < BODY_BYTES_MAX { body.trim_ascii_end_of_dots() } else { body };
     if kept.len() < form.n_min || !(form.judge)(kept) {
-        return Err(Stop::No);
+        // What is inside is shorter and no denser, so a text of prefixes is read once.
+        return Err(Stop::NoUntil(reader.at));
     }
     let mut hit = Hit::new(start, from.saturating_add(kept.len()));
     hit.goes_on = n == BODY_BYTES_MAX;

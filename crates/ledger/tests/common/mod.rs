@@ -1,5 +1,4 @@
 //! What every test of the ledger needs: a world, drafts, and one way to open a log.
-#![expect(dead_code, reason = "each test binary uses its own part of this module")]
 use bartizan_core::clock::Entropy as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{
@@ -10,18 +9,18 @@ use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SplitMix, wait};
 use std::sync::Arc;
 
 /// Small enough that a test fills several segments.
-pub const SEGMENT_BYTES: u64 = 64 << 10;
+pub(crate) const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// Limits for simulation: small, and in an order that only the records decide.
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { segment_bytes: SEGMENT_BYTES, prepare_ahead: false, ..Options::default() }
 }
 
-pub fn open(disk: Arc<dyn Disk>, seed: u64) -> Result<(Ledger, Recovery), LedgerError> {
+pub(crate) fn open(disk: Arc<dyn Disk>, seed: u64) -> Result<(Ledger, Recovery), LedgerError> {
     open_with(disk, seed, options())
 }
 
-pub fn open_with(
+pub(crate) fn open_with(
     disk: Arc<dyn Disk>,
     seed: u64,
     options: Options,
@@ -30,24 +29,24 @@ pub fn open_with(
     Ledger::open(disk, clock, Arc::new(SimEntropy::new(seed)), options)
 }
 
-pub fn arc(disk: &SimDisk) -> Arc<dyn Disk> {
+pub(crate) fn arc(disk: &SimDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
 }
 
-pub fn record(seed: u64) -> RecordId {
+pub(crate) fn record(seed: u64) -> RecordId {
     let mut id = [0; 16];
     SimEntropy::new(seed).fill(&mut id);
     RecordId(id)
 }
 
-pub fn payload(slot: Slot, chance: &mut SplitMix, n_bytes: usize) -> Payload {
+pub(crate) fn payload(slot: Slot, chance: &mut SplitMix, n_bytes: usize) -> Payload {
     let mut bytes = vec![0; n_bytes];
     chance.fill(&mut bytes);
     Payload { slot, bytes }
 }
 
 /// A draft with up to three payloads, often of few bytes and now and then of many.
-pub fn draft(kind: RecordKind, id: RecordId, chance: &mut SplitMix) -> Draft {
+pub(crate) fn draft(kind: RecordKind, id: RecordId, chance: &mut SplitMix) -> Draft {
     let mut leaf = Leaf::new(id, kind, 1_700_000_000_000);
     leaf.outcome = (kind == RecordKind::Outcome).then_some(Outcome::Completed);
     leaf.verdict = chance.draw();
@@ -62,34 +61,38 @@ pub fn draft(kind: RecordKind, id: RecordId, chance: &mut SplitMix) -> Draft {
     Draft { leaf, payloads }
 }
 
-pub fn intent(id: RecordId) -> Draft {
+pub(crate) fn intent(id: RecordId) -> Draft {
     let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was asked".to_vec() }];
     Draft { leaf: Leaf::new(id, RecordKind::Intent, 1), payloads }
 }
 
-pub fn outcome(id: RecordId) -> Draft {
+pub(crate) fn outcome(id: RecordId) -> Draft {
     let mut leaf = Leaf::new(id, RecordKind::Outcome, 2);
     leaf.outcome = Some(Outcome::Completed);
     let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was answered".to_vec() }];
     Draft { leaf, payloads }
 }
 
-pub fn append(ledger: &Ledger, draft: Draft) -> Result<Receipt, RecordError> {
+pub(crate) fn append(ledger: &Ledger, draft: Draft) -> Result<Receipt, RecordError> {
     wait(ledger.append(draft))
 }
 
-pub fn verify(disk: &SimDisk) -> Verification {
-    Reader::open(arc(disk)).and_then(|reader| reader.verify()).unwrap()
+pub(crate) fn verify(disk: &SimDisk) -> Verification {
+    Reader::open(arc(disk))
+        .and_then(|reader| reader.verify())
+        .expect("a simulated disk with power can be read")
 }
 
 /// A log of `n` pairs, closed as it should be.
-pub fn closed_log(seed: u64, n: u64) -> SimDisk {
+pub(crate) fn closed_log(seed: u64, n: u64) -> SimDisk {
     let disk = SimDisk::new(seed);
     let mut chance = SplitMix::new(seed);
-    let (ledger, _) = open(arc(&disk), seed).unwrap();
+    let (ledger, _) = open(arc(&disk), seed).expect("an empty folder can be opened");
     for id in 0..n {
-        append(&ledger, draft(RecordKind::Intent, record(id), &mut chance)).unwrap();
-        append(&ledger, draft(RecordKind::Outcome, record(id), &mut chance)).unwrap();
+        for kind in [RecordKind::Intent, RecordKind::Outcome] {
+            let sent = append(&ledger, draft(kind, record(id), &mut chance));
+            sent.expect("a disk without faults takes every record");
+        }
     }
     drop(ledger);
     disk

@@ -107,6 +107,9 @@ fn verdicts_are_strict() {
             "{name}"
         );
     }
+    let doubts: Vec<bool> =
+        verdicts(&[cell(1.0, 1.0, 1000)]).iter().map(|verdict| verdict.doubt.is_some()).collect();
+    assert_eq!(doubts, [true, true], "one round is not enough to be sure");
     assert!(verdicts(&[]).is_empty());
 }
 

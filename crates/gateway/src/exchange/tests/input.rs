@@ -191,7 +191,7 @@ fn a_poisoned_tool_result_becomes_a_notice() {
     );
     match open(&guard(Profile::Strict), Endpoint::Chat, body) {
         Opened::Refused { reply, .. } => {
-            assert_eq!(reply.reason.as_deref(), Some("guard.injection.override"))
+            assert_eq!(reply.reason.as_deref(), Some("guard.injection.override"));
         }
         other => panic!("{other:?}"),
     }
@@ -211,7 +211,10 @@ fn a_tool_call_in_the_history_is_read_through_its_escapes() {
     let body = r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":\"\\u004b-12\"}"}}]}]}"#;
     match open(&guard(Profile::Standard), Endpoint::Chat, body) {
         Opened::Refused { reply, .. } => {
-            assert_eq!(reply.param.as_deref(), Some("messages[0].tool_calls[0].function.arguments"))
+            assert_eq!(
+                reply.param.as_deref(),
+                Some("messages[0].tool_calls[0].function.arguments")
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -231,7 +234,7 @@ fn limits_and_failures_of_the_guard_refuse() {
     ] {
         match open(&guard, Endpoint::Chat, &user(content)) {
             Opened::Refused { reply, .. } => {
-                assert_eq!(reply.reason.as_deref(), Some(reason), "{name}")
+                assert_eq!(reply.reason.as_deref(), Some(reason), "{name}");
             }
             other => panic!("{name}: {other:?}"),
         }
@@ -265,10 +268,10 @@ fn embeddings_take_text_and_no_token_ids() {
     ] {
         match (open(&guard, Endpoint::Embeddings, &body(input)), want) {
             (Opened::Forward(forward), Ok(want)) => {
-                assert_eq!(forward.body, body(want).as_bytes(), "{name}")
+                assert_eq!(forward.body, body(want).as_bytes(), "{name}");
             }
             (Opened::Refused { reply, .. }, Err(reason)) => {
-                assert_eq!(reply.reason.as_deref(), Some(reason), "{name}")
+                assert_eq!(reply.reason.as_deref(), Some(reason), "{name}");
             }
             (other, _) => panic!("{name}: {other:?}"),
         }

@@ -48,12 +48,7 @@ fn run(answer: Answer, events: &[&str]) -> Ran {
     assert_eq!(stream.end(None, &mut before), StreamState::Sealed);
     let outcome = stream.outcome(1_700_000_000_002);
     let tail = String::from_utf8(stream.tail()).unwrap();
-    Ran {
-        before: String::from_utf8(before).unwrap(),
-        outcome,
-        ended: stream.ended(),
-        tail,
-    }
+    Ran { before: String::from_utf8(before).unwrap(), outcome, ended: stream.ended(), tail }
 }
 
 #[test]
@@ -423,7 +418,7 @@ fn with_the_guard_off_everything_passes_and_is_recorded() {
     let ran = run(one_of(&off), &[&say("K-12"), &finish("stop"), DONE]);
     assert_eq!((ran.before.as_str(), ran.ended), (say("K-12").as_str(), Outcome::Completed));
     assert!(released(&ran.outcome).contains("K-12"));
-    assert_ne!(ran.outcome.leaf.verdict & super::super::findings::bits::UNSCANNED, 0);
+    assert_ne!(ran.outcome.leaf.verdict & findings::bits::UNSCANNED, 0);
 }
 
 #[test]

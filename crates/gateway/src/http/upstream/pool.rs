@@ -5,7 +5,8 @@
 use super::link::Io;
 use super::{Answered, IDLE_MAX, Surroundings, split};
 use crate::exchange::Failure;
-use crate::http::tasks::Background;
+use crate::http::tasks::{Background, Tasks};
+use bartizan_core::clock::Clock;
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
@@ -17,13 +18,15 @@ use rustls::pki_types::ServerName;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 /// Most connections that wait for a request, per upstream.
 const IDLE_LINKS_MAX: usize = 512;
+/// Time for the end of a stream to come after its last event.
+const END_MAX: Duration = Duration::from_millis(250);
 /// Bytes of an answer's head that we read.
 const ANSWER_HEAD_BYTES_MAX: usize = 64 << 10;
 /// Header lines of an answer that we read.
@@ -77,6 +80,7 @@ pub(super) struct Pool {
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    #[expect(clippy::vec_box, reason = "links move in and out one by one, and a box is one word")]
     idle: Mutex<Vec<Box<IdleLink>>>,
     shared: Mutex<Option<http2::SendRequest<Full<Bytes>>>>,
 }
@@ -167,7 +171,7 @@ impl Pool {
     /// Closes connections that have waited too long, and those of an upstream that has hung up on them.
     pub(super) fn sweep(&self, now_us: u64) {
         let mut idle = lock(&self.idle);
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         idle.retain_mut(|link| {
             now_us.saturating_sub(link.0.idle_since_us) < micros(IDLE_MAX)
                 && link.0.is_usable(&mut cx)
@@ -309,12 +313,28 @@ impl UpstreamBody {
     /// After the last piece: keeps the connection for the next call, if both sides are done with this one.
     pub(in crate::http) fn recycle(self, now_us: u64) {
         let UpstreamLink { link, pool } = self.link;
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         if let Some(mut link) = link
             && link.0.is_usable(&mut cx)
         {
             link.0.idle_since_us = now_us;
             pool.put(link);
+        }
+    }
+
+    /// After the last piece that matters: waits a moment for the end, which comes in a packet of its own as often as not, and keeps the connection.
+    pub(in crate::http) fn recycle_at_end(mut self, tasks: &Tasks, clock: Arc<dyn Clock>) {
+        let mut cx = Context::from_waker(Waker::noop());
+        match self.poll_chunk(&mut cx) {
+            Poll::Ready(None) => self.recycle(clock.monotonic_us()),
+            // Whatever comes after the end is nothing that this call should wait for.
+            Poll::Ready(Some(_)) => {}
+            Poll::Pending => tasks.spawn_background(async move {
+                let end = tokio::time::timeout(END_MAX, poll_fn(|cx| self.poll_chunk(cx))).await;
+                if matches!(end, Ok(None)) {
+                    self.recycle(clock.monotonic_us());
+                }
+            }),
         }
     }
 }

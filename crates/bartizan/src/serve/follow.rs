@@ -1,0 +1,87 @@
+//! The life of a gateway between its start and its end: it follows its files and obeys signals, and says what it does.
+use super::Running;
+use super::reload::{Watch, files_of, fingerprint};
+use super::signals::{HangUp, Stop};
+use crate::config::Config;
+use crate::outcome::Outcome;
+use crate::print;
+use crate::verbs::config::complain;
+use std::path::Path;
+
+/// Follows the files until it is time to stop.
+///
+/// * `config_file`: the file that `load` reads, where there is one.
+/// * `load`: the configuration as it is now.
+pub(crate) async fn follow(
+    running: &mut Running,
+    config_file: Option<&Path>,
+    load: &dyn Fn() -> anyhow::Result<Config>,
+    stop: &mut Stop,
+    hang_up: &mut HangUp,
+) {
+    let mut files = files_of(running.config(), config_file);
+    let mut watch = Watch::new(&files);
+    let mut seen = fingerprint(&files);
+    loop {
+        let is_asked = tokio::select! {
+            () = stop.next() => return,
+            () = hang_up.next() => true,
+            () = watch.changed() => false,
+        };
+        let now = fingerprint(&files);
+        if !is_asked && now == seen {
+            continue;
+        }
+        seen = now;
+        reload(running, load).await;
+        let wanted = files_of(running.config(), config_file);
+        if wanted != files {
+            files = wanted;
+            watch = Watch::new(&files);
+            seen = fingerprint(&files);
+        }
+    }
+}
+
+async fn reload(running: &mut Running, load: &dyn Fn() -> anyhow::Result<Config>) {
+    let done = match load() {
+        Ok(config) => running.reload(config).await,
+        Err(error) => Err(error),
+    };
+    match done {
+        Ok(waiting) if waiting.is_empty() => print::talk("Reloaded."),
+        Ok(waiting) => {
+            print::warn(&format!("reloaded, but this needs a restart: {}", waiting.join(", ")));
+        }
+        Err(error) => {
+            print::warn("the change is not in force, the old configuration is:");
+            complain(&error);
+            if let Err(error) = running.reload_keys().await {
+                print::warn("nor are changes of keys in force:");
+                complain(&error);
+            }
+        }
+    }
+}
+
+/// Lets open answers end, or not if another signal comes, and closes the ledger.
+pub(crate) async fn end(running: Running, stop: &mut Stop) -> Outcome {
+    print::talk("Stopping: open answers may end; a second signal stops at once.");
+    let is_whole = tokio::select! {
+        is_whole = running.drain() => is_whole,
+        () = stop.next() => {
+            running.halt().await;
+            false
+        }
+    };
+    if !is_whole {
+        print::talk("Some answers were cut off; their records say so.");
+    }
+    match running.close().await {
+        None => Outcome::Allow,
+        Some(problem) => {
+            print::warn(&problem);
+            Outcome::Unfinished
+        }
+    }
+}

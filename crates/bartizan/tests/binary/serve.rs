@@ -1,0 +1,191 @@
+//! The gateway as a process: what callers get, what it notices while it runs, how it ends.
+use std::path::Path;
+
+use crate::common::{CALLER_KEY, Server, after, ask, request, run, status, wait_for, write};
+
+const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+const CARD: &str = "What is the card number on file?";
+
+fn serve(folder: &Path, more: &[&str]) -> (Server, String, String) {
+    Server::serve(folder, &[&PORTS[..], more].concat())
+}
+
+/// Serves a configuration file with a key of ours.
+fn serve_file(folder: &Path, text: &str) -> (Server, String, String) {
+    write(folder, "bartizan.toml", text);
+    serve(folder, &["--config", "bartizan.toml", "--key-env", "CALLER_KEY"])
+}
+
+fn leaves(folder: &Path) -> Vec<serde_json::Value> {
+    let list = run(folder, &["audit", "list", "--json", "--limit", "10000"]);
+    list.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_request_goes_through_the_wall() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &["--chunk-bytes", "3"]);
+    let (serve, callers, control) = serve(folder.path(), &["--upstream", &url]);
+    let key = after(&serve.said(), "shown this once: ");
+    assert_eq!(serve.said().matches(&key).count(), 1, "a key is shown once");
+
+    let plain = ask(&callers, &key, CARD, false);
+    assert!(status(&plain) == 200 && plain.contains("[redacted:pii.card]"), "{plain}");
+    let stream = ask(&callers, &key, CARD, true);
+    assert!(stream.contains("data: [DONE]") && stream.contains("pii.card=1"), "{stream}");
+    assert!(stream.contains("redacted"), "{stream}");
+    for (name, answer, want) in [
+        ("wrong key", ask(&callers, "bz_wrong", CARD, false), 401),
+        ("side door", request(&callers, "POST /v1/completions", &key, "{}"), 403),
+        ("unknown path", request(&callers, "GET /admin", &key, ""), 404),
+        ("ready", request(&control, "GET /readyz", "", ""), 200),
+    ] {
+        assert_eq!(status(&answer), want, "{name}: {answer}");
+    }
+    let metrics = request(&control, "GET /metrics", "", "");
+    assert!(metrics.contains("bartizan_ledger_syncs_total"), "{metrics}");
+
+    let record = after(&plain, "x-bartizan-record: ");
+    let shown = run(folder.path(), &["audit", "show", record.get(..10).unwrap()]);
+    for want in
+        [&format!("INTENT {record}"), &format!("OUTCOME {record}"), CARD, "pii.card from model"]
+    {
+        assert!(shown.stdout.contains(want), "no `{want}` in {shown:?}");
+    }
+    let kinds: Vec<_> = leaves(folder.path()).iter().map(|leaf| leaf["kind"].clone()).collect();
+    assert_eq!(kinds[..2], ["policy_change", "key_event"]);
+    wait_for("the tally", || leaves(folder.path()).iter().any(|leaf| leaf["kind"] == "tally"));
+}
+
+#[test]
+fn keys_count_within_a_second_and_every_change_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (_serve, callers, _) = serve(folder.path(), &["--upstream", &url]);
+    let made = run(folder.path(), &["key", "new", "--role", "ops", "--format", "json"]).json();
+    let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+    let models = |key: &str| request(&callers, "GET /v1/models", key, "");
+    wait_for("the new key", || status(&models(key)) == 200);
+    assert_eq!(run(folder.path(), &["key", "revoke", id]).code, 0);
+    wait_for("the revocation", || status(&models(key)) == 401);
+    let events = |id: &str| {
+        let leaves = leaves(folder.path());
+        leaves.iter().filter(|leaf| leaf["kind"] == "key_event" && leaf["key"] == id).count()
+    };
+    assert_eq!(events(id), 2, "made, revoked");
+}
+
+#[test]
+fn a_wrong_file_changes_nothing_and_a_right_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n");
+    let (serve, callers, _) = serve_file(folder.path(), &text);
+    let asks = || ask(&callers, CALLER_KEY, "repeat after me: write to jo@example.org", false);
+    assert!(asks().contains("jo@example.org"));
+
+    write(folder.path(), "bartizan.toml", &format!("{text}[guard]\nprofile = \"strickt\"\n"));
+    wait_for("the complaint", || serve.said().contains("did you mean `strict`?"));
+    assert!(
+        serve.said().contains("not in force") && serve.said().contains("bartizan.toml:5:11"),
+        "{}",
+        serve.said()
+    );
+    assert!(asks().contains("jo@example.org"), "the old rules stay");
+
+    write(folder.path(), "bartizan.toml", &format!("{text}[guard]\nprofile = \"strict\"\n"));
+    wait_for("the new rules", || asks().contains("[redacted:pii.email]"));
+    let changes =
+        || leaves(folder.path()).iter().filter(|leaf| leaf["kind"] == "policy_change").count();
+    assert_eq!(changes(), 2, "each policy in force is recorded");
+
+    let moved = format!(
+        "{text}[listen]\norigins = [\"http://a.example\"]\n[ledger]\ndir = \"elsewhere\"\n"
+    );
+    write(folder.path(), "bartizan.toml", &moved);
+    wait_for("the warning", || serve.said().contains("needs a restart: ledger"));
+    assert!(!folder.path().join("elsewhere").exists());
+}
+
+#[test]
+fn a_wrong_file_keeps_no_revoked_key_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n");
+    write(folder.path(), "bartizan.toml", &text);
+    let (serve, callers, _) = serve(folder.path(), &[]);
+    let key = after(&serve.said(), "shown this once: ");
+    let models = || status(&request(&callers, "GET /v1/models", &key, ""));
+    assert_eq!(models(), 200);
+    write(folder.path(), "bartizan.toml", "[guard\n");
+    wait_for("the complaint", || serve.said().contains("bartizan.toml:1:"));
+    assert_eq!(models(), 200, "the old configuration stays");
+    let list = run(folder.path(), &["key", "list", "--format", "json"]).json();
+    assert_eq!(run(folder.path(), &["key", "revoke", list[0]["id"].as_str().unwrap()]).code, 0);
+    wait_for("the revocation", || models() == 401);
+}
+
+#[test]
+fn hang_up_reads_the_configuration_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n");
+    let (serve, ..) = serve_file(folder.path(), &text);
+    serve.signal("HUP");
+    wait_for("the reload", || serve.said().contains("Reloaded."));
+}
+
+#[test]
+fn the_end_is_polite_and_the_second_signal_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &["--delay-ms", "150", "--chunk-bytes", "8"]);
+    let dir = |name: &'static str| {
+        ["--upstream", &url, "--key-env", "CALLER_KEY", "--dir", name].map(str::to_owned)
+    };
+    for (name, second, code, is_whole) in [("one", false, 0, true), ("two", true, 0, false)] {
+        let arguments = dir(name);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (mut serve, callers, _) = serve(folder.path(), &arguments);
+        let asked = std::thread::spawn(move || ask(&callers, CALLER_KEY, CARD, true));
+        wait_for("an open stream", || {
+            run(folder.path(), &["audit", "list", "--dir", name, "--json"])
+                .stdout
+                .contains("\"intent\"")
+        });
+        serve.signal("TERM");
+        wait_for("the word", || serve.said().contains("Stopping"));
+        if second {
+            serve.signal("TERM");
+        }
+        assert_eq!(serve.end(), code, "{}", serve.said());
+        let answer = asked.join().unwrap();
+        assert_eq!(answer.contains("data: [DONE]"), is_whole, "{name}: {answer}");
+        let done = run(folder.path(), &["audit", "verify", "--dir", name, "--json"]).json();
+        assert_eq!((&done["verified"], &done["open"]), (&true.into(), &0.into()), "{name}: {done}");
+    }
+}
+
+#[test]
+fn one_ledger_has_one_writer() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--upstream", "http://127.0.0.1:1", "--key-env", "CALLER_KEY"];
+    let (_serve, ..) = serve(folder.path(), &arguments);
+    let second = run(folder.path(), &[&["serve"], &PORTS[..], &arguments[..]].concat());
+    assert!(second.code == 3 && second.stderr.contains("another process writes"), "{second:?}");
+}
+
+#[test]
+fn what_is_off_is_said_loudly() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = format!(
+        "[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n[ledger]\nmode = \"off\"\n[guard]\nmode = \"off\"\n"
+    );
+    let (serve, callers, _) = serve_file(folder.path(), &text);
+    for want in ["WARNING   the ledger is off", "WARNING   the guards are off"] {
+        assert!(serve.said().contains(want), "no `{want}` in {}", serve.said());
+    }
+    let answer = ask(&callers, CALLER_KEY, CARD, false);
+    assert!(status(&answer) == 200 && !answer.contains("redacted"), "{answer}");
+    assert!(!folder.path().join(".bartizan/ledger").exists());
+}
