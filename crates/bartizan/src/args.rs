@@ -27,8 +27,9 @@ pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
     pub(crate) verb: Verb,
-    /// How much to log on stderr
+    /// How much to log on stderr: off, error, warn, info, debug
     #[arg(
+        hide_possible_values = true,
         long,
         global = true,
         value_name = "LEVEL",
@@ -36,8 +37,9 @@ pub(crate) struct Cli {
         help_heading = "Logging"
     )]
     pub(crate) log: Level,
-    /// How a log line looks
+    /// How a log line looks: text, json
     #[arg(
+        hide_possible_values = true,
         long,
         global = true,
         value_name = "FORMAT",

@@ -4,7 +4,8 @@ use crate::outcome::Usage;
 use crate::print;
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
-use bartizan_core::record::{Leaf, Slot};
+use bartizan_core::record::Slot;
+use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -14,18 +15,6 @@ use std::sync::Arc;
 
 /// Fewest digits of a record's id that are looked for.
 const PREFIX_DIGITS_MIN: usize = 4;
-
-/// What the bits of a leaf's verdict mean, from the lowest; the gateway's data path sets them.
-const VERDICT_BITS: [&str; 8] = [
-    "input_found",
-    "input_redacted",
-    "input_refused",
-    "output_found",
-    "output_redacted",
-    "output_refused",
-    "stream",
-    "unscanned",
-];
 
 /// Where a state folder keeps its log.
 pub(crate) fn log_folder(folder: &Path) -> PathBuf {
@@ -147,7 +136,7 @@ pub(crate) fn leaf_json(entry: &Entry) -> Value {
         "key": leaf.key_id,
         "route": leaf.route,
         "policy": leaf.policy,
-        "verdict": verdict_words(leaf),
+        "verdict": verdict_words(leaf.verdict).collect::<Vec<_>>(),
         "outcome": leaf.outcome.map(bartizan_core::record::Outcome::name),
         "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
         "count": leaf.count,
@@ -182,7 +171,7 @@ pub(crate) fn leaf_row(entry: &Entry) -> Vec<String> {
         leaf.key_id.clone().unwrap_or_else(dash),
         leaf.route.clone().unwrap_or_else(dash),
         end.unwrap_or_else(dash),
-        verdict_words(leaf).join(","),
+        verdict_words(leaf.verdict).collect::<Vec<_>>().join(","),
     ]
 }
 
@@ -200,7 +189,11 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String
     row("key", leaf.key_id.clone());
     row("route", leaf.route.clone());
     row("policy", leaf.policy.map(|digest| digest.to_string()));
-    row("guards", Some(verdict_words(leaf).join(", ")).filter(|words| !words.is_empty()));
+    row(
+        "guards",
+        Some(verdict_words(leaf.verdict).collect::<Vec<_>>().join(", "))
+            .filter(|words| !words.is_empty()),
+    );
     row("outcome", leaf.outcome.map(|outcome| outcome.name().to_owned()));
     row("tokens", leaf.tokens.map(|(prompt, completion)| format!("{prompt} in, {completion} out")));
     row("denied", leaf.count.map(|count| count.to_string()));
@@ -247,11 +240,6 @@ fn evidence_text(text: &str) -> String {
             .unwrap_or_default();
     }
     out
-}
-
-fn verdict_words(leaf: &Leaf) -> Vec<&'static str> {
-    let bits = VERDICT_BITS.iter().enumerate();
-    bits.filter(|(n, _)| leaf.verdict >> n & 1 == 1).map(|(_, word)| *word).collect()
 }
 
 #[cfg(test)]

@@ -115,6 +115,7 @@ mod record;
 mod stream;
 
 pub use answer::{Answer, Closed, Failure};
+pub use findings::verdict_words;
 pub use stream::{StreamGuard, StreamState};
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 fn open(folder: &Path, seed: u64) -> Ledger {
-    let disk = Arc::new(FsDisk::lock(folder).unwrap());
+    let disk = Arc::new(FsDisk::lock(folder).expect("nobody else holds the folder"));
     let limits = Options { segment_bytes: 64 << 10, ..Options::default() };
-    open_with(disk, seed, limits).unwrap().0
+    open_with(disk, seed, limits).expect("the log is whole").0
 }
 
 fn mode(path: &Path) -> u32 {
-    path.metadata().unwrap().permissions().mode() & 0o777
+    path.metadata().expect("the file is there").permissions().mode() & 0o777
 }
 
 #[test]
@@ -44,6 +44,29 @@ fn a_log_lives_through_restarts_and_can_be_read_meanwhile() {
 }
 
 #[test]
+fn a_log_that_grows_under_the_reader_is_never_called_damaged() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("ledger");
+    let ledger = open(&folder, 1);
+    let reader = Reader::open(Arc::new(FsDisk::read_only(&folder))).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 0..600 {
+                wait(ledger.append_all(vec![intent(record(n)), outcome(record(n))])).unwrap();
+            }
+        });
+        let mut leaves = 0;
+        while !writer.is_finished() {
+            let report = reader.verify().unwrap();
+            assert!(report.verified && leaves <= report.leaves, "{report:?}");
+            leaves = report.leaves;
+            assert!(leaves <= reader.entries().unwrap().map(Result::unwrap).count() as u64);
+        }
+    });
+    assert_eq!(reader.verify().unwrap().leaves, 1200);
+}
+
+#[test]
 fn two_writers_are_one_too_many() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("ledger");
@@ -66,7 +89,8 @@ fn a_folder_that_others_may_enter_is_refused() {
 #[test]
 fn names_stay_in_the_folder_and_readers_do_not_write() {
     let root = tempfile::tempdir().unwrap();
-    let disk = FsDisk::lock(root.path()).unwrap();
+    let folder = root.path().join("ledger");
+    let disk = FsDisk::lock(&folder).unwrap();
     for name in ["", ".", "..", "../a", "a/b", "/etc/hosts", "a\0b"] {
         assert!(disk.open(name, true).is_err(), "{name:?}");
         assert!(disk.rename("lock", name).is_err() && disk.remove(name).is_err(), "{name:?}");
@@ -75,7 +99,7 @@ fn names_stay_in_the_folder_and_readers_do_not_write() {
     file.write_at(b"abc", 1).unwrap();
     file.sync_data().unwrap();
     disk.sync_dir().unwrap();
-    let reader = FsDisk::read_only(root.path());
+    let reader = FsDisk::read_only(&folder);
     assert_eq!(reader.list().unwrap(), ["a", "lock"]);
     let mut file = reader.open("a", false).unwrap();
     let mut bytes = [9; 8];

@@ -20,12 +20,13 @@ fn after(disk: &SimDisk, edit: impl FnOnce(&SimDisk)) -> Option<Flaw> {
 }
 
 fn flip(disk: &SimDisk, name: &str, at: usize, mask: u8) {
-    disk.edit(name, |bytes| bytes[at] ^= mask);
+    disk.edit(name, |bytes| bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= mask));
 }
 
 /// One past the last byte in use.
 fn used(disk: &SimDisk, name: &str) -> usize {
-    disk.content(name).unwrap().iter().rposition(|&byte| byte != 0).unwrap() + 1
+    let content = disk.content(name).unwrap_or_default();
+    content.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
 #[test]
@@ -67,11 +68,11 @@ proptest! {
         prop_assert!(!report.verified);
         let problem = report.problem.unwrap();
         prop_assert_eq!(problem.segment, segment as u64);
-        match open(arc(&disk), 9) {
-            // Opening reads only the last segment, and leaves what it did not read to verification.
-            Ok((_ledger, recovery)) => prop_assert!(recovery.torn_bytes == 0 && disk.content(name) == before),
-            Err(_) => prop_assert_eq!(disk.content(name), before),
+        // Opening reads only the last segment, and leaves what it did not read to verification.
+        if let Ok((_ledger, recovery)) = open(arc(&disk), 9) {
+            prop_assert_eq!(recovery.torn_bytes, 0);
         }
+        prop_assert_eq!(disk.content(name), before);
     }
 
     /// The same for a whole run of bytes: overwritten, moved, taken out.
@@ -182,7 +183,8 @@ fn what_was_written_is_read_back() {
         let entries = reader.find(draft.leaf.record).unwrap();
         let [entry] = &entries[..] else { panic!("{} leaves", entries.len()) };
         assert_eq!(entry.index, index as u64);
-        assert_eq!(reader.find_prefix(&draft.leaf.record.to_string()[..12]).unwrap(), entries);
+        let digits: String = draft.leaf.record.to_string().chars().take(12).collect();
+        assert_eq!(reader.find_prefix(&digits).unwrap(), entries);
         for (stored, payload) in entry.payloads.iter().zip(&draft.payloads) {
             assert_eq!((stored.slot, stored.bytes), (payload.slot, payload.bytes.len() as u64));
             assert_eq!(reader.payload(stored).unwrap(), payload.bytes);

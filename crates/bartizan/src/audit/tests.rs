@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::{OsEntropy, SystemClock};
-use bartizan_core::record::{Draft, Outcome, Payload, RecordId, RecordKind, Recorder};
+use bartizan_core::record::{Draft, Leaf, Outcome, Payload, RecordId, RecordKind, Recorder};
 use bartizan_ledger::{Ledger, Options};
 
 const EVIDENCE: &str = r#"{"version":1,"reason":"guard.secret","evidence":[{"type":"caller","key":"k-1","roles":["app"],"route":"default"},

@@ -52,7 +52,7 @@ fn promise(canary: &Canary, form: Form) -> Promise {
     let written = format!("It is {}.", form.write(canary.value()));
     let mut is_seen = false;
     inspector.scan(written.as_bytes(), &mut |finding| {
-        is_seen |= catalogue.info(finding.kind).name == canary.kind()
+        is_seen |= catalogue.info(finding.kind).name == canary.kind();
     });
     if !is_seen {
         return Promise::Open;

@@ -64,7 +64,7 @@ impl Shown {
         let code = || {
             serde_json::from_slice::<Value>(&heard.body)
                 .ok()
-                .and_then(|body| Some(body["error"]["code"].as_str()?.to_owned()))
+                .and_then(|body| Some(body.pointer("/error/code")?.as_str()?.to_owned()))
         };
         let comment = body.lines().find_map(|line| line.strip_prefix(": x-bartizan-findings "));
         let found = [heard.findings.as_deref(), comment]

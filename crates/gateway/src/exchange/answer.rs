@@ -8,7 +8,7 @@ use crate::reply::Reply;
 use bartizan_core::evidence::Direction;
 use bartizan_core::kind::Catalogue;
 use bartizan_core::record::{Draft, Outcome, RecordId};
-use bartizan_policy::{Ladder, Roles};
+use bartizan_policy::Ladder;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ pub struct Answer {
     pub(super) guard: Guard,
     pub(super) identity: Identity,
     pub(super) facts: Facts,
-    pub(super) roles: Roles,
     pub(super) ladder: Arc<Ladder>,
     pub(super) catalogue: Catalogue,
     /// The input's verdict bits.
@@ -174,7 +173,6 @@ impl Answer {
             guard: guard.clone(),
             identity,
             facts,
-            roles: call.roles.clone(),
             ladder: guard.policy.ladder(call.roles, &call.route.name),
             catalogue,
             verdict,

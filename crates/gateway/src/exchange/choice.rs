@@ -130,7 +130,7 @@ impl Stream {
         let state = self.choices.get(at).ok_or(Failure::Malformed)?;
         if state.is_refused {
             edits.retain(|edit| !within(edit, choice));
-            edits.push(Splice { range: choice.range(), with: delta_json(index, &[]).into_bytes() });
+            edits.push(Splice { range: choice.range(), with: delta_json(index, []).into_bytes() });
             return Ok(Fate::Refused);
         }
         let was_finished = state.is_finished();
@@ -145,39 +145,12 @@ impl Stream {
             pieces: Vec::new(),
             spoken: Vec::new(),
         };
-        for (key, value) in choice.members() {
-            self.value(key, Source::Model, delta.edits);
-            match &*key.text().unwrap_or_default() {
-                b"delta" => {
-                    if was_finished && says_something(value) {
-                        return Err(Failure::Malformed);
-                    }
-                    "delta".clone_into(&mut delta.path);
-                    self.delta(value, &mut delta)?;
-                }
-                b"logprobs" => {}
-                name => {
-                    if unread_field(name, value).is_some() {
-                        self.note_unread(name, value);
-                    }
-                    value
-                        .descendants()
-                        .for_each(|node| self.value(node, Source::Model, delta.edits));
-                }
-            }
-        }
-        if let Some(list) = choice.get("logprobs") {
-            self.logprobs(list, &mut delta);
-        }
+        self.read_choice(choice, was_finished, &mut delta)?;
         let Delta { pieces, spoken, edits, .. } = delta;
         if self.settle(at) {
-            let texts: Vec<(&str, &[u8])> = spoken
-                .iter()
-                .filter_map(|spoken| {
-                    Some((self.path_of(at, spoken.slot)?, spoken.leaves.as_slice()))
-                })
-                .collect();
-            let last = delta_json(index, &texts);
+            let text = |spoken: &'_ Spoken| (self.path_of(at, spoken.slot), spoken.leaves.clone());
+            let texts: Vec<_> = spoken.iter().map(text).collect();
+            let last = delta_json(index, texts.iter().map(|(path, text)| (*path, text.as_slice())));
             edits.retain(|edit| !within(edit, choice));
             edits.push(Splice { range: choice.range(), with: last.into_bytes() });
             return Ok(Fate::RefusedNow);
@@ -193,6 +166,40 @@ impl Stream {
         } else {
             Fate::Live
         })
+    }
+
+    /// Walks the members of a choice.
+    fn read_choice(
+        &mut self,
+        choice: Value<'_>,
+        was_finished: bool,
+        delta: &mut Delta<'_>,
+    ) -> Result<(), Failure> {
+        for (key, value) in choice.members() {
+            self.value(key, Source::Model, delta.edits);
+            match &*key.text().unwrap_or_default() {
+                b"delta" => {
+                    if was_finished && says_something(value) {
+                        return Err(Failure::Malformed);
+                    }
+                    "delta".clone_into(&mut delta.path);
+                    self.delta(value, delta)?;
+                }
+                b"logprobs" => {}
+                name => {
+                    if unread_field(name, value).is_some() {
+                        self.note_unread(name, value);
+                    }
+                    value
+                        .descendants()
+                        .for_each(|node| self.value(node, Source::Model, delta.edits));
+                }
+            }
+        }
+        if let Some(list) = choice.get("logprobs") {
+            self.logprobs(list, delta);
+        }
+        Ok(())
     }
 
     /// The event carries the end of the choice.
@@ -224,7 +231,7 @@ impl Stream {
         if self.release_calls(at)? {
             edits.retain(|edit| !within(edit, choice));
             let index = self.choices.get(at).map_or(0, |choice| choice.index);
-            edits.push(Splice { range: choice.range(), with: delta_json(index, &[]).into_bytes() });
+            edits.push(Splice { range: choice.range(), with: delta_json(index, []).into_bytes() });
             return Ok(Fate::Refused);
         }
         let refused = self.choices.get(at).is_some_and(Choice::is_refused);
@@ -431,8 +438,9 @@ impl Stream {
         refused
     }
 
-    fn path_of(&self, at: usize, slot: usize) -> Option<&str> {
-        Some(self.choices.get(at)?.slots.get(slot)?.path.as_str())
+    fn path_of(&self, at: usize, slot: usize) -> &str {
+        let slot = self.choices.get(at).and_then(|choice| choice.slots.get(slot));
+        slot.map_or("delta", |slot| slot.path.as_str())
     }
 
     /// Sends log-probability entries with the text that they stand for, not before it and not with its secrets.
@@ -447,10 +455,8 @@ impl Stream {
                 continue;
             }
             let path = format!("delta.{}", key.str().unwrap_or_default());
-            let spoken = delta
-                .spoken
-                .iter()
-                .find(|spoken| self.path_of(delta.at, spoken.slot) == Some(path.as_str()));
+            let spoken =
+                delta.spoken.iter().find(|spoken| self.path_of(delta.at, spoken.slot) == path);
             let spans =
                 spoken.and_then(|spoken| logprobs::align(list, spoken.start, &spoken.piece));
             let dirty: Vec<bool> = list
@@ -552,14 +558,10 @@ fn json_array(items: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A choice whose delta says these texts, by path (`delta.content`).
-fn delta_json(index: u64, texts: &[(&str, &[u8])]) -> String {
-    let mut members = String::new();
-    for (path, text) in texts.iter().filter(|(_, text)| !text.is_empty()) {
-        let comma = if members.is_empty() { "" } else { "," };
-        members.push_str(comma);
-        members.push_str(&member_json(path, text));
-    }
-    format!("{{\"index\":{index},\"delta\":{{{members}}},\"finish_reason\":null}}")
+fn delta_json<'t>(index: u64, texts: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> String {
+    let said = texts.into_iter().filter(|(_, text)| !text.is_empty());
+    let members: Vec<String> = said.map(|(path, text)| member_json(path, text)).collect();
+    format!("{{\"index\":{index},\"delta\":{{{}}},\"finish_reason\":null}}", members.join(","))
 }
 
 /// A choice with one text and its log-probability entries.

@@ -29,6 +29,29 @@ pub(super) mod bits {
     pub(in crate::exchange) const UNSCANNED: u64 = 1 << 7;
 }
 
+/// What the bits of a leaf's verdict mean, from the lowest.
+const VERDICT_WORDS: [&str; 8] = [
+    "input_found",
+    "input_redacted",
+    "input_refused",
+    "output_found",
+    "output_redacted",
+    "output_refused",
+    "stream",
+    "unscanned",
+];
+
+/// The words for a leaf's verdict.
+///
+/// ```
+/// # use bartizan_gateway::exchange::verdict_words;
+/// assert_eq!(verdict_words(0b101_0000).collect::<Vec<_>>(), ["output_redacted", "stream"]);
+/// ```
+pub fn verdict_words(verdict: u64) -> impl Iterator<Item = &'static str> {
+    let bits = VERDICT_WORDS.iter().enumerate();
+    bits.filter(move |(bit, _)| (verdict >> bit) & 1 == 1).map(|(_, word)| *word)
+}
+
 /// The verdict bits that these findings set.
 pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
     list.iter().fold(0, |bits, judged| {

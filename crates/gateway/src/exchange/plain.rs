@@ -90,7 +90,7 @@ impl Answer {
         let subject = Subject {
             record: self.record(),
             direction: Direction::Output,
-            roles: &self.roles,
+            roles: &self.identity.roles,
             route: &self.identity.route,
         };
         scan.seen.sort_by_key(|seen| (seen.node, seen.finding));

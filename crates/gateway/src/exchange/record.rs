@@ -7,6 +7,7 @@ use bartizan_core::kind::Catalogue;
 use bartizan_core::record::{
     Draft, Leaf, NAME_BYTES_MAX, Outcome, Payload, RecordId, RecordKind, Slot,
 };
+use bartizan_policy::Roles;
 use std::fmt::Write as _;
 
 /// The version of the evidence payload's JSON.
@@ -18,7 +19,7 @@ pub(super) struct Identity {
     pub(super) record: RecordId,
     pub(super) key_id: String,
     pub(super) route: String,
-    pub(super) roles: Vec<String>,
+    pub(super) roles: Roles,
     pub(super) policy: Digest,
 }
 
@@ -28,7 +29,7 @@ impl Identity {
             record: call.record,
             key_id: call.key_id.to_owned(),
             route: call.route.name.clone(),
-            roles: call.roles.iter().map(ToOwned::to_owned).collect(),
+            roles: call.roles.clone(),
             policy: guard.policy.digest(),
         }
     }

@@ -3,7 +3,7 @@
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
 use super::Shared;
-use super::ticket::{GuardCrashed, Ticket};
+use super::ticket::{GuardCrashed, Ticket, overdue};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
 use bartizan_core::record::{Leaf, Outcome, RecordError, Recorded};
@@ -97,6 +97,13 @@ impl Times {
         }
     }
 
+    /// From here on only one moment counts.
+    fn wait_until(&mut self, at: Instant) {
+        (self.total_at, self.last_at) = (at, at);
+        // The old timer may ring too early, which does no harm, but also too late, which does.
+        self.timer = None;
+    }
+
     /// Ready with the limit that was hit.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         loop {
@@ -118,8 +125,8 @@ impl StreamBody {
         ticket: Ticket,
         upstream: UpstreamBody,
         between: Duration,
-        total_at: Instant,
     ) -> Self {
+        let total_at = ticket.total_at();
         let times = Times { between, total_at, last_at: Instant::now(), timer: None };
         Self {
             ticket,
@@ -149,7 +156,10 @@ impl StreamBody {
                     // Judged text does not wait for the disk, only the end does.
                     match recorded.as_mut().poll(cx) {
                         Poll::Ready(result) => self.finish(result.map(|_| ())),
-                        Poll::Pending if self.out.is_empty() => return Poll::Pending,
+                        Poll::Pending if self.out.is_empty() => {
+                            ready!(self.times.poll(cx));
+                            self.finish(Err(overdue()));
+                        }
                         Poll::Pending => {}
                     }
                 }
@@ -200,6 +210,7 @@ impl StreamBody {
         match self.ticket.seal() {
             Ok((recorded, leaf)) => {
                 let upstream = upstream.filter(|_| leaf.outcome == Some(Outcome::Completed));
+                self.times.wait_until(self.ticket.record_at());
                 self.stage = Stage::Recording(recorded, Box::new(leaf), upstream);
             }
             Err(GuardCrashed) => self.crash(),

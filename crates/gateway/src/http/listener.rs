@@ -5,7 +5,6 @@ use super::tls::ServerTls;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -103,8 +102,7 @@ async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let state = Arc::new(Connection::default());
     let service = service_fn(|request| {
         // Boxed, because hyper gives the socket back only from a service whose future can be moved.
-        let answer = handle(Arc::clone(shared), Arc::clone(&state), request);
-        Box::pin(async move { Ok::<_, Infallible>(answer.await) })
+        Box::pin(handle(Arc::clone(shared), Arc::clone(&state), request))
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -176,10 +174,8 @@ async fn serve_http2<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let limits = shared.setup.load().guard.limits;
     let state = Arc::new(Connection::default());
     let owned = Arc::clone(shared);
-    let service = service_fn(move |request| {
-        let answer = handle(Arc::clone(&owned), Arc::clone(&state), request);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
+    let service =
+        service_fn(move |request| handle(Arc::clone(&owned), Arc::clone(&state), request));
     let connection = http2::Builder::new(shared.tasks.clone())
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS_MAX)

@@ -5,13 +5,13 @@ use super::body::{ReplyBody, StreamBody};
 use super::head::{Denial, Head, body_too_large, check_body_head, check_door};
 use super::identity::{KeyEntry, KeyError};
 use super::setup::{Rule, Setup, key_may_take};
-use super::ticket::{GuardCrashed, Ticket};
+use super::ticket::{GuardCrashed, Ticket, overdue};
 use super::upstream::{Outgoing, Surroundings, UpstreamBody, copy_harmless};
 use crate::exchange::{Call, Closed, Endpoint, Failure, Forward, Opened};
 use crate::limits::Limits;
 use crate::reply::Reply;
 use bartizan_core::json::Doc;
-use bartizan_core::record::{Draft, RecordError, RecordId};
+use bartizan_core::record::{Draft, RecordError, RecordId, Recorded};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -19,6 +19,7 @@ use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub(super) async fn handle(
     shared: Arc<Shared>,
     connection: Arc<Connection>,
     request: Request<Incoming>,
-) -> Response<ReplyBody> {
+) -> Result<Response<ReplyBody>, Infallible> {
     let started_us = shared.clock.monotonic_us();
     connection.asked.store(true, Relaxed);
     let setup = shared.setup.load_full();
@@ -65,21 +66,21 @@ pub(super) async fn handle(
     let mut record = RecordId([0; 16]);
     shared.entropy.fill(&mut record.0);
     let total_at = Instant::now() + Duration::from_millis(setup.guard.limits.total_ms);
-    let Some(mut ticket) = Ticket::admit(&shared, record, setup.guard.limits.requests_max) else {
-        return denied(&overloaded().into(), &parts, &body, &connection);
+    let Some(mut ticket) =
+        Ticket::admit(&shared, record, setup.guard.limits.requests_max, total_at)
+    else {
+        return Ok(denied(&overloaded().into(), &parts, &body, &connection));
     };
     let asked = match ask(&shared, &setup, &mut ticket, &parts, &mut body, started_us).await {
         Ok(asked) => asked,
         Err(denial) => {
             ticket.deny(denial.reply.code);
-            return denied(&denial, &parts, &body, &connection);
+            return Ok(denied(&denial, &parts, &body, &connection));
         }
     };
     shared.metrics.bytes_in.fetch_add(asked.body.len() as u64, Relaxed);
-    match judge(&shared, &setup, ticket, &asked, total_at).await {
-        Ok(response) => response,
-        Err(denial) => denied(&denial, &parts, &body, &connection),
-    }
+    let judged = judge(&shared, &setup, ticket, &asked, total_at).await;
+    Ok(judged.unwrap_or_else(|denial| denied(&denial, &parts, &body, &connection)))
 }
 
 /// Everything that happens before the guard looks: nothing of it is recorded, failures are counted.
@@ -251,12 +252,12 @@ async fn refuse(
     shared.metrics.found(findings);
     let recorded = shared.recorder.append_all(records);
     ticket.refused();
-    let reply = match recorded.await {
-        Ok(_) => reply,
+    let reply = match durable(recorded, ticket.record_at()).await {
+        Ok(()) => reply,
         Err(error) => record_failed(&error, None),
     };
     let mut response = respond(reply.status, Bytes::from(reply.body()));
-    label(&mut response, ticket.record(), findings);
+    label(&mut response, ticket.record_value(), findings);
     finish_headers(&reply, None, &mut response);
     response
 }
@@ -273,7 +274,11 @@ async fn forward_it(
     let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
     let recorded = shared.recorder.append(intent);
     ticket.waiting(answer);
-    if let Err(error) = recorded.await {
+    let Ok(recorded) = timeout_at(total_at, recorded).await else {
+        // The INTENT is in line all the same, so its OUTCOME follows it there, and nobody waits for either.
+        return Ok(give_up(shared, &mut ticket));
+    };
+    if let Err(error) = recorded {
         // There is no INTENT, so there must be no OUTCOME either: the request is as if it had never been admitted.
         let reply = record_failed(&error, None);
         ticket.deny(reply.code);
@@ -286,7 +291,7 @@ async fn forward_it(
         endpoint: asked.endpoint,
         body,
         wants_stream,
-        request_id: record_value(ticket.record()),
+        request_id: ticket.record_value(),
     };
     let around = Surroundings { limits, clock: shared.clock.as_ref(), tasks: &shared.tasks };
     let call = asked.rule.upstream.call(pass, &outgoing, around);
@@ -302,7 +307,7 @@ async fn forward_it(
         Err(failure) => return Ok(fail(shared, &mut ticket, failure).await),
     };
     if is_stream(&head) {
-        return Ok(stream_it(shared, setup, ticket, &head, upstream, &findings, total_at));
+        return Ok(stream_it(shared, setup, ticket, &head, upstream, &findings));
     }
     Ok(answer_whole(shared, limits, ticket, &head, upstream, total_at).await)
 }
@@ -321,15 +326,14 @@ fn stream_it(
     head: &Response<()>,
     upstream: UpstreamBody,
     findings: &str,
-    total_at: Instant,
 ) -> Response<ReplyBody> {
-    let record = ticket.record();
+    let record = ticket.record_value();
     shared.metrics.found(findings);
     if ticket.stream().is_err() {
         return crashed(&ticket);
     }
     let between = Duration::from_millis(setup.guard.limits.between_chunks_ms);
-    let body = StreamBody::new(shared, ticket, upstream, between, total_at);
+    let body = StreamBody::new(shared, ticket, upstream, between);
     let mut response = Response::new(ReplyBody::Stream(Box::new(body)));
     base_headers(response.headers_mut(), HeaderValue::from_static("text/event-stream"));
     copy_harmless(head.headers(), response.headers_mut());
@@ -405,6 +409,24 @@ async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Respons
     }
 }
 
+/// Waits for a record, but not for ever.
+async fn durable(recorded: Recorded, until: Instant) -> Result<(), RecordError> {
+    timeout_at(until, recorded).await.unwrap_or_else(|_| Err(overdue())).map(|_| ())
+}
+
+/// The exchange's time is over before its INTENT was durable: nothing went upstream.
+fn give_up(shared: &Shared, ticket: &mut Ticket) -> Response<ReplyBody> {
+    match ticket.close(|answer, unix_ms| answer.fail(Failure::TotalTimeout, unix_ms)) {
+        Ok(closed) => {
+            shared.append_and_forget(closed.outcome);
+            let mut response = respond(closed.status, closed.body);
+            label(&mut response, ticket.record_value(), &closed.findings);
+            response
+        }
+        Err(GuardCrashed) => crashed(ticket),
+    }
+}
+
 /// Waits until the OUTCOME is durable; an answer whose end is not on record is not sent.
 async fn send_closed(
     shared: &Shared,
@@ -414,8 +436,9 @@ async fn send_closed(
 ) -> Response<ReplyBody> {
     let Closed { status, body, findings, outcome, ended: _ } = closed;
     let leaf = outcome.leaf.clone();
-    let mut response = match shared.recorder.append(outcome).await {
-        Ok(_) => {
+    let recorded = shared.recorder.append(outcome);
+    let mut response = match durable(recorded, ticket.record_at()).await {
+        Ok(()) => {
             let mut response = respond(status, body);
             if let Some(from) = from {
                 copy_harmless(from, response.headers_mut());
@@ -432,14 +455,14 @@ async fn send_closed(
     };
     let bytes_out = response.body().size_hint().lower();
     shared.metrics.bytes_out.fetch_add(bytes_out, Relaxed);
-    label(&mut response, ticket.record(), &findings);
+    label(&mut response, ticket.record_value(), &findings);
     response
 }
 
 fn crashed(ticket: &Ticket) -> Response<ReplyBody> {
     let reply = ticket.crash_reply();
     let mut response = respond(reply.status, Bytes::from(reply.body()));
-    label(&mut response, ticket.record(), "");
+    label(&mut response, ticket.record_value(), "");
     response
 }
 
@@ -503,20 +526,13 @@ fn finish_headers(reply: &Reply, allow: Option<&'static str>, response: &mut Res
 }
 
 /// Says which record this is, and what was found.
-fn label(response: &mut Response<ReplyBody>, record: RecordId, findings: &str) {
-    let value = record_value(record);
+fn label(response: &mut Response<ReplyBody>, record: HeaderValue, findings: &str) {
     let headers = response.headers_mut();
-    headers.insert(X_BARTIZAN_RECORD, value.clone());
-    headers.insert(X_REQUEST_ID, value);
+    headers.insert(X_BARTIZAN_RECORD, record.clone());
+    headers.insert(X_REQUEST_ID, record);
     if !findings.is_empty()
         && let Ok(value) = HeaderValue::from_str(findings)
     {
         headers.insert(X_BARTIZAN_FINDINGS, value);
     }
-}
-
-fn record_value(record: RecordId) -> HeaderValue {
-    // Hexadecimal digits are always a header value.
-    HeaderValue::from_maybe_shared(Bytes::from(record.to_string()))
-        .unwrap_or(HeaderValue::from_static("unknown"))
 }

@@ -5,15 +5,20 @@ use super::Shared;
 use crate::exchange::{Answer, Closed, Endpoint, Failure, StreamGuard, StreamState};
 use crate::reply::Reply;
 use bartizan_core::record::{Draft, Leaf, Outcome, RecordError, RecordId, RecordKind, Recorded};
+use http::HeaderValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often an OUTCOME that found the ledger's queue full is tried again, and how long the pauses are.
 const SETTLE_TRIES_MAX: u32 = 200;
 const SETTLE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Even when an exchange has used up its time, its last record may take so long to become durable.
+const RECORD_GRACE: Duration = Duration::from_secs(2);
 
 /// How far a request has come.
 enum Phase {
@@ -34,7 +39,11 @@ pub(super) struct Ticket {
     shared: Arc<Shared>,
     endpoint: Endpoint,
     record: RecordId,
+    /// The record's id as both sides read it.
+    record_value: HeaderValue,
     phase: Phase,
+    /// When the whole exchange must be over.
+    total_at: Instant,
     holds_stream: bool,
     /// Our own part of the time so far.
     own_us: u64,
@@ -51,13 +60,16 @@ impl Ticket {
         shared: &Arc<Shared>,
         record: RecordId,
         requests_max: usize,
+        total_at: Instant,
     ) -> Option<Self> {
         let n_before = shared.metrics.requests.fetch_add(1, Relaxed);
         let ticket = Self {
             shared: Arc::clone(shared),
             endpoint: Endpoint::Chat,
             record,
+            record_value: hexadecimal(record),
             phase: Phase::Reading,
+            total_at,
             holds_stream: false,
             own_us: 0,
             slowest_push_us: 0,
@@ -75,6 +87,21 @@ impl Ticket {
 
     pub(super) fn record(&self) -> RecordId {
         self.record
+    }
+
+    /// The record's id, as a header says it.
+    pub(super) fn record_value(&self) -> HeaderValue {
+        self.record_value.clone()
+    }
+
+    /// When the whole exchange must be over.
+    pub(super) fn total_at(&self) -> Instant {
+        self.total_at
+    }
+
+    /// How long the last record of the exchange is waited for.
+    pub(super) fn record_at(&self) -> Instant {
+        self.total_at.max(Instant::now() + RECORD_GRACE)
     }
 
     /// Takes one of the places for streams; `false` when there is none.
@@ -222,6 +249,25 @@ impl Ticket {
         );
         Reply { record: Some(self.record), ..reply }
     }
+}
+
+/// The ledger has not said anything for too long. The record is in line and may still be written, but nobody waits for it any more.
+pub(super) fn overdue() -> RecordError {
+    RecordError::Stopped {
+        operation: "wait",
+        reason: "the record took longer than the exchange may".to_owned(),
+    }
+}
+
+/// Formatting macros take a microsecond for this, so it is written out.
+fn hexadecimal(record: RecordId) -> HeaderValue {
+    let mut text = [b'0'; 32];
+    let digit = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(record.0) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
+    }
+    // Hexadecimal digits are always a header value.
+    HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// The output's findings, which a stream says in a comment near its end.

@@ -1,6 +1,8 @@
 //! Upstreams that fail in every way that a server can.
 use crate::client::{chat, hello, send};
-use crate::world::{KEY, Peer, STREAM_HEAD, World, json_answer, limits, plain_answer, stopped};
+use crate::world::{
+    KEY, Peer, STREAM_HEAD, World, chunk, delta, finish, json_answer, limits, plain_answer, stopped,
+};
 use bartizan_core::record::{Outcome, RecordError};
 use bartizan_gateway::limits::Limits;
 use std::sync::atomic::Ordering::SeqCst;
@@ -258,4 +260,45 @@ async fn a_refused_request_is_recorded_and_stays_here() {
     assert_eq!(world.recorder.outcomes(), [Outcome::Refused]);
     assert!(world.seen.heads.lock().unwrap().is_empty());
     world.finish().await;
+}
+
+#[tokio::test]
+async fn a_ledger_that_says_nothing_is_not_waited_for_for_ever() {
+    let limits = Limits { total_ms: 200, ..limits() };
+    // The INTENT is never acknowledged: nothing goes upstream.
+    let world = World::with(limits, None, |_| {}, |_| async {}).await;
+    world.recorder.slow_down(Duration::from_secs(3600));
+    let answer = send(world.address, chat(KEY, "", &hello(false))).await;
+    assert_eq!((answer.status, answer.code().as_str()), (504, "total_timeout"), "{answer:?}");
+    assert!(world.seen.heads.lock().unwrap().is_empty());
+    assert_eq!(world.recorder.outcomes(), [Outcome::Timeout]);
+    world.finish().await;
+
+    // The OUTCOME is never acknowledged: the answer, or the end of the stream, is withheld.
+    for stream in [false, true] {
+        let world = World::new(limits, move |mut peer| async move {
+            peer.read().await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if stream {
+                peer.write(STREAM_HEAD.to_owned() + &chunk(&delta("text")) + &chunk(&finish()))
+                    .await;
+                peer.write("0\r\n\r\n").await;
+            } else {
+                peer.write(plain_answer("the whole text")).await;
+            }
+        })
+        .await;
+        let request = chat(KEY, "", &hello(stream));
+        let (answer, ()) = tokio::join!(send(world.address, request), async {
+            crate::world::until("asked", || world.recorder.intents() == 1).await;
+            world.recorder.slow_down(Duration::from_secs(3600));
+        });
+        assert!(
+            !answer.body.contains("the whole text") && !answer.body.contains("\"stop\""),
+            "{answer:?}"
+        );
+        assert!(stream || answer.code() == "audit_unavailable", "{answer:?}");
+        assert!(world.gateway.metrics().contains("bartizan_unrecorded_total 1\n"));
+        world.finish().await;
+    }
 }
