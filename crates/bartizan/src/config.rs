@@ -24,6 +24,8 @@ pub(crate) const LIST_MAX: usize = 256;
 pub(crate) const PORT: u16 = 4180;
 /// Port of the control listener.
 pub(crate) const CONTROL_PORT: u16 = 4181;
+/// Most threads that serve callers.
+pub(crate) const WORKERS_MAX: usize = 256;
 /// Name of the state folder.
 pub(crate) const STATE_FOLDER: &str = ".bartizan";
 /// Name of the route and of the upstream that are there when nobody names one.
@@ -65,6 +67,8 @@ pub(crate) struct Listen {
     pub(crate) hosts: Vec<String>,
     /// Web origins whose pages may call us.
     pub(crate) origins: Vec<String>,
+    /// Threads that serve callers; 0 lets [`Listen::worker_threads`] choose.
+    pub(crate) workers: usize,
 }
 
 impl Default for Listen {
@@ -77,7 +81,17 @@ impl Default for Listen {
             tls_key: None,
             hosts: Vec::new(),
             origins: Vec::new(),
+            workers: 0,
         }
+    }
+}
+
+impl Listen {
+    /// Threads that serve callers. By default one for every two processors: the ledger's thread and the kernel's network stack need the
+    /// others, and more workers than work cost more in wake-ups than they save.
+    pub(crate) fn worker_threads(&self) -> usize {
+        let n_processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.workers == 0 { n_processors.div_ceil(2) } else { self.workers.min(WORKERS_MAX) }
     }
 }
 

@@ -5,6 +5,10 @@ use crate::args::Cli;
 use clap::Parser as _;
 use std::process::ExitCode;
 
+/// Many small buffers live as long as one request: an allocator that is good at that is a tenth of a request's cost.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod args;
 mod audit;
 mod clock;

@@ -321,6 +321,7 @@ fn unchangeable(old: &Config, new: &Config) -> Vec<&'static str> {
         ("listen.control", from.control != to.control),
         ("listen.tls_cert", from.tls_cert != to.tls_cert),
         ("listen.tls_key", from.tls_key != to.tls_key),
+        ("listen.workers", from.workers != to.workers),
         ("ledger", old.ledger != new.ledger),
     ];
     checks.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()

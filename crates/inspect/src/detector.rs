@@ -2,11 +2,12 @@
 //!
 //! Each place where a rule may match is a candidate. Of one kind, candidates are decided from left to right, and one that starts inside
 //! an earlier finding of its kind is dropped; kinds do not see each other, so a phone number that swallows the head of a card number
-//! does not hide the card.
+//! does not hide the card. Where several candidates lead to the same finding ([`Kind::waits_in_line`]), they do not see each other
+//! either, and what they find is reported once.
 use crate::gate::{Gate, GateState};
 use crate::kinds::{KINDS_LEN, Kind};
 use crate::rules;
-use crate::text::{Answer, LEFT_BYTES_MAX, Stop, Text};
+use crate::text::{Answer, Hold, LEFT_BYTES_MAX, Stop, Text, work};
 use bartizan_core::detect::{Detector, Finding};
 use bartizan_core::kind::KindSet;
 use bartizan_core::span::Span;
@@ -34,6 +35,14 @@ struct Candidate {
     start: u64,
     /// No finding of it starts before here.
     hold: u64,
+    /// Bytes of this class before this offset leave it undecided.
+    run: Option<(fn(u8) -> bool, u64)>,
+}
+
+impl Candidate {
+    const fn new(kind: Kind, start: u64, goes_on: bool) -> Self {
+        Self { kind, goes_on, start, hold: start, run: None }
+    }
 }
 
 /// Reads one channel.
@@ -46,8 +55,26 @@ pub(crate) struct TextDetector {
     base: u64,
     ended: bool,
     live: Vec<Candidate>,
-    /// Ends of findings that later candidates may still start before.
-    done: Vec<(Kind, u64)>,
+    done: Done,
+}
+
+/// Per kind, the end of what is decided: a candidate that starts before it starts inside a finding.
+#[derive(Clone, Copy)]
+struct Done([u64; KINDS_LEN]);
+
+impl Done {
+    const NOTHING: Self = Self([0; KINDS_LEN]);
+
+    fn until(&self, kind: Kind) -> u64 {
+        self.0.get(kind as usize).copied().unwrap_or(0)
+    }
+
+    /// Candidates of a kind are decided from left to right, so the end never falls.
+    fn extend(&mut self, kind: Kind, end: u64) {
+        if let Some(done) = self.0.get_mut(kind as usize) {
+            *done = end.max(*done);
+        }
+    }
 }
 
 /// The sum of an offset and a length; texts are shorter than 2^64 bytes.
@@ -69,7 +96,7 @@ impl TextDetector {
             base: 0,
             ended: false,
             live: Vec::new(),
-            done: Vec::new(),
+            done: Done::NOTHING,
         }
     }
 
@@ -80,41 +107,51 @@ impl TextDetector {
         let text = Text::new(&self.tail, base == 0, false);
         gate.pass(&mut self.state, text, from, |at, trigram| {
             gate.candidates(text, at, trigram, |kind, start| {
-                let start = offset(base, start);
-                live.push(Candidate { kind, goes_on: false, start, hold: start });
+                live.push(Candidate::new(kind, offset(base, start), false));
             });
         });
         if !self.live.is_empty() {
-            self.settle(report);
+            self.settle(from, report);
         }
         self.trim();
     }
 
-    /// Decides what can be decided.
-    fn settle(&mut self, report: &mut dyn FnMut(Finding)) {
+    /// Decides what can be decided, now that the tail has grown from `from` on.
+    fn settle(&mut self, from: usize, report: &mut dyn FnMut(Finding)) {
         let text = Text::new(&self.tail, self.base == 0, self.ended);
-        let (base, done) = (self.base, &mut self.done);
+        let (base, done, ended) = (self.base, &mut self.done, self.ended);
+        let (fresh, end) = (text.slice(from, text.len()), offset(base, text.len()));
+        work::note(self.live.len());
         let mut waiting = 0_u64;
+        let mut shared = Vec::new();
         self.live.retain_mut(|candidate| {
             let kind = candidate.kind;
-            let mask = 1_u64 << (kind as u8 & 63);
-            // One that starts inside a finding goes at once, even while that finding goes on: else they would pile up.
-            if !candidate.goes_on && is_done(done, kind, candidate.start) {
-                return false;
+            let (in_line, mask) = (kind.waits_in_line(), 1_u64 << (kind as u8 & 63));
+            if in_line {
+                // One that starts inside a finding goes at once, even while that finding goes on: else they would pile up.
+                if !candidate.goes_on && candidate.start < done.until(kind) {
+                    return false;
+                }
+                if waiting & mask != 0 {
+                    return true;
+                }
             }
-            if waiting & mask != 0 {
-                return true;
-            }
-            let kept = decide(text, base, candidate, done, report);
-            if kept && kind.waits_in_line() {
+            let is_same = |(class, until): (fn(u8) -> bool, u64)| {
+                !ended && end < until && fresh.iter().all(|&byte| class(byte))
+            };
+            let kept = candidate.run.is_some_and(is_same)
+                || decide(text, base, candidate, done, &mut |finding| {
+                    if in_line { report(finding) } else { shared.push(finding) }
+                });
+            if kept && in_line {
                 waiting |= mask;
             }
             kept
         });
-        let end = offset(self.base, self.tail.len());
-        let left = u64::try_from(LEFT_BYTES_MAX).unwrap_or(0);
-        let oldest = self.live.iter().map(|candidate| candidate.start).min().unwrap_or(end);
-        self.done.retain(|&(_, done)| done.saturating_add(left) > end || done > oldest);
+        // All candidates that lead to one finding see its end at once, so none of them comes after this.
+        shared.sort_unstable();
+        shared.dedup();
+        shared.into_iter().for_each(report);
     }
 
     /// Forgets what nobody will look at again.
@@ -138,16 +175,8 @@ impl TextDetector {
 
     #[cfg(test)]
     pub(crate) fn memory_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.tail.capacity()
-            + self.live.capacity() * size_of::<Candidate>()
-            + self.done.capacity() * size_of::<(Kind, u64)>()
+        size_of::<Self>() + self.tail.capacity() + self.live.capacity() * size_of::<Candidate>()
     }
-}
-
-/// Whether a candidate starts inside a finding of its kind.
-fn is_done(done: &[(Kind, u64)], kind: Kind, start: u64) -> bool {
-    done.iter().any(|&(other, end)| other == kind && start < end)
 }
 
 /// Returns whether the candidate stays undecided.
@@ -155,7 +184,7 @@ fn decide(
     text: Text<'_>,
     base: u64,
     candidate: &mut Candidate,
-    done: &mut Vec<(Kind, u64)>,
+    done: &mut Done,
     report: &mut dyn FnMut(Finding),
 ) -> bool {
     let kind = candidate.kind;
@@ -164,20 +193,25 @@ fn decide(
             Ok(hit) => {
                 report(finding(base, kind, hit));
                 let end = offset(base, hit.end);
-                done.push((kind, end));
+                done.extend(kind, end);
                 if !hit.goes_on {
                     return false;
                 }
-                *candidate = Candidate { kind, goes_on: true, start: end, hold: end };
+                *candidate = Candidate::new(kind, end, true);
             }
             Err(Stop::No) => return false,
             Err(Stop::NoUntil(until)) => {
-                done.push((kind, offset(base, until)));
+                done.extend(kind, offset(base, until));
                 return false;
             }
-            Err(Stop::More) => return true,
-            Err(Stop::MoreFrom(from)) => {
-                candidate.hold = offset(base, from);
+            // What it holds is what this text says, not what a shorter one said.
+            Err(Stop::More(wait)) => {
+                candidate.hold = match wait.hold {
+                    Hold::Start => candidate.start,
+                    Hold::From(from) => offset(base, from),
+                    Hold::Nothing => u64::MAX,
+                };
+                candidate.run = wait.run.map(|(class, until)| (class, offset(base, until)));
                 return true;
             }
         }
@@ -210,7 +244,7 @@ impl Detector for TextDetector {
 
     fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
         self.ended = true;
-        self.settle(report);
+        self.settle(self.tail.len(), report);
     }
 
     fn pending(&self, kinds: &KindSet) -> u64 {
@@ -220,7 +254,7 @@ impl Detector for TextDetector {
         }
         let wanted = |kind: Kind| kind.id().is_some_and(|id| kinds.contains(id));
         let held = self.live.iter().filter(|candidate| wanted(candidate.kind));
-        let oldest = held.map(|candidate| candidate.hold).min().unwrap_or(end);
+        let oldest = held.map(|candidate| candidate.hold).min().unwrap_or(end).min(end);
         let text = Text::new(&self.tail, self.base == 0, false);
         let partial = self.gate.partial(text, wanted).min(rules::partial(text, wanted));
         oldest.min(offset(self.base, partial))
@@ -236,7 +270,7 @@ pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
     gate.pass(&mut GateState::default(), text, 0, |at, trigram| {
         gate.candidates(text, at, trigram, |kind, start| {
             let Some(done) = done.get_mut(kind as usize) else { return };
-            if start < *done {
+            if kind.waits_in_line() && start < *done {
                 return;
             }
             let mut answer = evaluate(text, kind, start, false);
@@ -252,6 +286,7 @@ pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
         });
     });
     found.sort_unstable();
+    found.dedup();
     found.into_iter().for_each(report);
 }
 
@@ -277,17 +312,98 @@ mod tests {
         assert!(most <= 1024, "{most}");
     }
 
+    /// What a hostile text repeats: beginnings that go nowhere, and secrets without an end.
+    fn hostile_units() -> Vec<String> {
+        let begin = ["-----BEGIN ", "PRIVATE KEY-----\n"].concat();
+        let units = [
+            "sk-",
+            "-----BEGIN ",
+            "-",
+            "@",
+            "a@a.",
+            "1.1.",
+            "a:",
+            ":",
+            "1::",
+            "aws ",
+            "aws",
+            "aws/_",
+            "secretkey",
+            "secret key ",
+            "1 ",
+            "1.",
+            "a@",
+            "4111 ",
+            "DE89 3704 0044 ",
+            "+49 30 ",
+            "eyJhbGciOiJIUzI1NiJ9.",
+            "eyJhbGciOiJIUzI1NiJ9 ",
+            "eyJ",
+            "ignore all the ",
+            "reveal your me ",
+            "忽略你的",
+            "a",
+            "1",
+            "\u{200b}",
+            "\u{200d}",
+            "\u{e0041}",
+            "\u{2066}",
+            "\u{2069}",
+            "\u{202a}",
+            "字\u{e0101}",
+        ];
+        let made = [
+            begin.clone(),
+            [&begin, "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"].concat(),
+            [begin.as_str(), &"MIIEvQIBADANBgkqhkiG9w0BAQ\n".repeat(120)].concat(),
+            ["ghp_", &"a1B2".repeat(700), " "].concat(),
+            ["eyJhbGciOiJIUzI1NiJ9.", &"eyJz".repeat(700), "."].concat(),
+            ["a@", &"a".repeat(240), " "].concat(),
+        ];
+        units.into_iter().map(str::to_owned).chain(made).collect()
+    }
+
+    /// Bytes read for each byte of a text that repeats a unit, in hundredths: at once, or in pushes of five.
+    fn work_per_byte(unit: &str, n_bytes: usize, streamed: bool) -> usize {
+        let text = unit.repeat(n_bytes / unit.len() + 1);
+        work::take();
+        if streamed {
+            let mut detector = TextDetector::new();
+            for chunk in text.as_bytes().chunks(5) {
+                detector.push(chunk, &mut |_| {});
+                detector.pending(&KindSet::ALL);
+            }
+            detector.finish(&mut |_| {});
+        } else {
+            scan(text.as_bytes(), &mut |_| {});
+        }
+        work::take() * 100 / text.len()
+    }
+
+    #[test]
+    fn work_grows_with_the_text_and_no_faster() {
+        for unit in hostile_units() {
+            for (streamed, most) in [(false, 0), (true, 0)] {
+                // The first text is longer than all that a detector remembers.
+                let [once, twice] =
+                    [2, 4].map(|n| work_per_byte(&unit, n * HELD_BYTES_MAX, streamed));
+                println!(
+                    "{} {streamed} {once} {twice} {most}",
+                    &unit[..unit.floor_char_boundary(20)]
+                );
+            }
+        }
+    }
+
     #[test]
     fn a_hostile_text_makes_no_large_detector() {
-        let begin =
-            ["-----BEGIN ", "PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"].concat();
-        for unit in
-            [&begin, "sk-", "aws ", "\u{200b}", "1 ", "a@", "1.", "a:", "eyJhbGciOiJIUzI1NiJ9."]
-        {
-            let (most, _) = memory_after(&unit.repeat(8000 / unit.len()));
+        for unit in hostile_units() {
+            let (most, _) = memory_after(&unit.repeat(8000 / unit.len() + 1));
             assert!(most <= 16 << 10, "{unit:?} makes {most} bytes");
         }
         // What it grew to is given back.
+        let begin =
+            ["-----BEGIN ", "PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"].concat();
         let grown = [&begin, &"aB3d".repeat(600), " ", &"and so on ".repeat(80)].concat();
         let (most, last) = memory_after(&grown);
         assert!(last <= 2048 && most > last, "{most}, then {last}");

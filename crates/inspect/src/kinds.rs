@@ -62,8 +62,12 @@ impl Kind {
         KindId::detected(u16::from(self as u8))
     }
 
-    /// Whether a candidate must wait until earlier candidates of its kind are decided, so that the leftmost one wins.
-    /// The secret access key is found from context words before it, of which several may lead to the same key.
+    /// Whether a candidate waits until earlier ones of its kind are decided and is dropped if it starts inside their finding, so that
+    /// the leftmost one wins.
+    ///
+    /// The secret access key is found from context words before it: several may lead to one key, and of two, the later may see a key
+    /// that the earlier missed. Such candidates stand alone, and a key that several find is reported once. Their rule owes two things:
+    /// findings that are not the same do not overlap, and all candidates that lead to one decide at the same byte.
     pub(crate) const fn waits_in_line(self) -> bool {
         !matches!(self, Self::AwsSecretKey)
     }

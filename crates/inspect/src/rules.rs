@@ -162,9 +162,14 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Kind) -> bool) -> usize {
 /// Reads the context before an offset: whether one of `words` (in lower case) stands in the last `n_max` bytes.
 fn has_before(text: Text<'_>, at: usize, n_max: usize, words: &[&[u8]]) -> bool {
     let before = text.before(at, n_max);
-    words
-        .iter()
-        .any(|word| before.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+    // Most places are told apart by their first byte.
+    before.iter().enumerate().any(|(place, byte)| {
+        let first = byte.to_ascii_lowercase();
+        words.iter().filter(|word| word.first() == Some(&first)).any(|word| {
+            let window = before.get(place..place.saturating_add(word.len()));
+            window.is_some_and(|window| window.eq_ignore_ascii_case(word))
+        })
+    })
 }
 
 /// Fails unless the next byte cannot prolong a word.

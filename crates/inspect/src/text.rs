@@ -7,16 +7,45 @@
 pub(crate) const LEFT_BYTES_MAX: usize = 128;
 
 /// Why a rule did not find anything at a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Stop {
     /// There is nothing, whatever follows.
     No,
     /// There is nothing, and no candidate of the same kind before here has more luck.
     NoUntil(usize),
     /// It depends on text that is not there yet.
-    More,
-    /// The same, and a finding would start no earlier than here.
-    MoreFrom(usize),
+    More(Wait),
+}
+
+impl Stop {
+    pub(crate) const MORE: Self = Self::More(Wait { hold: Hold::Start, run: None });
+
+    /// The same answer, where a finding would start no earlier than this says.
+    pub(crate) const fn holding(self, hold: Hold) -> Self {
+        match self {
+            Self::More(wait) => Self::More(Wait { hold, ..wait }),
+            decided => decided,
+        }
+    }
+}
+
+/// What an undecided rule waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    pub(crate) hold: Hold,
+    /// It reads a run of this class that goes no further than this offset: more of the same changes nothing.
+    pub(crate) run: Option<(fn(u8) -> bool, usize)>,
+}
+
+/// Where the finding of an undecided rule would start at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// Where the rule began to read.
+    Start,
+    /// Here.
+    From(usize),
+    /// In text that is not there yet.
+    Nothing,
 }
 
 /// What a rule found.
@@ -67,6 +96,7 @@ impl<'t> Text<'t> {
 
     /// The byte at an offset, if it is at hand.
     pub(crate) fn get(self, at: usize) -> Option<u8> {
+        work::note(1);
         self.bytes.get(at).copied()
     }
 
@@ -77,7 +107,9 @@ impl<'t> Text<'t> {
 
     /// At most `n` bytes before an offset.
     pub(crate) fn before(self, at: usize, n: usize) -> &'t [u8] {
-        self.slice(at.saturating_sub(n.min(LEFT_BYTES_MAX)), at)
+        let before = self.slice(at.saturating_sub(n.min(LEFT_BYTES_MAX)), at);
+        work::note(before.len());
+        before
     }
 
     pub(crate) fn slice(self, start: usize, end: usize) -> &'t [u8] {
@@ -123,7 +155,7 @@ impl<'t> Reader<'t> {
         match self.text.get(self.at.saturating_add(ahead)) {
             Some(byte) => Ok(Some(byte)),
             None if self.text.ended => Ok(None),
-            None => Err(Stop::More),
+            None => Err(Stop::MORE),
         }
     }
 
@@ -176,14 +208,46 @@ impl<'t> Reader<'t> {
     pub(crate) fn run(&mut self, class: impl Fn(u8) -> bool, n_max: usize) -> Result<usize, Stop> {
         let rest = self.text.slice(self.at, self.text.len());
         let n = rest.iter().take(n_max).take_while(|&&byte| class(byte)).count();
+        work::note(n);
         self.skip(n);
         if n < n_max && self.at >= self.text.len() && !self.text.ended {
-            return Err(Stop::More);
+            return Err(Stop::MORE);
         }
         Ok(n)
+    }
+
+    /// The same for runs that may be long: while the run goes on, a stream does not read it again with every chunk.
+    pub(crate) fn run_long(&mut self, class: fn(u8) -> bool, n_max: usize) -> Result<usize, Stop> {
+        let end = self.at.saturating_add(n_max);
+        self.run(class, n_max).map_err(|stop| match stop {
+            Stop::More(wait) => Stop::More(Wait { run: Some((class, end)), ..wait }),
+            decided => decided,
+        })
     }
 
     pub(crate) const fn text(&self) -> Text<'t> {
         self.text
     }
+}
+
+/// Counts the bytes that are read, so that tests can tell how work grows without a clock. Outside tests it is nothing.
+pub(crate) mod work {
+    #[cfg(test)]
+    thread_local! {
+        static N_BYTES: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[cfg(test)]
+    pub(crate) fn note(n: usize) {
+        N_BYTES.with(|n_bytes| n_bytes.set(n_bytes.get().saturating_add(n)));
+    }
+
+    /// What was counted on this thread since the last call.
+    #[cfg(test)]
+    pub(crate) fn take() -> usize {
+        N_BYTES.take()
+    }
+
+    #[cfg(not(test))]
+    pub(crate) const fn note(_: usize) {}
 }

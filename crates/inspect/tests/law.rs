@@ -3,7 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that indexes wrongly should fail loudly")]
 use bartizan_core::detect::{Finding, Inspector};
 use bartizan_core::kind::{KindId, KindSet};
-use bartizan_inspect::{KINDS_LEN, TextInspector};
+use bartizan_inspect::{KINDS, KINDS_LEN, TextInspector};
 use proptest::prelude::*;
 
 fn whole(text: &[u8]) -> Vec<Finding> {
@@ -184,6 +184,9 @@ fn fragment() -> impl Strategy<Value = String> {
         "aws_secret_access_key",
         "aws ",
         "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "8AWp52FaE5bXdW1f09pj7XHz45OVrRz17b3nCG2f",
+        "secret_key",
+        "AKIAIOSFODNN7EXAMPLE",
         "ghp_",
         "github_pat_",
         "glpat-",
@@ -301,6 +304,82 @@ proptest! {
         detector.finish(&mut |finding| found.push(finding));
         found.sort_unstable();
         prop_assert_eq!(found, whole(&bytes));
+    }
+}
+
+/// Streams the text in every two parts, character by character, and in chunks of every size up to `n_max`.
+fn check_many_ways(text: &str, n_max: usize) {
+    let (sets, at) = (sets(), boundaries(text));
+    let mut known = vec![None; text.len() + 1];
+    for &cut in &at {
+        check(text, &[cut], &sets, &mut known);
+    }
+    for n in 1..=n_max {
+        let cuts: Vec<usize> = at.iter().copied().step_by(n).collect();
+        check(text, &cuts, &sets, &mut known);
+    }
+}
+
+/// Several words may lead to one key, and an earlier word may miss the key that a later one sees: none of them may hide what another
+/// finds, whichever is decided first.
+#[test]
+fn words_that_lead_to_secret_keys_do_not_hide_each_others_keys() {
+    const FIRST: &str = "8AWp52FaE5bXdW1f09pj7XHz45OVrRz17b3nCG2f";
+    const SECOND: &str = "1111BM5001206896950067764976vr3RtDxapp/y";
+    const AWS_INSIDE: &str = "8AWp52FaE5bXdW1fawspj7XHz45OVrRz17b3nCG2";
+    let cases = [
+        // The reduced case: `aws` reads `key8AWp...` as one run and waits at the second key, which is none, while the words see the first.
+        ("a second run that is no key", format!("aws_secret_access_key{FIRST} 1111BM5001 x"), 1),
+        ("a second run that is cut", format!("aws_secret_access_key{FIRST} 1111BM5001"), 1),
+        ("a second run that is too long", format!("aws_secret_access_key{FIRST} {SECOND}zz "), 1),
+        ("a second key", format!("aws_secret_access_key{FIRST} {SECOND} "), 2),
+        ("a second key at the end", format!("aws_secret_access_key{FIRST} {SECOND}"), 2),
+        ("words between", format!("aws_secret_access_key{FIRST} secret_key {SECOND} "), 2),
+        ("one key of many words", format!("aws AKIAIOSFODNN7EXAMPLE secret key: {FIRST}\n"), 1),
+        ("a word inside a key", format!("aws_secret_access_key={AWS_INSIDE}\n"), 1),
+        ("a word inside a key, then a key", format!("aws={AWS_INSIDE} {SECOND}\n"), 2),
+        ("words too far away", format!("aws_secret_access_key{} {FIRST} ", ".".repeat(70)), 0),
+    ];
+    let aws = KINDS.iter().position(|kind| kind.name == "secret.aws-secret-key").unwrap();
+    let aws = KindId::detected(u16::try_from(aws).unwrap()).unwrap();
+    for (name, text, n_keys) in cases {
+        let n_found = whole(text.as_bytes()).iter().filter(|finding| finding.kind == aws).count();
+        assert_eq!(n_found, n_keys, "{name}: {text}");
+        check_many_ways(&text, 45);
+    }
+}
+
+/// A chunk that only prolongs a run is not read again; the bounds of runs must be met all the same, wherever the cuts are.
+#[test]
+fn long_runs_end_at_their_bounds_however_they_are_cut() {
+    let begin = ["-----BEGIN ", "PRIVATE KEY-----\n"].concat();
+    let cases = [
+        ("token", ["ghp_", &"a1B2".repeat(140), "."].concat()),
+        ("token of dots", ["glpat-", &"a1B2.".repeat(120), "..."].concat()),
+        ("token that is none", ["sk-", &"a".repeat(530), " 4111"].concat()),
+        ("domain", ["x a@", &"b".repeat(60), ".", &"c".repeat(230), ".org d"].concat()),
+        ("header of a JWT", ["eyJhbGciOiJIUzI1NiJ9", &"e".repeat(520), ".eyJz.sig "].concat()),
+        (
+            "header of a key",
+            [&begin, "Proc-Type: ", &"4".repeat(140), "\nMIIEvQIBADANBgkqhki\n"].concat(),
+        ),
+        (
+            "gap in a key",
+            [&begin, "MIIEvQIBADANBgkqhki", &"\n .".repeat(180), "MIIEvQIBADANBgkqhki"].concat(),
+        ),
+        ("run after `aws`", ["aws ", &"k9".repeat(60), "/", &"aB3d".repeat(10), " "].concat()),
+    ];
+    for (name, text) in cases {
+        assert!(text.len() > 160, "{name}");
+        let sets = [KindSet::ALL, KindSet::EMPTY];
+        let (at, mut known) = (boundaries(&text), vec![None; text.len() + 1]);
+        for n in [1, 2, 3, 5, 7, 64, 255, 256, 257] {
+            let cuts: Vec<usize> = at.iter().copied().step_by(n).collect();
+            check(&text, &cuts, &sets, &mut known);
+        }
+        for &cut in &at {
+            check(&text, &[cut], &sets, &mut known);
+        }
     }
 }
 

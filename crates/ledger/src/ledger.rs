@@ -139,10 +139,12 @@ impl Writer {
 
     fn work(&mut self, interval_us: u64) -> Result<(), RecordError> {
         let mut batch = Vec::new();
+        let mut n_company = 0;
         loop {
             let due_us = self.until_checkpoint(interval_us);
             let patience = due_us.map(|us| Duration::from_micros(us).max(PATIENCE_MIN));
-            let taken = self.queue.take(&mut batch, patience);
+            let taken = self.queue.take(&mut batch, patience, n_company);
+            n_company = batch.len();
             if let Some(failure) = self.queue.failure() {
                 batch.drain(..).for_each(|job| job.promise.keep(Err(failure.clone())));
                 return Err(failure);

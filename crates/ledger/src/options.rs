@@ -4,6 +4,7 @@ use crate::problem::LedgerError;
 
 const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 const RECORD_BYTES_LIMIT: usize = 256 << 20;
+const GATHER_US_MAX: u64 = 10_000;
 
 /// The named limits of a ledger. Every one of them may be changed between two openings of the same log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,9 @@ pub struct Options {
     pub open_records_max: usize,
     /// Microseconds between two checkpoints.
     pub checkpoint_interval_us: u64,
+    /// Microseconds that a group waits for company when the one before it had some: fewer, larger syncs under load, and no wait for a
+    /// caller who is alone. 0 never waits.
+    pub gather_us: u64,
     /// Whether a second thread readies segments and writes checkpoints, so that no record waits for either. Off, the order of
     /// operations on the disk depends on nothing but the order of records, which is what simulation wants.
     pub prepare_ahead: bool,
@@ -40,6 +44,7 @@ impl Default for Options {
             record_bytes_max: 64 << 20,
             open_records_max: OPEN_RECORDS_MAX,
             checkpoint_interval_us: 1_000_000,
+            gather_us: 200,
             prepare_ahead: true,
         }
     }
@@ -65,6 +70,9 @@ impl Options {
         }
         if self.queue_bytes_max < self.record_bytes_max {
             return wrong("queue_bytes_max", "must be at least record_bytes_max");
+        }
+        if GATHER_US_MAX < self.gather_us {
+            return wrong("gather_us", "must be at most 10000: callers wait for it");
         }
         if OPEN_RECORDS_MAX < self.open_records_max {
             return wrong("open_records_max", "must be at most 65536");

@@ -43,6 +43,8 @@ struct Line {
     n_bytes: usize,
     closing: bool,
     writer_sleeps: bool,
+    /// Jobs in line that wake a sleeping writer.
+    n_wanted: usize,
     failure: Option<RecordError>,
 }
 
@@ -94,7 +96,8 @@ impl Queue {
             line.n_records = n_records;
             line.n_bytes = n_bytes;
             line.jobs.push_back(job);
-            std::mem::take(&mut line.writer_sleeps)
+            let enough = line.n_wanted <= line.jobs.len();
+            enough && std::mem::take(&mut line.writer_sleeps)
         };
         if wake {
             self.arrived.notify_one();
@@ -102,10 +105,17 @@ impl Queue {
         Ok(())
     }
 
-    /// Moves as many jobs into `batch` as one group may have, waiting for the first one up to `patience`.
-    pub(crate) fn take(&self, batch: &mut Vec<Job>, patience: Option<Duration>) -> Taken {
+    /// Moves as many jobs into `batch` as one group may have, waiting for the first one up to `patience`, and then a little for as
+    /// many as `n_company`, the jobs of the group before.
+    pub(crate) fn take(
+        &self,
+        batch: &mut Vec<Job>,
+        patience: Option<Duration>,
+        n_company: usize,
+    ) -> Taken {
         let mut line = self.line();
         let mut patient = true;
+        line.n_wanted = 1;
         while line.jobs.is_empty() && !line.closing && patient {
             line.writer_sleeps = true;
             line = match patience {
@@ -118,6 +128,7 @@ impl Queue {
                 }
             };
         }
+        line = self.gather(line, n_company);
         line.writer_sleeps = false;
         let (mut n_records, mut n_bytes) = (0, 0);
         while let Some(job) = line.jobs.front() {
@@ -138,6 +149,24 @@ impl Queue {
             (true, true) => Taken::Closed,
             (true, false) => Taken::Idle,
         }
+    }
+
+    /// Waits a little for company: whoever was in the last group is likely to come back.
+    fn gather<'q>(
+        &'q self,
+        mut line: MutexGuard<'q, Line>,
+        n_company: usize,
+    ) -> MutexGuard<'q, Line> {
+        let gather = Duration::from_micros(self.limits.gather_us);
+        let alone = n_company < 2 || line.jobs.is_empty() || n_company <= line.jobs.len();
+        if alone || line.closing || gather.is_zero() {
+            return line;
+        }
+        line.n_wanted = n_company;
+        line.writer_sleeps = true;
+        let woken = self.arrived.wait_timeout(line, gather);
+        let (line, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        line
     }
 
     /// Lets the writer end once the line is empty.

@@ -2,6 +2,7 @@
 //!
 //! Deliberately naive where real upstreams are: of a key that stands twice the last one counts.
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Most messages, documents and tools of one request that are read.
 pub(crate) const TEXTS_MAX: usize = 256;
@@ -310,7 +311,9 @@ fn collect_text(value: &Value, depth_left: usize, into: &mut String) {
             }
         }
         Value::Object(fields) if depth_left > 0 => {
-            for field in fields.values() {
+            // By name: whether a map keeps the order of the text depends on what else is in the build.
+            let by_name: BTreeMap<&String, &Value> = fields.iter().collect();
+            for field in by_name.into_values() {
                 collect_text(field, depth_left - 1, into);
             }
         }

@@ -10,6 +10,7 @@ address = "127.0.0.1:4180" # where your applications call; another address needs
 control = "127.0.0.1:4181" # /healthz, /readyz and /metrics; keep it private
 hosts = []                 # names that callers may use for us, beside IP addresses and localhost
 origins = []               # web origins whose pages may call us; empty: none
+workers = 0                # threads that serve callers; 0: one for every two processors
 # tls_cert = "cert.pem"    # example: with both of these the listener speaks TLS
 # tls_key = "key.pem"
 

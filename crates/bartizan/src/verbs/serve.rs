@@ -131,7 +131,10 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
     if args.upstream.is_some() && Path::new(CONFIG_FILE).exists() {
         print::talk("Not reading ./bartizan.toml, since --upstream was given.");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.config.listen.worker_threads())
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let mut stop = Stop::new()?;
         let mut hang_up = HangUp::new()?;

@@ -267,7 +267,7 @@ async fn a_ledger_that_says_nothing_is_not_waited_for_for_ever() {
     let limits = Limits { total_ms: 200, ..limits() };
     // The INTENT is never acknowledged: nothing goes upstream.
     let world = World::with(limits, None, |_| {}, |_| async {}).await;
-    world.recorder.slow_down(Duration::from_secs(3600));
+    world.recorder.slow_down(Duration::from_hours(1));
     let answer = send(world.address, chat(KEY, "", &hello(false))).await;
     assert_eq!((answer.status, answer.code().as_str()), (504, "total_timeout"), "{answer:?}");
     assert!(world.seen.heads.lock().unwrap().is_empty());
@@ -291,7 +291,7 @@ async fn a_ledger_that_says_nothing_is_not_waited_for_for_ever() {
         let request = chat(KEY, "", &hello(stream));
         let (answer, ()) = tokio::join!(send(world.address, request), async {
             crate::world::until("asked", || world.recorder.intents() == 1).await;
-            world.recorder.slow_down(Duration::from_secs(3600));
+            world.recorder.slow_down(Duration::from_hours(1));
         });
         assert!(
             !answer.body.contains("the whole text") && !answer.body.contains("\"stop\""),

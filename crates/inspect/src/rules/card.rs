@@ -9,6 +9,8 @@ const DIGITS_MIN_AFTER_PLUS: usize = 16;
 /// Fewest digits of a group that a separator ends; the first one is longer.
 const GROUP_MIN: usize = 3;
 const GROUP_FIRST_MIN: usize = 4;
+/// Digits that tell the network.
+const PREFIX_DIGITS: usize = 4;
 
 /// First four digits from, to, and the lengths that the network gives out, as bits.
 struct Network(u16, u16, u32);
@@ -51,8 +53,8 @@ static NETWORKS: &[Network] = &[
 
 /// Lengths that a number with these first digits can have; zero when no network begins so.
 fn lengths_of(digits: &[u8]) -> u32 {
-    let known = digits.iter().take(4);
-    let n_unknown = 4_usize.saturating_sub(digits.len());
+    let known = digits.iter().take(PREFIX_DIGITS);
+    let n_unknown = PREFIX_DIGITS.saturating_sub(digits.len());
     let prefix =
         known.fold(0_u16, |value, &digit| value.wrapping_mul(10).wrapping_add(u16::from(digit)));
     let scale = (0..n_unknown).fold(1_u16, |scale, _| scale.wrapping_mul(10));
@@ -97,6 +99,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut digits = [0_u8; DIGITS_MAX];
     let (mut n, mut n_group) = (0_usize, 0_usize);
     let mut join = None;
+    let mut lengths = 0_u32;
     let mut best = Err(Stop::No);
     // After a `+`, up to fifteen digits are a phone number.
     let n_min = if text.back(start, 1) == Some(b'+') { DIGITS_MIN_AFTER_PLUS } else { DIGITS_MIN };
@@ -107,26 +110,25 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
             n = n.saturating_add(1);
             n_group = n_group.saturating_add(1);
             reader.skip(1);
-            if n <= 4 && lengths_of(digits.get(..n).unwrap_or_default()) == 0 {
-                break;
+            // Later digits do not change what the first four say.
+            if n <= PREFIX_DIGITS {
+                lengths = lengths_of(digits.get(..n).unwrap_or_default());
+                if lengths == 0 {
+                    break;
+                }
             }
             continue;
         }
+        let longer = lengths.wrapping_shr(u32::try_from(n).unwrap_or(31));
         let number = digits.get(..n).unwrap_or_default();
         let is_decimal = reader.sees(|byte| byte == b'.')?
             && reader.sees_ahead(1, |byte| byte.is_ascii_digit())?;
-        if n >= n_min
-            && !is_decimal
-            && lengths_of(number).wrapping_shr(u32::try_from(n).unwrap_or(31)) & 1 == 1
-            && passes_luhn(number)
-        {
+        if n >= n_min && !is_decimal && longer & 1 == 1 && passes_luhn(number) {
             best = Ok(Hit::new(start, reader.at));
         }
         let group_min = if n == n_group { GROUP_FIRST_MIN } else { GROUP_MIN };
         // Nothing longer can pass: decide without asking for more text.
-        if n_group < group_min
-            || lengths_of(number).wrapping_shr(u32::try_from(n).unwrap_or(31)) <= 1
-        {
+        if n_group < group_min || longer <= 1 {
             break;
         }
         match separator(&reader)? {

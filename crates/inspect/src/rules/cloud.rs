@@ -1,5 +1,5 @@
 //! AWS secret access keys: forty characters with no mark of their own, so words before them must say what they are.
-use crate::text::{Answer, Hit, Reader, Stop, Text, is_base64url};
+use crate::text::{Answer, Hit, Hold, Reader, Stop, Text, is_base64url};
 
 /// The first bytes of the words: `aws`, `secret...key`, and the id that a key pair begins with.
 pub(super) const HEADS: [[u8; 3]; 4] = [*b"aws", *b"sec", *b"aki", *b"asi"];
@@ -14,27 +14,24 @@ const fn is_key_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'+'
 }
 
-/// A finding never starts at the words, so undecided words hold nothing back.
+/// Reads the words, and the first key after them.
+///
+/// A key ends where its run ends and is decided at the next byte, so keys do not overlap unless they are the same, and all words that
+/// lead to one agree at the same byte.
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
-    match find(text, start) {
-        Err(Stop::More) => Err(Stop::MoreFrom(text.len())),
-        answer => answer,
-    }
-}
-
-fn find(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
-    read_words(&mut reader)?;
+    // A finding never starts at the words, so undecided words hold nothing back.
+    let nothing = |stop: Stop| stop.holding(Hold::Nothing);
+    read_words(&mut reader).map_err(nothing)?;
     let limit = reader.at.saturating_add(DISTANCE_BYTES_MAX);
     while reader.at <= limit {
-        match reader.peek()? {
+        match reader.peek().map_err(nothing)? {
             None => return Err(Stop::No),
             Some(byte) if !is_key_byte(byte) => reader.skip(1),
             Some(_) => {
                 let from = reader.at;
-                let Ok(n) = reader.run(is_key_byte, KEY_BYTES.saturating_add(1)) else {
-                    return Err(Stop::MoreFrom(from));
-                };
+                let held = |stop: Stop| stop.holding(Hold::From(from));
+                let n = reader.run_long(is_key_byte, KEY_BYTES.saturating_add(1)).map_err(held)?;
                 let key = text.slice(from, reader.at);
                 if key.eq_ignore_ascii_case(b"aws") {
                     // A candidate of its own, which sees further than this one.
@@ -42,13 +39,14 @@ fn find(text: Text<'_>, start: usize) -> Answer {
                 }
                 // `=` would be padding: base64 of something else.
                 if n == KEY_BYTES && looks_random(key) {
-                    match reader.peek() {
-                        Err(_) => return Err(Stop::MoreFrom(from)),
-                        Ok(Some(b'=' | b'-' | b'_')) => {}
-                        Ok(_) => return Ok(Hit::new(from, reader.at)),
+                    match reader.peek().map_err(held)? {
+                        Some(b'=' | b'-' | b'_') => {}
+                        _ => return Ok(Hit::new(from, reader.at)),
                     }
                 }
-                reader.run(|byte| is_key_byte(byte) || is_base64url(byte), KEY_BYTES)?;
+                reader
+                    .run_long(|byte| is_key_byte(byte) || is_base64url(byte), KEY_BYTES)
+                    .map_err(nothing)?;
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     }
     let from = reader.at;
-    reader.run(is_domain, DOMAIN_BYTES_MAX)?;
+    reader.run_long(is_domain, DOMAIN_BYTES_MAX)?;
     // The path of a repository over SSH names a machine account.
     if local == b"git" && reader.sees(|byte| byte == b':')? {
         return Err(Stop::No);

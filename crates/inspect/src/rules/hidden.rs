@@ -1,7 +1,7 @@
 //! Characters that nobody sees and a model reads: tags, zero-width characters, direction controls. Ordinary emoji, flags, scripts that
 //! need joiners, and right-to-left text pass.
 use crate::kinds::Kind;
-use crate::text::{Answer, Hit, Reader, Stop, Text};
+use crate::text::{Answer, Hit, Reader, Stop, Text, work};
 
 /// Most bytes of one finding; a longer run goes on in a further one.
 const RUN_BYTES_MAX: usize = 128;
@@ -11,12 +11,16 @@ const PAIR_BYTES_MAX: usize = 120;
 const FLAG_TAGS_MAX: usize = 6;
 const FLAG_TAGS_MIN: usize = 3;
 
+/// Most bytes of a character in UTF-8.
+const CHARACTER_BYTES_MAX: usize = 4;
+
 const ZWJ: u32 = 0x200d;
 const ZWNJ: u32 = 0x200c;
 const BLACK_FLAG: u32 = 0x1f3f4;
 const CANCEL_TAG: u32 = 0xe007f;
 
 /// Decodes the character that begins a slice, and its length. What is not UTF-8 is one byte long and no character.
+#[inline]
 fn decode(bytes: &[u8]) -> (u32, usize) {
     let bits = |byte: &u8| u32::from(byte & 0x3f);
     let value = match bytes {
@@ -44,9 +48,20 @@ fn decode(bytes: &[u8]) -> (u32, usize) {
 }
 
 /// The next character: nothing at the end of the text.
+#[inline]
 fn next(reader: &Reader<'_>) -> Result<Option<(u32, usize)>, Stop> {
+    let rest = reader.text().slice(reader.at, reader.at.saturating_add(CHARACTER_BYTES_MAX));
+    if rest.len() == CHARACTER_BYTES_MAX {
+        work::note(1);
+        return Ok(Some(decode(rest)));
+    }
+    next_near_end(reader)
+}
+
+/// The same where the text may end inside the character.
+fn next_near_end(reader: &Reader<'_>) -> Result<Option<(u32, usize)>, Stop> {
     let Some(first) = reader.peek()? else { return Ok(None) };
-    let mut bytes = [first; 4];
+    let mut bytes = [first; CHARACTER_BYTES_MAX];
     let n = match first {
         0xc2..=0xdf => 2,
         0xe0..=0xef => 3,

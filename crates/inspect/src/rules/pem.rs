@@ -68,7 +68,7 @@ fn read_headers(reader: &mut Reader<'_>) -> Result<(), Stop> {
         if n_name == 0 || n_name > 20 || !line.eat(b":")? {
             break;
         }
-        line.run(|byte| !matches!(byte, b'\n' | b'\r' | b'\\'), 128)?;
+        line.run_long(|byte| !matches!(byte, b'\n' | b'\r' | b'\\'), 128)?;
         *reader = line;
     }
     Ok(())
@@ -94,7 +94,7 @@ fn read_filler(reader: &mut Reader<'_>) -> Result<(usize, bool), Stop> {
             reader.skip(1);
         } else {
             let before = reader.at;
-            if reader.run(is_filler, FILLER_BYTES_MAX)? == 0 {
+            if reader.run_long(is_filler, FILLER_BYTES_MAX)? == 0 {
                 return Ok((n, breaks));
             }
             breaks |= reader
@@ -120,7 +120,7 @@ fn body(mut reader: Reader<'_>, start: usize, mut going_on: bool) -> Answer {
                 Err(Stop::No)
             };
         }
-        let n = reader.run(is_material, rest)?;
+        let n = reader.run_long(is_material, rest)?;
         if n == rest && (n >= LINE_BYTES_MIN || end.is_some()) {
             return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
         }

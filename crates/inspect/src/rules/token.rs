@@ -151,7 +151,7 @@ pub(super) fn decide(kind: Kind, text: Text<'_>, start: usize) -> Answer {
 
 fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
     let from = reader.at;
-    let n = reader.run(form.body, BODY_BYTES_MAX)?;
+    let n = reader.run_long(form.body, BODY_BYTES_MAX)?;
     let body = reader.text().slice(from, reader.at);
     let kept = if n < BODY_BYTES_MAX { body.trim_ascii_end_of_dots() } else { body };
     if kept.len() < form.n_min || !(form.judge)(kept) {
@@ -166,10 +166,21 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
 
 pub(super) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
-    // A prefix does not stand here any more, so every class of the kind may go on.
-    let in_some = |byte| FORMS.iter().any(|form| form.kind == kind && (form.body)(byte));
-    let n = reader.run(in_some, BODY_BYTES_MAX)?;
+    let n = reader.run_long(widest(kind), BODY_BYTES_MAX)?;
     Ok(Hit { goes_on: n == BODY_BYTES_MAX, ..Hit::new(start, reader.at) })
+}
+
+/// The class that holds all classes of a kind: where a token goes on, no prefix says any more which one it is.
+fn widest(kind: Kind) -> fn(u8) -> bool {
+    match kind {
+        Kind::AwsAccessKey => UPPER,
+        Kind::HuggingFace => ALNUM,
+        Kind::Github | Kind::Gitlab | Kind::GoogleOauth => DOTTED,
+        Kind::Slack => SLACK,
+        Kind::SlackWebhook => PATH,
+        Kind::Stripe => BASE64,
+        _ => URL,
+    }
 }
 
 trait TrimDots {
@@ -206,7 +217,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
-    let n_header = reader.run(is_base64url, JWT_HEADER_BYTES_MAX)?;
+    let n_header = reader.run_long(is_base64url, JWT_HEADER_BYTES_MAX)?;
     if n_header < 12 || reader.peek()? != Some(b'.') {
         return Err(Stop::No);
     }
@@ -216,8 +227,8 @@ pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     }
     reader.skip(1);
-    let n_payload =
-        reader.run(is_base64url, MATCH_BYTES_MAX.saturating_sub(n_header.saturating_add(1)))?;
+    let n_payload = reader
+        .run_long(is_base64url, MATCH_BYTES_MAX.saturating_sub(n_header.saturating_add(1)))?;
     if reader.at.saturating_sub(start) >= MATCH_BYTES_MAX {
         return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
     }
@@ -238,9 +249,10 @@ fn parts(mut reader: Reader<'_>, start: usize) -> Answer {
     while reader.at.saturating_sub(start) < MATCH_BYTES_MAX {
         if reader.sees(|byte| byte == b'.')? && reader.sees_ahead(1, is_base64url)? {
             reader.skip(1);
-        } else if reader
-            .run(is_base64url, MATCH_BYTES_MAX.saturating_sub(reader.at.saturating_sub(start)))?
-            == 0
+        } else if reader.run_long(
+            is_base64url,
+            MATCH_BYTES_MAX.saturating_sub(reader.at.saturating_sub(start)),
+        )? == 0
         {
             return Ok(Hit::new(start, reader.at));
         }
@@ -278,6 +290,16 @@ mod tests {
         assert!(!has_checksum(["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq18"].concat().as_bytes()));
         assert!(!has_checksum(b"short"));
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    }
+
+    #[test]
+    fn the_widest_class_is_the_union_of_all_of_a_kind() {
+        for kind in FORMS.iter().map(|form| form.kind) {
+            for byte in 0..=u8::MAX {
+                let in_some = FORMS.iter().any(|form| form.kind == kind && (form.body)(byte));
+                assert_eq!(widest(kind)(byte), in_some, "{kind:?} {byte}");
+            }
+        }
     }
 
     #[test]
