@@ -11,7 +11,7 @@ mod read;
 mod text;
 
 pub use edit::{Splice, splice};
-pub use text::{decode, encode_into, raw_range};
+pub use text::{decode, encode_into, raw_range, raw_ranges, whole_escapes};
 
 /// How much structure a document may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,16 @@ impl<'a> Doc<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read(bytes: &'a [u8], limits: JsonLimits) -> Result<Self, JsonError> {
-        read::read(bytes, limits)
+        read::read(bytes, limits, true)
+    }
+
+    /// Reads a whole document as [`Doc::read`] does, but lets a key stand twice. For documents that are only looked at, such as
+    /// JSON inside a string: whoever reads it later may be as lax.
+    ///
+    /// # Errors
+    /// [`JsonError`], never [`JsonError::DuplicateKey`].
+    pub fn read_lax(bytes: &'a [u8], limits: JsonLimits) -> Result<Self, JsonError> {
+        read::read(bytes, limits, false)
     }
 
     /// The outermost value.

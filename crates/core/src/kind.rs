@@ -80,6 +80,7 @@ pub const STRUCTURAL: &[KindInfo] = &[
         extent: Extent::Part,
     },
     KindInfo { name: "limit.depth", title: "nested too deeply to check", extent: Extent::Part },
+    KindInfo { name: "secret.upstream-key", title: "the upstream's own key", extent: Extent::Span },
 ];
 
 macro_rules! structural {
@@ -110,6 +111,8 @@ structural! {
     LIMIT_HELD_BYTES = 10,
     /// `limit.depth`
     LIMIT_DEPTH = 11,
+    /// `secret.upstream-key`
+    UPSTREAM_KEY = 12,
 }
 
 /// A set of kinds, a few machine words long.
@@ -243,6 +246,7 @@ mod tests {
             (LIMIT_EVENT_BYTES, "limit.event-bytes"),
             (LIMIT_HELD_BYTES, "limit.held-bytes"),
             (LIMIT_DEPTH, "limit.depth"),
+            (UPSTREAM_KEY, "secret.upstream-key"),
         ] {
             assert_eq!(catalogue.info(kind).name, name);
             assert_eq!(catalogue.find(name), Some(kind));

@@ -106,8 +106,10 @@ mod answer;
 mod calls;
 mod channel;
 mod choice;
+mod delta;
 mod document;
 mod findings;
+mod keyed;
 mod logprobs;
 mod open;
 mod plain;
@@ -116,6 +118,7 @@ mod stream;
 
 pub use answer::{Answer, Closed, Failure};
 pub use findings::verdict_words;
+pub use keyed::{KEY_BYTES_MIN, Keyed};
 pub use stream::{StreamGuard, StreamState};
 
 #[cfg(test)]

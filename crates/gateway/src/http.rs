@@ -13,12 +13,16 @@ use tokio::net::TcpListener;
 
 mod body;
 mod control;
+mod harmless;
 mod head;
+mod heavy;
 mod histogram;
 mod hosts;
 mod identity;
 mod listener;
 mod metrics;
+mod progress;
+mod room;
 mod service;
 mod setup;
 mod tasks;
@@ -30,7 +34,7 @@ pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};
 pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions};
 pub use tls::{ServerTls, ServerTlsError};
-pub use upstream::{Secret, UpstreamError, UpstreamOptions};
+pub use upstream::{SECRET_BYTES_MAX, Secret, UpstreamError, UpstreamOptions};
 
 /// Counts requests that were turned away before they had a record, so that they can be recorded in bulk.
 pub trait Tally: Send + Sync {
@@ -100,6 +104,7 @@ pub(crate) struct Shared {
     tally: Arc<dyn Tally>,
     more_metrics: Option<MoreMetrics>,
     metrics: metrics::Metrics,
+    heavy: heavy::Heavy,
     tasks: tasks::Tasks,
 }
 
@@ -125,6 +130,7 @@ impl Gateway {
             tally,
             more_metrics,
             metrics: metrics::Metrics::default(),
+            heavy: heavy::Heavy::default(),
             tasks: tasks::Tasks::default(),
         });
         shared.tasks.spawn_background(listener::sweep(Arc::clone(&shared)));

@@ -19,6 +19,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Bytes of a plain answer's body.
     pub answer_bytes_max: usize,
+    /// Bytes of bodies that are held as a whole at a time: requests, and answers that are no streams. One more is shed with 503.
+    pub buffered_bytes_max: usize,
     /// Bytes of one event of a stream.
     pub event_bytes_max: usize,
     /// Bytes of released text that are kept of one stream; a longer one is refused.
@@ -65,7 +67,8 @@ impl Default for Limits {
             headers_max: 100,
             body_bytes_max: 16 << 20,
             answer_bytes_max: 32 << 20,
-            event_bytes_max: 1 << 20,
+            buffered_bytes_max: 256 << 20,
+            event_bytes_max: 256 << 10,
             stream_bytes_max: 32 << 20,
             tool_call_bytes_max: 256 << 10,
             held_bytes_max: 64 << 10,

@@ -6,6 +6,9 @@
 /// Bytes before a candidate's start that a rule may look at.
 pub(crate) const LEFT_BYTES_MAX: usize = 128;
 
+/// Tells which bytes belong to a run.
+pub(crate) type Class = fn(u8) -> bool;
+
 /// Why a rule did not find anything at a place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Stop {
@@ -18,7 +21,7 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
-    pub(crate) const MORE: Self = Self::More(Wait { hold: Hold::Start, run: None });
+    pub(crate) const MORE: Self = Self::More(Wait { hold: Hold::Start, run: None, n_left: 0 });
 
     /// The same answer, where a finding would start no earlier than this says.
     pub(crate) const fn holding(self, hold: Hold) -> Self {
@@ -29,12 +32,13 @@ impl Stop {
     }
 }
 
-/// What an undecided rule waits for.
+/// What an undecided rule waits for. Every answer of a rule has room for it, so it is small.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
     pub(crate) hold: Hold,
-    /// It reads a run of this class that goes no further than this offset: more of the same changes nothing.
-    pub(crate) run: Option<(fn(u8) -> bool, usize)>,
+    /// It reads a run of this class: fewer than `n_left` further bytes of the same change nothing.
+    pub(crate) run: Option<Class>,
+    pub(crate) n_left: u16,
 }
 
 /// Where the finding of an undecided rule would start at the earliest.
@@ -42,8 +46,8 @@ pub(crate) struct Wait {
 pub(crate) enum Hold {
     /// Where the rule began to read.
     Start,
-    /// Here.
-    From(usize),
+    /// So many bytes before the end of what is at hand.
+    Last(u16),
     /// In text that is not there yet.
     Nothing,
 }
@@ -217,10 +221,15 @@ impl<'t> Reader<'t> {
     }
 
     /// The same for runs that may be long: while the run goes on, a stream does not read it again with every chunk.
-    pub(crate) fn run_long(&mut self, class: fn(u8) -> bool, n_max: usize) -> Result<usize, Stop> {
-        let end = self.at.saturating_add(n_max);
+    pub(crate) fn run_long(&mut self, class: Class, n_max: usize) -> Result<usize, Stop> {
+        let from = self.at;
         self.run(class, n_max).map_err(|stop| match stop {
-            Stop::More(wait) => Stop::More(Wait { run: Some((class, end)), ..wait }),
+            Stop::More(wait) => {
+                let n_left = n_max.saturating_sub(self.at.saturating_sub(from));
+                // Where it does not fit, the run is read again each time.
+                let n_left = u16::try_from(n_left).unwrap_or(0);
+                Stop::More(Wait { run: Some(class), n_left, ..wait })
+            }
             decided => decided,
         })
     }

@@ -246,12 +246,19 @@ fn fragment() -> impl Strategy<Value = String> {
     prop_oneof![8 => fixed, 1 => "[0-9]{1,19}", 1 => "[A-Za-z0-9]{1,40}", 1 => "[a-f0-9:]{1,12}"]
 }
 
+/// So many cases by default; `PROPTEST_CASES`, which is 256 when nobody sets it, scales them.
+fn config(n_cases: u32) -> ProptestConfig {
+    let given = ProptestConfig::default();
+    let cases = (given.cases.saturating_mul(n_cases) / 256).max(1);
+    ProptestConfig { cases, failure_persistence: None, ..given }
+}
+
 fn text(n_max: usize) -> impl Strategy<Value = String> {
     prop::collection::vec(fragment(), 1..n_max).prop_map(|parts| parts.concat())
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(100))]
 
     #[test]
     fn every_way_of_cutting_once(text in text(7)) {
@@ -278,7 +285,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(24))]
 
     #[test]
     fn every_way_of_cutting_twice(text in text(4)) {

@@ -4,7 +4,11 @@ use super::{Doc, JsonError, JsonLimits, Node, NodeKind};
 /// Objects with more keys than this have them sorted to look for duplicates, instead of compared in pairs.
 const PAIRWISE_KEYS_MAX: usize = 16;
 
-pub(super) fn read(bytes: &[u8], limits: JsonLimits) -> Result<Doc<'_>, JsonError> {
+pub(super) fn read(
+    bytes: &[u8],
+    limits: JsonLimits,
+    unique_keys: bool,
+) -> Result<Doc<'_>, JsonError> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(JsonError::TooLong);
     }
@@ -15,6 +19,7 @@ pub(super) fn read(bytes: &[u8], limits: JsonLimits) -> Result<Doc<'_>, JsonErro
         bytes,
         at: 0,
         limits,
+        unique_keys,
         nodes: Vec::with_capacity(bytes.len() / 24 + 4),
         open: Vec::new(),
     };
@@ -26,6 +31,8 @@ struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
     limits: JsonLimits,
+    /// Whether a key that stands twice is an error.
+    unique_keys: bool,
     nodes: Vec<Node>,
     /// Indices of the containers that are not closed yet.
     open: Vec<usize>,
@@ -118,7 +125,7 @@ impl Reader<'_> {
             (node.end, node.next) = (end, next);
         }
         self.open.pop();
-        self.check_keys(container)
+        if self.unique_keys { self.check_keys(container) } else { Ok(()) }
     }
 
     fn check_keys(&self, container: usize) -> Result<(), JsonError> {

@@ -91,8 +91,40 @@ fn decoded_bytes_are_found_again() {
         ("lone half", 10..13, 23..29),
         ("to the end", 13..14, 29..30),
         ("empty at the end", 14..14, 30..30),
+        ("empty before an escape", 1..1, 1..1),
+        ("empty inside a pair", 4..4, 3..3),
+        ("empty at the start", 0..0, 0..0),
+        ("past the end", 40..50, 30..30),
     ] {
         assert_eq!(raw_range(inner, span), want, "{name}");
+    }
+    assert_eq!(raw_range(br"\n", 0..0), 0..0, "an empty span takes no escape with it");
+    assert_eq!(raw_range(br"\n", 1..1), 2..2, "nor does one behind it");
+}
+
+#[test]
+fn raw_ranges_never_cut_an_escape() {
+    let inner = br"x\n\ud83d\ude00y";
+    for (name, range, want) in [
+        ("plain", 0..1, 0..1),
+        ("second half of an escape", 2..3, 1..3),
+        ("first half of an escape", 0..2, 0..3),
+        ("inside a pair", 9..10, 3..15),
+        ("from a pair", 12..16, 3..16),
+        ("empty inside a pair", 9..9, 3..3),
+    ] {
+        assert_eq!(whole_escapes(inner, std::slice::from_ref(&range)), [want], "{name}");
+    }
+}
+
+#[test]
+fn a_lax_reader_lets_keys_stand_twice_and_nothing_else() {
+    let lax = |text: &'static str| {
+        Doc::read_lax(text.as_bytes(), JsonLimits { depth_max: 4, nodes_max: 50 })
+    };
+    assert_eq!(lax(r#"{"a":1,"a":2}"#).unwrap().nodes().count(), 5);
+    for text in ["{", "[1,]", "[[[[[1]]]]]", r#"{"a":1,"a":2} x"#, "{a:1}"] {
+        assert!(lax(text).is_err(), "{text}");
     }
 }
 
@@ -155,5 +187,18 @@ proptest! {
         if from < to {
             prop_assert_eq!(decode(&inner[raw_range(inner, from..to)]), &text.as_bytes()[from..to]);
         }
+    }
+
+    /// One pass answers what a pass for each would, whatever the order, and whatever is asked.
+    #[test]
+    fn one_pass_is_as_good_as_many(
+        text in "([a-z\u{e9}\n\"/\u{1f600}]){0,12}",
+        spans in prop::collection::vec((0..40_usize, 0..40_usize), 0..8),
+    ) {
+        let json = serde_json::to_string(&text).unwrap().replace('/', "\\/").replace('\u{e9}', "\\u00e9");
+        let inner = &json.as_bytes()[1..json.len() - 1];
+        let spans: Vec<Range<usize>> = spans.into_iter().map(|(a, b)| a.min(b)..a.max(b)).collect();
+        let one_by_one: Vec<_> = spans.iter().map(|span| raw_range(inner, span.clone())).collect();
+        prop_assert_eq!(raw_ranges(inner, &spans), one_by_one);
     }
 }

@@ -12,7 +12,7 @@ pub fn decode(inner: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Where the decoded bytes `span` of a valid string stand between its quotes. Widened to whole escapes.
+/// Where the decoded bytes `span` of a valid string stand between its quotes. Widened to whole escapes; an empty span stays empty.
 ///
 /// ```
 /// # use bartizan_core::json::raw_range;
@@ -32,6 +32,9 @@ pub fn raw_range(inner: &[u8], span: Range<usize>) -> Range<usize> {
         let exact = matches!(piece, Piece::Plain(_));
         if start == inner.len() && span.start < decoded + n_bytes {
             start = if exact { piece_at + span.start.saturating_sub(decoded) } else { piece_at };
+            if span.is_empty() {
+                return start..start;
+            }
         }
         if span.end <= decoded + n_bytes {
             end = if exact { piece_at + span.end.saturating_sub(decoded) } else { pieces.at };
@@ -40,6 +43,89 @@ pub fn raw_range(inner: &[u8], span: Range<usize>) -> Range<usize> {
         decoded += n_bytes;
     }
     start.min(end)..end
+}
+
+/// [`raw_range`] of every span, in one pass over the string.
+///
+/// * `spans`: in decoded bytes, in any order; the answers come in the same order.
+///
+/// ```
+/// # use bartizan_core::json::raw_ranges;
+/// assert_eq!(raw_ranges(br"a\u0040b", &[1..2, 2..3, 1..1]), [1..7, 7..8, 1..1]);
+/// ```
+pub fn raw_ranges(inner: &[u8], spans: &[Range<usize>]) -> Vec<Range<usize>> {
+    map_ranges(inner, spans, |step| step.decoded.clone())
+}
+
+/// Ranges of the raw bytes between the quotes, widened so that none of them begins or ends inside an escape. One pass; the answers come
+/// in the order of `ranges`.
+///
+/// ```
+/// # use bartizan_core::json::whole_escapes;
+/// assert_eq!(whole_escapes(br"a\u0040b", &[3..8, 0..2, 4..4]), [1..8, 0..7, 1..1]);
+/// ```
+pub fn whole_escapes(inner: &[u8], ranges: &[Range<usize>]) -> Vec<Range<usize>> {
+    map_ranges(inner, ranges, |step| step.raw.clone())
+}
+
+/// One piece of a string: where it stands, and which decoded bytes it gives.
+struct Step {
+    raw: Range<usize>,
+    decoded: Range<usize>,
+    /// Whether the piece is plain text, whose bytes are their own decoding.
+    exact: bool,
+}
+
+/// Finds the raw ranges for spans that are counted in what `axis` tells of a piece.
+fn map_ranges(
+    inner: &[u8],
+    spans: &[Range<usize>],
+    axis: impl Fn(&Step) -> Range<usize>,
+) -> Vec<Range<usize>> {
+    // Every span asks two questions: where its first byte is, and where its last byte ends. Sorted, one walk answers all of them.
+    let mut starts: Vec<(usize, usize)> =
+        spans.iter().enumerate().map(|(index, span)| (span.start, index)).collect();
+    let mut ends: Vec<(usize, usize)> =
+        spans.iter().enumerate().map(|(index, span)| (span.end, index)).collect();
+    starts.sort_unstable();
+    ends.sort_unstable();
+    let (mut starts, mut ends) = (starts.into_iter().peekable(), ends.into_iter().peekable());
+    let mut found = vec![inner.len()..inner.len(); spans.len()];
+    let mut pieces = Pieces { inner, at: 0 };
+    let mut decoded = 0;
+    while starts.peek().is_some() || ends.peek().is_some() {
+        let raw_start = pieces.at;
+        let Some(piece) = pieces.next_piece() else { break };
+        let mut buffer = [0; 4];
+        let n_bytes = pieces.text(&piece, &mut buffer).len();
+        let step = Step {
+            raw: raw_start..pieces.at,
+            decoded: decoded..decoded + n_bytes,
+            exact: matches!(piece, Piece::Plain(_)),
+        };
+        decoded += n_bytes;
+        let here = axis(&step);
+        let within = |offset: usize, other: usize| {
+            if step.exact { step.raw.start + offset.saturating_sub(here.start) } else { other }
+        };
+        while let Some((offset, index)) = starts.next_if(|(offset, _)| *offset < here.end) {
+            if let Some(range) = found.get_mut(index) {
+                range.start = within(offset, step.raw.start);
+            }
+        }
+        while let Some((offset, index)) = ends.next_if(|(offset, _)| *offset <= here.end) {
+            if let Some(range) = found.get_mut(index) {
+                range.end = within(offset, step.raw.end);
+            }
+        }
+    }
+    for (range, span) in found.iter_mut().zip(spans) {
+        if span.is_empty() {
+            range.end = range.start;
+        }
+        range.start = range.start.min(range.end);
+    }
+    found
 }
 
 /// Appends `text` with the escapes that JSON demands and no others. Half a surrogate pair becomes a `\u` escape again.

@@ -57,6 +57,10 @@ pub enum Failure {
     UpstreamKey,
     /// The answer is not what the API says.
     Malformed,
+    /// The upstream says that it failed, in a form that is not the API's.
+    BadStatus,
+    /// The gateway holds as many bytes as it may.
+    Overloaded,
     /// The gateway stops.
     Shutdown,
 }
@@ -121,6 +125,16 @@ impl Failure {
                 502,
                 "upstream_malformed",
                 "the upstream's answer is not what the API says, so it cannot be checked; tell the gateway's operator",
+            ),
+            Self::BadStatus => (
+                502,
+                "upstream_failed",
+                "the upstream failed, and what it says about that is not what the API says, so it cannot be checked; try again, or tell the gateway's operator",
+            ),
+            Self::Overloaded => (
+                503,
+                "overloaded",
+                "the gateway holds as many bytes of answers as its limits allow (buffered_bytes_max); try again in a moment",
             ),
             Self::Shutdown => {
                 (503, "shutting_down", "the gateway is stopping; try again in a moment")

@@ -1,21 +1,22 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
-use super::document::scan_call;
-use super::findings::{Group, group, placeholder};
+use super::document::{scan_call, scan_text};
+use super::findings::{Group, at_least, group, placeholder};
 use crate::sse::write_event;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Splice, encode_into, splice};
-use bartizan_core::kind::{Catalogue, Extent};
+use bartizan_core::kind::{Catalogue, Extent, KindId};
 use bartizan_policy::{Action, Ladder};
 use std::ops::Range;
 
 /// One string of a tool call, put together from its pieces.
 #[derive(Debug)]
 struct Text {
+    source: Source,
     /// `delta.tool_calls[0].function.arguments`
     path: String,
-    text: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 /// One string in one event.
@@ -53,14 +54,18 @@ struct Waiting {
 pub(super) struct Calls {
     texts: Vec<Text>,
     waiting: Vec<Waiting>,
+    /// Bytes of strings that wait.
+    n_text_bytes: usize,
+    is_over: bool,
+    /// Bytes of events that wait.
     n_bytes: usize,
 }
 
 /// How a transaction was judged.
 #[derive(Debug)]
 pub(super) struct Verdict {
-    /// Findings, by the path of their string.
-    pub(super) findings: Vec<(String, Finding, Action)>,
+    /// Findings, by the path of their string, and whose text it is.
+    pub(super) findings: Vec<(String, Source, Finding, Action)>,
     /// Whether one of them refuses the calls.
     pub(super) refused: bool,
 }
@@ -71,24 +76,36 @@ impl Calls {
         self.texts.is_empty()
     }
 
-    /// Bytes that wait.
+    /// Whether the strings that wait are over the limit, and were not before.
+    pub(super) fn is_first_over(&mut self, bytes_max: usize) -> bool {
+        let is_over = bytes_max < self.n_text_bytes;
+        is_over && !std::mem::replace(&mut self.is_over, true)
+    }
+
+    /// Bytes of events that wait.
     pub(super) fn n_bytes(&self) -> usize {
         self.n_bytes
     }
 
     /// Takes the next piece of the string at `path`, which stands at `range` of the current event's data.
-    pub(super) fn piece(&mut self, path: &str, text: &[u8], range: Range<usize>) -> Piece {
+    pub(super) fn piece(
+        &mut self,
+        path: &str,
+        source: Source,
+        text: &[u8],
+        range: Range<usize>,
+    ) -> Piece {
         let index =
             self.texts.iter().position(|known| known.path == path).unwrap_or(self.texts.len());
         if index == self.texts.len() {
-            self.texts.push(Text { path: path.to_owned(), text: Vec::new() });
+            self.texts.push(Text { source, path: path.to_owned(), bytes: Vec::new() });
         }
         let mut start = 0;
         if let Some(known) = self.texts.get_mut(index) {
-            start = known.text.len();
-            known.text.extend_from_slice(text);
+            start = known.bytes.len();
+            known.bytes.extend_from_slice(text);
         }
-        self.n_bytes += text.len();
+        self.n_text_bytes += text.len();
         Piece { text: index, start, len: text.len(), range }
     }
 
@@ -101,21 +118,21 @@ impl Calls {
     /// Judges the calls, which are whole now.
     pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder, catalogue: &Catalogue) -> Verdict {
         let mut findings = Vec::new();
-        if guard.scan {
-            for text in &self.texts {
-                for finding in scan_call(guard, &text.text) {
-                    let action = match (
-                        ladder.action(Source::ToolCall, finding.kind),
-                        catalogue.info(finding.kind).extent,
-                    ) {
-                        (Action::Redact, Extent::Part) => Action::Refuse,
-                        (action, _) => action,
-                    };
-                    findings.push((text.path.clone(), finding, action));
-                }
+        for text in self.texts.iter().filter(|_| guard.scan) {
+            let found = match text.source {
+                Source::ToolCall => scan_call(guard, &text.bytes),
+                _ => scan_text(guard, &text.bytes),
+            };
+            for finding in found {
+                let action = at_least(finding.kind, ladder.action(text.source, finding.kind));
+                let action = match (action, catalogue.info(finding.kind).extent) {
+                    (Action::Redact, Extent::Part) => Action::Refuse,
+                    (action, _) => action,
+                };
+                findings.push((text.path.clone(), text.source, finding, action));
             }
         }
-        let refused = findings.iter().any(|(_, _, action)| *action == Action::Refuse);
+        let refused = findings.iter().any(|(_, _, _, action)| *action == Action::Refuse);
         Verdict { findings, refused }
     }
 
@@ -129,10 +146,10 @@ impl Calls {
             self.texts
                 .iter()
                 .map(|text| {
-                    let of_text = verdict.findings.iter().filter(|(path, _, action)| {
+                    let of_text = verdict.findings.iter().filter(|(path, _, _, action)| {
                         *path == text.path && *action == Action::Redact
                     });
-                    group(of_text.map(|(_, finding, _)| *finding))
+                    group(of_text.map(|(_, _, finding, _)| *finding))
                 })
                 .collect();
         let mut out = Vec::new();
@@ -148,7 +165,7 @@ impl Calls {
                     let mut with = Vec::new();
                     encode_into(
                         &released(
-                            &text.text,
+                            &text.bytes,
                             piece.start..piece.start + piece.len,
                             groups,
                             catalogue,
@@ -161,11 +178,22 @@ impl Calls {
             write_event(&splice(&waiting.data, edits), &mut out);
         }
         let whole = |(text, groups): (&Text, &Vec<Group>)| {
-            (text.path.clone(), released(&text.text, 0..text.text.len(), groups, catalogue))
+            (text.path.clone(), released(&text.bytes, 0..text.bytes.len(), groups, catalogue))
         };
         let texts = self.texts.iter().zip(&groups).map(whole).collect();
         (out, texts)
     }
+}
+
+/// What stands where something was taken away. Arguments are JSON: a placeholder cannot stand where a number stood, `null` can.
+fn stand_in(text: &[u8], range: Range<usize>, kind: KindId, catalogue: &Catalogue) -> String {
+    let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let before = text.get(..range.start).unwrap_or_default().trim_ascii_end().last();
+    let after = text.get(range.end..).unwrap_or_default().trim_ascii_start().first();
+    let is_bare = before.is_some_and(|byte| b":[,".contains(byte))
+        && after.is_some_and(|byte| b",]}".contains(byte))
+        && text.get(range).is_some_and(|text| text.iter().all(is_number));
+    if is_bare { "null".to_owned() } else { placeholder(kind, catalogue) }
 }
 
 /// The part of a text in `range` as it may go out: a placeholder stands in the piece where its group starts.
@@ -180,7 +208,7 @@ fn released(text: &[u8], range: Range<usize>, groups: &[Group], catalogue: &Cata
         }
         out.extend_from_slice(text.get(at..start.max(at)).unwrap_or_default());
         if at <= start {
-            out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes());
+            out.extend_from_slice(stand_in(text, start..end, group.kind, catalogue).as_bytes());
         }
         at = end.min(range.end);
     }

@@ -6,7 +6,7 @@
 //! It follows from three facts. A detector's `pending` is a function of the text so far. Text leaves only below the `pending` of the kinds
 //! that hold, so every finding that could touch it is known. And a refusal takes effect only when every finding that starts before it
 //! is known, so that nothing which a different cut would have shown is missing.
-use super::findings::{Group, Rungs, group, placeholder};
+use super::findings::{Group, Rungs, group_from, placeholder};
 use bartizan_core::detect::{Detector, Finding};
 use bartizan_core::kind::{Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_HELD_BYTES};
 use bartizan_core::span::Span;
@@ -26,6 +26,8 @@ pub(super) struct Channel {
     unsettled: Vec<Finding>,
     /// Findings of holding kinds that end above `n_left`.
     marks: Vec<Finding>,
+    /// A group that is being replaced and may still grow. Its bytes are gone; its placeholder leaves when it is closed.
+    open: Option<Group>,
     /// Findings whose turn has come; the caller takes them.
     pub(super) settled: Vec<Finding>,
     /// Spans that were replaced, kept for those who must know which bytes lost their text.
@@ -60,6 +62,7 @@ impl Channel {
             n_left: 0,
             unsettled: Vec::new(),
             marks: Vec::new(),
+            open: None,
             settled: Vec::new(),
             replaced: VecDeque::new(),
             refused: None,
@@ -80,7 +83,7 @@ impl Channel {
         let was_empty = self.held.is_empty();
         let n_pushed = self.n_left + (self.held.len() + piece.len()) as u64;
         let (all, hold, intact) = self.detect(detector.as_mut(), piece, at_end, n_pushed);
-        if was_empty && hold == n_pushed && self.marks.is_empty() && intact {
+        if was_empty && hold == n_pushed && self.marks.is_empty() && self.open.is_none() && intact {
             self.n_left = n_pushed;
             self.settle(all, at_end);
             self.detector = (!at_end).then_some(detector);
@@ -178,7 +181,7 @@ impl Channel {
         let limit = refusal.map_or(hold, |mark| hold.min(mark.span.start));
         let before =
             |mark: &&Finding| refusal.is_none_or(|refusal| mark.span.start < refusal.span.start);
-        let groups = group(self.marks.iter().filter(before).copied());
+        let groups = group_from(self.open.take(), self.marks.iter().filter(before).copied());
         let Some(refusal) = effective else {
             self.release(limit, &groups, at_end, catalogue, out);
             return self.settle(all, at_end);
@@ -195,7 +198,7 @@ impl Channel {
         self.rungs.action(mark.kind) == Action::Refuse || mark.span.end == u64::MAX
     }
 
-    /// Lets text below `limit` leave, groups replaced. A group that may still grow waits, and so does what follows it.
+    /// Lets text below `limit` leave, groups replaced. A group that may still grow stays open, and what follows it waits.
     fn release(
         &mut self,
         limit: u64,
@@ -206,22 +209,28 @@ impl Channel {
     ) {
         let mut copied = self.n_left;
         let mut stop = limit;
-        for group in groups.iter().filter(|group| group.span.start < limit) {
-            if !closed && limit <= group.span.end {
-                stop = group.span.start;
+        for group in groups {
+            if limit <= group.span.start && self.n_left <= group.span.start {
                 break;
             }
             out.extend_from_slice(self.held_bytes(copied, group.span.start));
-            out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes());
-            copied = group.span.end;
-            stop = limit.max(group.span.end);
             self.replaced.push_back(group.span);
+            copied = group.span.end;
+            if !closed && limit <= group.span.end {
+                // Whatever comes, these bytes will not leave: holding them would only fill memory.
+                self.open = Some(*group);
+                stop = group.span.end;
+                break;
+            }
+            out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes());
+            stop = limit.max(group.span.end);
         }
         let stop = stop.min(self.n_left + self.held.len() as u64);
-        out.extend_from_slice(self.held_bytes(copied, stop));
-        let n_gone = usize::try_from(stop.saturating_sub(self.n_left))
-            .unwrap_or(usize::MAX)
-            .min(self.held.len());
+        if self.open.is_none() {
+            out.extend_from_slice(self.held_bytes(copied, stop));
+        }
+        let n_gone = usize::try_from(stop.saturating_sub(self.n_left)).unwrap_or(usize::MAX);
+        let n_gone = n_gone.min(self.held.len());
         self.held.drain(..n_gone);
         self.n_left += n_gone as u64;
         self.marks.retain(|mark| self.n_left < mark.span.end);

@@ -1,34 +1,16 @@
-//! One choice of a stream: its channels, its tool calls, its end.
+//! One choice of a stream: its channels, what waits, its end.
 use super::answer::Failure;
 use super::calls::{Calls, Piece};
 use super::channel::{Channel, Release};
+use super::delta::{Delta, names};
 use super::findings::Rungs;
 use super::logprobs;
-use super::plain::unread_field;
-use super::stream::Stream;
+use super::stream::{Frame, Stream};
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Splice, Value, encode_into};
 use bartizan_core::span::Span;
 use std::collections::VecDeque;
-use std::fmt::Write as _;
-
-/// Fields of a delta that name things and carry no running text.
-const NAMES: [&[u8]; 4] = [b"role", b"type", b"object", b"id"];
-
-/// What becomes of an event because of one of its choices.
-#[derive(Debug)]
-pub(super) enum Fate {
-    /// It may leave.
-    Live,
-    /// It waits for a verdict on the calls of the choice at this position.
-    Calls(usize, Vec<Piece>),
-    /// It carries the end of a choice: it waits for the OUTCOME.
-    Finished,
-    /// The choice was refused before.
-    Refused,
-    /// The choice was refused in this event, which carries its last text.
-    RefusedNow,
-}
+use std::ops::Range;
 
 /// One field that carries running text.
 struct Slot {
@@ -41,10 +23,13 @@ struct Slot {
     entries: VecDeque<(Span, Vec<u8>, Vec<u8>)>,
 }
 
+/// Offset of a piece in its channel; what must stand in its place, escaped, unless it may stay; what leaves.
+pub(super) type Said = (u64, Option<Vec<u8>>, Vec<u8>);
+
 /// One choice.
 pub(super) struct Choice {
     pub(super) index: u64,
-    /// The upstream's `finish_reason`.
+    /// The upstream's `finish_reason`, as it may be repeated.
     pub(super) finish: Option<Vec<u8>>,
     is_refused: bool,
     is_flushed: bool,
@@ -98,108 +83,112 @@ impl std::fmt::Debug for Choice {
     }
 }
 
-/// Where in a delta we are, and what was said so far in this event.
-struct Delta<'e> {
-    at: usize,
-    path: String,
-    in_array: bool,
-    at_end: bool,
-    edits: &'e mut Vec<Splice>,
-    pieces: Vec<Piece>,
-    /// What each channel said in this event: slot, offset of the piece, the piece, what leaves.
-    spoken: Vec<Spoken>,
-}
-
-struct Spoken {
-    slot: usize,
-    start: u64,
-    piece: Vec<u8>,
-    leaves: Vec<u8>,
-}
-
 impl Stream {
-    /// Takes one choice of an event.
+    /// Takes an event with exactly one choice.
     pub(super) fn choice(
         &mut self,
         choice: Value<'_>,
-        edits: &mut Vec<Splice>,
+        mut frame: Frame<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Fate, Failure> {
+    ) -> Result<(), Failure> {
         let index = choice.get("index").map_or(Some(0), Value::u64).ok_or(Failure::Malformed)?;
         let at = self.choice_at(index)?;
         let state = self.choices.get(at).ok_or(Failure::Malformed)?;
         if state.is_refused {
-            edits.retain(|edit| !within(edit, choice));
-            edits.push(Splice { range: choice.range(), with: delta_json(index, []).into_bytes() });
-            return Ok(Fate::Refused);
+            return Ok(());
         }
-        let was_finished = state.is_finished();
-        let finish = choice.get("finish_reason").filter(|finish| finish.kind() == NodeKind::String);
-        let at_end = finish.is_some();
-        let mut delta = Delta {
-            at,
-            path: String::new(),
-            in_array: false,
-            at_end,
-            edits,
-            pieces: Vec::new(),
-            spoken: Vec::new(),
-        };
-        self.read_choice(choice, was_finished, &mut delta)?;
-        let Delta { pieces, spoken, edits, .. } = delta;
-        if self.settle(at) {
-            let text = |spoken: &'_ Spoken| (self.path_of(at, spoken.slot), spoken.leaves.clone());
-            let texts: Vec<_> = spoken.iter().map(text).collect();
-            let last = delta_json(index, texts.iter().map(|(path, text)| (*path, text.as_slice())));
-            edits.retain(|edit| !within(edit, choice));
-            edits.push(Splice { range: choice.range(), with: last.into_bytes() });
-            return Ok(Fate::RefusedNow);
-        }
-        if let Some(finish) = finish {
-            return self.finish_now(at, finish, choice, edits, &pieces, out);
-        }
-        let waits = self.choices.get(at).is_some_and(|choice| !choice.calls.is_empty());
-        Ok(if waits {
-            Fate::Calls(at, pieces)
-        } else if was_finished {
-            Fate::Finished
-        } else {
-            Fate::Live
-        })
-    }
-
-    /// Walks the members of a choice.
-    fn read_choice(
-        &mut self,
-        choice: Value<'_>,
-        was_finished: bool,
-        delta: &mut Delta<'_>,
-    ) -> Result<(), Failure> {
-        for (key, value) in choice.members() {
-            self.value(key, Source::Model, delta.edits);
-            match &*key.text().unwrap_or_default() {
-                b"delta" => {
-                    if was_finished && says_something(value) {
-                        return Err(Failure::Malformed);
-                    }
-                    "delta".clone_into(&mut delta.path);
-                    self.delta(value, delta)?;
-                }
-                b"logprobs" => {}
-                name => {
-                    if unread_field(name, value).is_some() {
-                        self.note_unread(name, value);
-                    }
-                    value
-                        .descendants()
-                        .for_each(|node| self.value(node, Source::Model, delta.edits));
-                }
+        let finish = match choice.get("finish_reason") {
+            Some(finish) if finish.kind() == NodeKind::String => {
+                Some(finish).filter(|finish| !finish.inner().unwrap_or_default().is_empty())
             }
+            Some(finish) if !finish.is_null() => return Err(Failure::Malformed),
+            _ => None,
+        };
+        let was_finished = state.is_finished();
+        let mut delta = Delta { at, at_end: finish.is_some(), was_finished, ..Delta::default() };
+        self.walk_choice(choice, &mut delta)?;
+        if self.settle(at) {
+            let texts = delta
+                .spoken
+                .iter()
+                .map(|spoken| (self.path_of(at, spoken.slot), spoken.leaves.as_slice()));
+            let last = self.own_event(&texts_json(index, texts));
+            crate::sse::write_event(&last, out);
+            return Ok(());
         }
-        if let Some(list) = choice.get("logprobs") {
-            self.logprobs(list, delta);
+        let says =
+            delta.spoken.iter().any(|spoken| !spoken.piece.is_empty() || !spoken.leaves.is_empty());
+        if !delta.waiting.is_empty() && !says && finish.is_none() {
+            frame.edits.append(&mut delta.edits);
+            return self.wait(at, frame.data, frame.edits, delta.pieces, out);
+        }
+        self.split_calls(choice, &mut delta, &mut frame, out)?;
+        frame.edits.append(&mut delta.edits);
+        match finish {
+            Some(finish) => self.finish_now(at, finish, frame, &delta, out)?,
+            None if was_finished => frame.write(&mut self.tail),
+            None => frame.write(out),
         }
         Ok(())
+    }
+
+    /// Puts the members that wait into an event of their own, and takes them out of this one.
+    fn split_calls(
+        &mut self,
+        choice: Value<'_>,
+        delta: &mut Delta,
+        frame: &mut Frame<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        if delta.waiting.is_empty() {
+            return Ok(());
+        }
+        let index = choice.get("index").and_then(Value::u64).unwrap_or(0);
+        let mut data = self.own_event_until_choice();
+        data.extend_from_slice(format!("{{\"index\":{index},\"delta\":{{").as_bytes());
+        let (mut edits, mut pieces) = (Vec::new(), Vec::new());
+        for (position, (key, value)) in delta.waiting.iter().enumerate() {
+            if 0 < position {
+                data.push(b',');
+            }
+            let whole = key.start..value.end;
+            let base = data.len();
+            let shift = |range: &Range<usize>| {
+                range.start - whole.start + base..range.end - whole.start + base
+            };
+            let inside =
+                |range: &Range<usize>| whole.start <= range.start && range.end <= whole.end;
+            data.extend_from_slice(frame.data.get(whole.clone()).unwrap_or_default());
+            pieces.extend(
+                delta
+                    .pieces
+                    .iter()
+                    .filter(|piece| inside(&piece.range()))
+                    .map(|piece| piece.at(shift(&piece.range()))),
+            );
+            edits.extend(
+                delta
+                    .edits
+                    .extract_if(.., |edit| inside(&edit.range))
+                    .map(|edit| Splice { range: shift(&edit.range), with: edit.with }),
+            );
+            delta.edits.push(Splice { range: value.clone(), with: b"null".to_vec() });
+        }
+        data.extend_from_slice(b"},\"finish_reason\":null}]}");
+        self.wait(delta.at, &data, edits, pieces, out)
+    }
+
+    fn wait(
+        &mut self,
+        at: usize,
+        data: &[u8],
+        edits: Vec<Splice>,
+        pieces: Vec<Piece>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
+        choice.calls.wait(data, edits, pieces);
+        self.check_calls(at, out)
     }
 
     /// The event carries the end of the choice.
@@ -207,52 +196,54 @@ impl Stream {
         &mut self,
         at: usize,
         finish: Value<'_>,
-        choice: Value<'_>,
-        edits: &mut Vec<Splice>,
-        pieces: &[Piece],
+        frame: Frame<'_>,
+        delta: &Delta,
         out: &mut Vec<u8>,
-    ) -> Result<Fate, Failure> {
+    ) -> Result<(), Failure> {
         self.flush(at, out)?;
+        let is_edited = frame.edits.iter().any(|edit| within(edit, finish));
         if let Some(state) = self.choices.get_mut(at) {
-            state.finish = Some(finish.text().unwrap_or_default().into_owned());
-            if !pieces.is_empty() {
-                // A call whose last piece comes with its end: a copy of the event carries the piece, the event keeps the end.
-                let (data, shifted) = lone_choice(choice, pieces);
-                state.calls.wait(&data, Vec::new(), shifted);
-                edits.retain(|edit| !within(edit, choice));
-                let ending = format!(
-                    "{{\"index\":{},\"delta\":{{}},\"finish_reason\":{}}}",
-                    state.index,
-                    String::from_utf8_lossy(finish.raw())
-                );
-                edits.push(Splice { range: choice.range(), with: ending.into_bytes() });
-            }
+            let reason = if is_edited {
+                b"redacted".to_vec()
+            } else {
+                finish.text().unwrap_or_default().into_owned()
+            };
+            state.finish = Some(reason);
         }
-        if self.release_calls(at)? {
-            edits.retain(|edit| !within(edit, choice));
-            let index = self.choices.get(at).map_or(0, |choice| choice.index);
-            edits.push(Splice { range: choice.range(), with: delta_json(index, []).into_bytes() });
-            return Ok(Fate::Refused);
+        self.release_calls(at)?;
+        let Some(state) = self.choices.get(at) else { return Ok(()) };
+        if !state.is_refused {
+            frame.write(&mut self.tail);
+            return Ok(());
         }
-        let refused = self.choices.get(at).is_some_and(Choice::is_refused);
-        Ok(if refused { Fate::Refused } else { Fate::Finished })
+        // The calls were refused, or text that was still held: what this event said besides has been released.
+        let index = state.index;
+        let texts = delta
+            .spoken
+            .iter()
+            .map(|spoken| (self.path_of(at, spoken.slot), spoken.leaves.as_slice()));
+        if delta.spoken.iter().any(|spoken| !spoken.leaves.is_empty()) {
+            let event = self.own_event(&texts_json(index, texts));
+            crate::sse::write_event(&event, out);
+        }
+        Ok(())
     }
 
-    /// Judges the calls of a choice, which are whole now, and puts them into the tail. Whether they were refused.
-    fn release_calls(&mut self, at: usize) -> Result<bool, Failure> {
-        let Some(choice) = self.choices.get_mut(at) else { return Ok(false) };
+    /// Judges the calls of a choice, which are whole now, and puts them into the tail.
+    fn release_calls(&mut self, at: usize) -> Result<(), Failure> {
+        let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
         if choice.is_refused || choice.calls.is_empty() {
-            return Ok(false);
+            return Ok(());
         }
         let calls = std::mem::take(&mut choice.calls);
-        let verdict = calls.judge(&self.answer.guard, &self.answer.ladder, &self.answer.catalogue);
         let index = choice.index;
-        for (path, finding, action) in &verdict.findings {
-            self.found(*finding, Source::ToolCall, place(index, path), *action);
+        let verdict = calls.judge(&self.answer.guard, &self.answer.ladder, &self.answer.catalogue);
+        for (path, source, finding, action) in &verdict.findings {
+            self.found(*finding, *source, place(index, path), *action);
         }
         if verdict.refused {
             self.choices.get_mut(at).into_iter().for_each(Choice::refuse);
-            return Ok(true);
+            return Ok(());
         }
         let (events, texts) = calls.release(&verdict, &self.answer.catalogue);
         self.count_text(texts.iter().map(|(_, text)| text.len()).sum())?;
@@ -260,13 +251,13 @@ impl Stream {
         if let Some(choice) = self.choices.get_mut(at) {
             choice.call_texts = texts;
         }
-        Ok(false)
+        Ok(())
     }
 
     /// Ends a choice that the upstream left open at the end of its stream.
     pub(super) fn finish_choice(&mut self, at: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.flush(at, out)?;
-        self.release_calls(at).map(|_| ())
+        self.release_calls(at)
     }
 
     /// Lets go what the channels of a choice still held: no more text will come.
@@ -312,92 +303,7 @@ impl Stream {
         Ok(self.choices.len() - 1)
     }
 
-    /// Walks a delta. Its depth is bounded by the JSON reader's.
-    fn delta(&mut self, value: Value<'_>, delta: &mut Delta<'_>) -> Result<(), Failure> {
-        let outer = (delta.path.len(), delta.in_array);
-        match value.kind() {
-            NodeKind::Object => {
-                for (key, member) in value.members() {
-                    let name = key.text().unwrap_or_default();
-                    let in_call =
-                        delta.in_array || &*name == b"tool_calls" || &*name == b"function_call";
-                    self.value(
-                        key,
-                        if in_call { Source::ToolCall } else { Source::Model },
-                        delta.edits,
-                    );
-                    if unread_field(&name, member).is_some() {
-                        self.note_unread(&name, member);
-                    }
-                    delta.in_array |= in_call;
-                    delta.path.push('.');
-                    delta.path.push_str(&String::from_utf8_lossy(&name));
-                    if NAMES.contains(&&*name) && !in_call && member.kind() == NodeKind::String {
-                        self.value(member, Source::Model, delta.edits);
-                    } else {
-                        self.delta(member, delta)?;
-                    }
-                    delta.path.truncate(outer.0);
-                    delta.in_array = outer.1;
-                }
-            }
-            NodeKind::Array => {
-                delta.in_array = true;
-                for (position, item) in value.items().enumerate() {
-                    let index = item.get("index").and_then(Value::u64).unwrap_or(position as u64);
-                    write!(delta.path, "[{index}]").unwrap_or_default();
-                    self.delta(item, delta)?;
-                    delta.path.truncate(outer.0);
-                }
-                delta.in_array = outer.1;
-            }
-            NodeKind::String if delta.in_array => self.call_text(value, delta),
-            NodeKind::String => self.text(value, delta)?,
-            _ => self.value(
-                value,
-                if delta.in_array { Source::ToolCall } else { Source::Model },
-                delta.edits,
-            ),
-        }
-        Ok(())
-    }
-
-    /// A string of a tool call: it waits.
-    fn call_text(&mut self, value: Value<'_>, delta: &mut Delta<'_>) {
-        if let Some(choice) = self.choices.get_mut(delta.at) {
-            let text = value.text().unwrap_or_default();
-            delta.pieces.push(choice.calls.piece(&delta.path, &text, value.inner_range()));
-        }
-    }
-
-    /// A piece of running text: what its channel lets go takes its place.
-    fn text(&mut self, value: Value<'_>, delta: &mut Delta<'_>) -> Result<(), Failure> {
-        let slot = self.slot_at(delta.at, &delta.path)?;
-        let catalogue = self.answer.catalogue;
-        let piece = value.text().unwrap_or_default();
-        let Some(state) =
-            self.choices.get_mut(delta.at).and_then(|choice| choice.slots.get_mut(slot))
-        else {
-            return Ok(());
-        };
-        let start = state.channel.n_pushed();
-        let released = state.channel.push(&piece, delta.at_end, &catalogue);
-        let leaves = match released {
-            Release::Same => piece.to_vec(),
-            Release::Text(text) => {
-                let mut with = Vec::with_capacity(text.len());
-                encode_into(&text, &mut with);
-                delta.edits.push(Splice { range: value.inner_range(), with });
-                text
-            }
-        };
-        state.text.extend_from_slice(&leaves);
-        self.count_text(leaves.len())?;
-        delta.spoken.push(Spoken { slot, start, piece: piece.into_owned(), leaves });
-        Ok(())
-    }
-
-    fn slot_at(&mut self, at: usize, path: &str) -> Result<usize, Failure> {
+    pub(super) fn slot_at(&mut self, at: usize, path: &str) -> Result<usize, Failure> {
         let limits = self.answer.guard.limits;
         let choice = self.choices.get_mut(at).ok_or(Failure::Malformed)?;
         if let Some(slot) = choice.slots.iter().position(|slot| slot.path == path) {
@@ -408,26 +314,48 @@ impl Stream {
         }
         let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
         let channel = Channel::new(detector, self.rungs, limits.held_bytes_max);
-        choice.slots.push(Slot {
-            path: path.to_owned(),
-            channel,
-            text: Vec::new(),
-            entries: VecDeque::new(),
-        });
+        let entries = VecDeque::new();
+        choice.slots.push(Slot { path: path.to_owned(), channel, text: Vec::new(), entries });
         Ok(choice.slots.len() - 1)
+    }
+
+    /// Gives a piece of text to its channel: its offset, what must stand in its place (escaped) unless it may stay, and what leaves.
+    pub(super) fn say(
+        &mut self,
+        at: usize,
+        slot: usize,
+        piece: &[u8],
+        at_end: bool,
+    ) -> Result<Said, Failure> {
+        let catalogue = self.answer.catalogue;
+        let slots = self.choices.get_mut(at).map(|choice| &mut choice.slots);
+        let state = slots.and_then(|slots| slots.get_mut(slot)).ok_or(Failure::Malformed)?;
+        let start = state.channel.n_pushed();
+        let (edit, leaves) = match state.channel.push(piece, at_end, &catalogue) {
+            Release::Same => (None, piece.to_vec()),
+            Release::Text(text) => {
+                let mut with = Vec::with_capacity(text.len());
+                encode_into(&text, &mut with);
+                (Some(with), text)
+            }
+        };
+        state.text.extend_from_slice(&leaves);
+        self.count_text(leaves.len())?;
+        Ok((start, edit, leaves))
     }
 
     /// Takes over the findings whose turn has come. Whether the choice is refused now.
     fn settle(&mut self, at: usize) -> bool {
         let mut settled = Vec::new();
         let Some(choice) = self.choices.get_mut(at) else { return false };
-        let mut refused = choice.is_refused;
         for slot in &mut choice.slots {
-            settled
-                .extend(slot.channel.settled.drain(..).map(|finding| (slot.path.clone(), finding)));
-            refused |= slot.channel.refused.is_some();
+            let found = slot.channel.settled.drain(..);
+            settled.extend(found.map(|finding| (slot.path.clone(), finding)));
+            if slot.channel.refused.is_some() {
+                choice.is_refused = true;
+            }
         }
-        if refused {
+        if choice.is_refused {
             choice.refuse();
         }
         let index = choice.index;
@@ -435,7 +363,7 @@ impl Stream {
         for (path, finding) in settled {
             self.found(finding, Source::Model, place(index, &path), rungs.action(finding.kind));
         }
-        refused
+        self.choices.get(at).is_some_and(Choice::is_refused)
     }
 
     fn path_of(&self, at: usize, slot: usize) -> &str {
@@ -444,56 +372,53 @@ impl Stream {
     }
 
     /// Sends log-probability entries with the text that they stand for, not before it and not with its secrets.
-    fn logprobs(&mut self, value: Value<'_>, delta: &mut Delta<'_>) {
+    pub(super) fn logprobs(&mut self, value: Value<'_>, delta: &mut Delta) {
         if !self.answer.guard.scan {
             return;
         }
         for (key, list) in value.members() {
-            self.value(key, Source::Model, delta.edits);
-            if list.kind() != NodeKind::Array {
-                list.descendants().for_each(|node| self.value(node, Source::Model, delta.edits));
-                continue;
-            }
-            let path = format!("delta.{}", key.str().unwrap_or_default());
-            let spoken =
-                delta.spoken.iter().find(|spoken| self.path_of(delta.at, spoken.slot) == path);
-            let spans =
-                spoken.and_then(|spoken| logprobs::align(list, spoken.start, &spoken.piece));
-            let dirty: Vec<bool> = list
-                .items()
-                .map(|entry| logprobs::is_dirty(entry, &self.answer.guard, &self.rungs))
-                .collect();
-            let mut leaving: Vec<Vec<u8>> = Vec::new();
-            match (spoken.map(|spoken| spoken.slot), spans) {
-                (Some(slot), Some(spans)) => {
-                    let Some(slot) = self
-                        .choices
-                        .get_mut(delta.at)
-                        .and_then(|choice| choice.slots.get_mut(slot))
-                    else {
-                        continue;
-                    };
-                    for ((entry, span), dirty) in list.items().zip(spans).zip(dirty) {
-                        let blank = logprobs::blank(entry);
-                        let whole = if dirty { blank.clone() } else { entry.raw().to_vec() };
-                        slot.entries.push_back((span, whole, blank));
-                    }
-                    leaving = slot.leaving_entries();
-                }
-                // Tokens that do not add up to the text are another text: none of it leaves.
-                _ => leaving.extend(list.items().map(logprobs::blank)),
-            }
-            let same = leaving.len() == list.items().count()
-                && leaving.iter().zip(list.items()).all(|(leaving, entry)| leaving == entry.raw());
-            if !same {
-                delta.edits.push(Splice { range: list.range(), with: json_array(&leaving) });
+            self.value(key, Source::Model, &mut delta.edits);
+            if list.kind() == NodeKind::Array {
+                self.logprob_list(key, list, delta);
+            } else {
+                let nodes = list.descendants();
+                nodes.for_each(|node| self.value(node, Source::Model, &mut delta.edits));
             }
         }
     }
 
-    fn note_unread(&mut self, name: &[u8], value: Value<'_>) {
-        if let Some(kind) = unread_field(name, value) {
-            self.note(kind, value.raw().len());
+    fn logprob_list(&mut self, key: Value<'_>, list: Value<'_>, delta: &mut Delta) {
+        let path = format!("delta.{}", key.str().unwrap_or_default());
+        let mut spoken = delta.spoken.iter();
+        let spoken = spoken.find(|spoken| self.path_of(delta.at, spoken.slot) == path);
+        let is_list = list.items().all(|entry| entry.kind() == NodeKind::Object);
+        let align =
+            |spoken: &super::delta::Spoken| logprobs::align(list, spoken.start, &spoken.piece);
+        let spans = spoken.filter(|_| is_list).and_then(align);
+        let guard = &self.answer.guard;
+        let dirty: Vec<bool> =
+            list.items().map(|entry| logprobs::is_dirty(entry, guard, &self.rungs)).collect();
+        let mut leaving: Vec<Vec<u8>> = Vec::new();
+        let slots = self.choices.get_mut(delta.at).map(|choice| &mut choice.slots);
+        let slot = slots.zip(spoken).and_then(|(slots, spoken)| slots.get_mut(spoken.slot));
+        match (slot, spans) {
+            (Some(slot), Some(spans)) => {
+                for ((entry, span), dirty) in list.items().zip(spans).zip(dirty) {
+                    let blank = logprobs::blank(entry);
+                    let whole = if dirty { blank.clone() } else { entry.raw().to_vec() };
+                    slot.entries.push_back((span, whole, blank));
+                }
+                leaving = slot.leaving_entries();
+            }
+            // Tokens that do not add up to the text are another text: none of it leaves.
+            _ if is_list => leaving.extend(list.items().map(logprobs::blank)),
+            _ => {}
+        }
+        let n_entries = list.items().count();
+        let same = leaving.len() == n_entries
+            && leaving.iter().zip(list.items()).all(|(leaving, entry)| leaving == entry.raw());
+        if !same {
+            delta.edits.push(Splice { range: list.range(), with: json_array(&leaving) });
         }
     }
 }
@@ -532,22 +457,8 @@ fn place(index: u64, path: &str) -> String {
 pub(super) fn safe_path(path: &str) -> String {
     const PATH_BYTES_MAX: usize = 120;
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._[]".contains(c);
-    if path.len() <= PATH_BYTES_MAX && path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        "delta.*".to_owned()
-    }
-}
-
-/// Whether a delta carries anything but nulls and empty strings.
-fn says_something(delta: Value<'_>) -> bool {
-    delta.members().any(|(key, value)| {
-        let quiet = value.is_null() || key.is_text("role");
-        !quiet
-            && value.descendants().any(|node| {
-                node.kind() == NodeKind::String && !node.inner().unwrap_or_default().is_empty()
-            })
-    })
+    let is_plain = path.len() <= PATH_BYTES_MAX && path.chars().all(plain);
+    if is_plain { path.to_owned() } else { "delta.*".to_owned() }
 }
 
 fn json_array(items: &[Vec<u8>]) -> Vec<u8> {
@@ -557,67 +468,69 @@ fn json_array(items: &[Vec<u8>]) -> Vec<u8> {
     out
 }
 
-/// A choice whose delta says these texts, by path (`delta.content`).
-fn delta_json<'t>(index: u64, texts: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> String {
-    let said = texts.into_iter().filter(|(_, text)| !text.is_empty());
-    let members: Vec<String> = said.map(|(path, text)| member_json(path, text)).collect();
-    format!("{{\"index\":{index},\"delta\":{{{}}},\"finish_reason\":null}}", members.join(","))
+/// A choice that says these texts, by path (`delta.content`), and goes on.
+fn texts_json<'t>(index: u64, texts: impl IntoIterator<Item = (&'t str, &'t [u8])>) -> String {
+    let mut tree = Tree::default();
+    tree.put(&["delta".to_owned()], b"");
+    for (path, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+        tree.put(&names(path), text);
+    }
+    format!("{{\"index\":{index},{},\"finish_reason\":null}}", tree.members())
 }
 
 /// A choice with one text and its log-probability entries.
 fn text_json(index: u64, path: &str, text: &[u8], entries: &[Vec<u8>]) -> String {
+    let mut tree = Tree::default();
+    tree.put(&["delta".to_owned()], b"");
+    tree.put(&names(path), text);
     let logprobs = if entries.is_empty() {
         "null".to_owned()
     } else {
-        let field = path.rsplit('.').next().unwrap_or_default();
-        format!(
-            "{{{}:{}}}",
-            quoted(field.as_bytes()),
-            String::from_utf8_lossy(&json_array(entries))
-        )
+        let field = names(path).pop().unwrap_or_default();
+        let entries = json_array(entries);
+        format!("{{{}:{}}}", quoted(field.as_bytes()), String::from_utf8_lossy(&entries))
     };
     format!(
-        "{{\"index\":{index},\"delta\":{{{}}},\"logprobs\":{logprobs},\"finish_reason\":null}}",
-        member_json(path, text)
+        "{{\"index\":{index},{},\"logprobs\":{logprobs},\"finish_reason\":null}}",
+        tree.members()
     )
 }
 
-/// `delta.a.b` and a text become `"a":{"b":"text"}`.
-fn member_json(path: &str, text: &[u8]) -> String {
-    let names: Vec<&str> = path.split('.').skip(1).collect();
-    let mut out = quoted(text);
-    for (depth, name) in names.iter().rev().enumerate() {
-        let member = format!("{}:{out}", quoted(name.as_bytes()));
-        out = if depth + 1 == names.len() { member } else { format!("{{{member}}}") };
+/// Texts at their paths, so that fields which share a parent share it in the document too.
+#[derive(Default)]
+struct Tree {
+    text: Vec<u8>,
+    children: Vec<(String, Tree)>,
+}
+
+impl Tree {
+    fn put(&mut self, path: &[String], text: &[u8]) {
+        let Some((name, rest)) = path.split_first() else {
+            return self.text.extend_from_slice(text);
+        };
+        if let Some((_, child)) = self.children.iter_mut().find(|(child, _)| child == name) {
+            return child.put(rest, text);
+        }
+        let mut child = Self::default();
+        child.put(rest, text);
+        self.children.push((name.clone(), child));
     }
-    out
+
+    fn members(&self) -> String {
+        let member = |(name, child): &(String, Self)| {
+            format!("{}:{}", quoted(name.as_bytes()), child.json())
+        };
+        self.children.iter().map(member).collect::<Vec<_>>().join(",")
+    }
+
+    fn json(&self) -> String {
+        let is_object = !self.children.is_empty() || self.text.is_empty();
+        if is_object { format!("{{{}}}", self.members()) } else { quoted(&self.text) }
+    }
 }
 
 fn quoted(text: &[u8]) -> String {
     let mut inner = Vec::with_capacity(text.len());
     encode_into(text, &mut inner);
     format!("\"{}\"", String::from_utf8_lossy(&inner))
-}
-
-/// The choice alone, as the data of an event without its end, and its pieces where they stand in that.
-fn lone_choice(choice: Value<'_>, pieces: &[Piece]) -> (Vec<u8>, Vec<Piece>) {
-    let mut data = b"{\"object\":\"chat.completion.chunk\",\"choices\":[".to_vec();
-    let base = data.len();
-    let finish = choice.get("finish_reason").map(Value::range);
-    let start = choice.range().start;
-    let end_at = finish.as_ref().map_or(usize::MAX, |range| range.start);
-    let raw = choice.raw();
-    let edits = finish.map(|range| Splice {
-        range: range.start - start..range.end - start,
-        with: b"null".to_vec(),
-    });
-    let shrink = edits.as_ref().map_or(0, |edit| edit.range.len().saturating_sub(edit.with.len()));
-    data.extend_from_slice(&bartizan_core::json::splice(raw, edits.into_iter().collect()));
-    data.extend_from_slice(b"]}");
-    let shift = |at: usize| at - start + base - if end_at < at { shrink } else { 0 };
-    let shifted = pieces
-        .iter()
-        .map(|piece| piece.at(shift(piece.range().start)..shift(piece.range().end)))
-        .collect();
-    (data, shifted)
 }

@@ -1,7 +1,7 @@
 //! What was found in one exchange, with what was decided about it.
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::kind::{Catalogue, Extent, KindId, KindSet};
+use bartizan_core::kind::{Catalogue, Extent, KindId, KindSet, UPSTREAM_KEY};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::collections::BTreeMap;
@@ -15,6 +15,11 @@ pub(super) struct Judged {
     /// `messages[2].content`
     pub(super) place: String,
     pub(super) action: Action,
+}
+
+/// What is done about a kind at the least, whatever policy says: the upstream's own key never leaves, in no profile.
+pub(super) fn at_least(kind: KindId, action: Action) -> Action {
+    if kind == UPSTREAM_KEY { action.max(Action::Redact) } else { action }
 }
 
 /// Bits of a leaf's verdict.
@@ -88,13 +93,14 @@ impl Rungs {
     /// The rungs of text that is released while it is still arriving. What would take away a whole part is refused:
     /// the part's beginning is out already.
     pub(super) fn of_stream(ladder: &Ladder, source: Source, catalogue: &Catalogue) -> Self {
-        let holding = ladder.holding(source);
+        let mut holding = ladder.holding(source);
+        holding.insert(UPSTREAM_KEY);
         let refuses = |(kind, info): &(KindId, &'static bartizan_core::kind::KindInfo)| match ladder
             .action(source, *kind)
         {
             Action::Release => false,
             Action::Redact => info.extent == Extent::Part,
-            Action::Refuse => true,
+            Action::Refuse => *kind != UPSTREAM_KEY,
         };
         Self { holding, refusing: catalogue.iter().filter(refuses).map(|(kind, _)| kind).collect() }
     }
@@ -119,9 +125,17 @@ pub(super) struct Group {
 
 /// Merges findings into groups. A pure function of the set: order does not matter.
 pub(super) fn group(findings: impl Iterator<Item = Finding>) -> Vec<Group> {
+    group_from(None, findings)
+}
+
+/// [`group`], after a group whose beginning is known and whose end may still move.
+pub(super) fn group_from(
+    open: Option<Group>,
+    findings: impl Iterator<Item = Finding>,
+) -> Vec<Group> {
     let mut sorted: Vec<Finding> = findings.collect();
     sorted.sort_unstable();
-    let mut groups: Vec<Group> = Vec::new();
+    let mut groups: Vec<Group> = open.into_iter().collect();
     for finding in sorted {
         let (span, kind, longest) = (finding.span, finding.kind, finding.span.len());
         match groups.last_mut() {

@@ -3,16 +3,18 @@
 //! Text leaves through its channel. Tool calls wait until they are whole. Whatever carries a `finish_reason`, and all that follows it, waits in
 //! the tail until the OUTCOME is durable: clients act on it before `[DONE]`.
 use super::answer::{Answer, Failure};
-use super::choice::{Choice, Fate, safe_path};
+use super::choice::{Choice, safe_path};
 use super::document::{plain_digits, scan_text};
 use super::findings::{Judged, Rungs, bits, group, placeholder, summary, verdict_bits};
-use super::plain::{tokens, unread_field};
+use super::plain::tokens;
 use super::record::{Ended, string};
 use crate::sse::{Deframer, Event, SseError, write_event};
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Splice, Value, raw_range, splice};
-use bartizan_core::kind::{KindId, LIMIT_EVENT_BYTES, LIMIT_FINDINGS, LIMIT_TIME};
+use bartizan_core::kind::{
+    KindId, LIMIT_EVENT_BYTES, LIMIT_FINDINGS, LIMIT_TIME, LIMIT_TOOL_CALL_BYTES,
+};
 use bartizan_core::record::{Draft, Outcome};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
@@ -20,6 +22,8 @@ use std::fmt::Write as _;
 
 /// Short strings that stand outside the text (ids, names) and were found clean, kept so that they are not scanned again with every event.
 const CLEAN_VALUES_MAX: usize = 24;
+/// Most bytes of events that wait, for each byte of calls that may wait: a call that comes token by token has much more frame than text.
+const CALL_OVERHEAD_MAX: usize = 64;
 /// Longer strings are not worth keeping.
 const CLEAN_VALUE_BYTES_MAX: usize = 128;
 
@@ -175,7 +179,7 @@ impl Stream {
             out.extend_from_slice(b":\n\n");
             return;
         };
-        if data == b"[DONE]" {
+        if data.trim_ascii() == b"[DONE]" {
             return self.complete(out);
         }
         if data.is_empty() {
@@ -189,86 +193,76 @@ impl Stream {
     }
 
     fn chunk(&mut self, event: &Event<'_>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
-        let doc =
-            Doc::read(data, self.answer.guard.limits.json()).map_err(|_| Failure::Malformed)?;
-        if doc.root().kind() != NodeKind::Object {
-            return Err(Failure::Malformed);
-        }
-        let mut edits = Vec::new();
-        let mut fates = Vec::new();
-        let mut is_error = false;
-        for (key, value) in doc.root().members() {
-            self.value(key, Source::Model, &mut edits);
-            match &*key.text().unwrap_or_default() {
-                b"choices" => {
-                    for choice in value.items() {
-                        fates.push(self.choice(choice, &mut edits, out)?);
-                    }
-                }
-                name => {
-                    if let Some(kind) = unread_field(name, value) {
-                        self.note(kind, value.raw().len());
-                    }
-                    if name == b"usage" {
-                        self.usage = tokens(value).or(self.usage);
-                    }
-                    is_error |= name == b"error" && !value.is_null();
-                    value
-                        .descendants()
-                        .for_each(|node| self.value(node, Source::Model, &mut edits));
-                }
-            }
-        }
-        if self.ended.is_some() {
+        let limits = self.answer.guard.limits.json();
+        let doc = Doc::read(data, limits).map_err(|_| Failure::Malformed)?;
+        let choices = choices_of(doc.root())?;
+        let mut frame = Frame { event, data, edits: Vec::new() };
+        let is_error = self.outside(doc.root(), &mut frame.edits);
+        if self.is_refused_whole {
             return Ok(());
         }
         if is_error {
             return Err(Failure::Broken);
         }
         if self.head.is_none() {
-            self.head = Some(head(doc.root(), &edits));
+            self.head = Some(head(doc.root(), &frame.edits));
         }
-        self.emit(event, data, edits, fates, out);
+        match choices.as_slice() {
+            [] => {
+                let is_after_end = self.choices.iter().any(Choice::is_finished);
+                frame.write(if is_after_end { &mut self.tail } else { out });
+            }
+            [choice] => self.choice(*choice, frame, out)?,
+            _ => self.split_choices(doc.root(), &choices, &frame, out)?,
+        }
         Ok(())
     }
 
-    /// Sends an edited event where it belongs.
-    fn emit(
+    /// Scans everything of an event but its choices. Whether the event is an error.
+    fn outside(&mut self, root: Value<'_>, edits: &mut Vec<Splice>) -> bool {
+        let mut is_error = false;
+        for (key, value) in root.members() {
+            self.value(key, Source::Model, edits);
+            if key.is_text("choices") {
+                continue;
+            }
+            self.note_unread(key, value);
+            if key.is_text("usage") {
+                self.usage = tokens(value).or(self.usage);
+            }
+            is_error |= key.is_text("error") && !value.is_null();
+            value.descendants().for_each(|node| self.value(node, Source::Model, edits));
+        }
+        is_error
+    }
+
+    /// One event for each choice, so that what waits or ends in one of them does not delay or swallow another.
+    fn split_choices(
         &mut self,
-        event: &Event<'_>,
-        data: &[u8],
-        edits: Vec<Splice>,
-        fates: Vec<Fate>,
+        root: Value<'_>,
+        choices: &[Value<'_>],
+        frame: &Frame<'_>,
         out: &mut Vec<u8>,
-    ) {
-        let mut to_tail = fates.is_empty() && self.choices.iter().any(Choice::is_finished);
-        let n_refused = fates.iter().filter(|fate| matches!(fate, Fate::Refused)).count();
-        let has_usage = fates.is_empty();
-        if 0 < n_refused && n_refused == fates.len() && !has_usage {
-            return;
-        }
-        for fate in fates {
-            match fate {
-                Fate::Calls(at, pieces) => {
-                    if let Some(choice) = self.choices.get_mut(at) {
-                        choice.calls.wait(data, edits, pieces);
-                    }
-                    return self.check_calls(at, out);
-                }
-                Fate::Finished => to_tail = true,
-                Fate::Live | Fate::Refused | Fate::RefusedNow => {}
+    ) -> Result<(), Failure> {
+        for choice in choices {
+            let mut data = self.own_event_until_choice();
+            data.extend_from_slice(choice.raw());
+            data.extend_from_slice(b"]}");
+            let event = Event { raw: &[], data: None, bare: None };
+            self.chunk(&event, &data, out)?;
+            if self.is_refused_whole {
+                return Ok(());
             }
         }
-        let target = if to_tail { &mut self.tail } else { out };
-        match (event.bare, edits.is_empty()) {
-            (Some(_), true) => target.extend_from_slice(event.raw),
-            (Some((start, end)), false) => {
-                target.extend_from_slice(event.raw.get(..start).unwrap_or_default());
-                target.extend_from_slice(&splice(data, edits));
-                target.extend_from_slice(event.raw.get(end..).unwrap_or_default());
-            }
-            (None, _) => write_event(&splice(data, edits), target),
+        let has_usage = root.get("usage").is_some_and(|usage| !usage.is_null());
+        if let (Some(list), true) = (root.get("choices"), has_usage) {
+            let mut rest =
+                Frame { event: frame.event, data: frame.data, edits: frame.edits.clone() };
+            rest.edits.push(Splice { range: list.range(), with: b"[]".to_vec() });
+            let is_after_end = self.choices.iter().any(Choice::is_finished);
+            rest.write(if is_after_end { &mut self.tail } else { out });
         }
+        Ok(())
     }
 
     /// Scans one string, key or number that is not part of a channel.
@@ -373,36 +367,42 @@ impl Stream {
 
     /// Notes content that was not read, or a limit. Whether the stream may go on.
     pub(super) fn note(&mut self, kind: KindId, n_bytes: usize) -> bool {
-        let action = match self.rungs.action(kind) {
-            Action::Release => Action::Release,
-            _ => Action::Refuse,
-        };
-        if self.answer.guard.scan {
-            let finding =
-                Finding { span: Span::new(0, n_bytes as u64), kind, detector: "exchange@1" };
-            self.found(finding, Source::Model, String::new(), action);
-            if action == Action::Refuse {
-                self.refuse_all();
-            }
+        if !self.answer.guard.scan {
+            return true;
         }
-        action == Action::Release
+        let released = self.rungs.action(kind) == Action::Release;
+        let action = if released { Action::Release } else { Action::Refuse };
+        let finding = Finding { span: Span::new(0, n_bytes as u64), kind, detector: "exchange@1" };
+        self.found(finding, Source::Model, String::new(), action);
+        if !released {
+            self.refuse_all();
+        }
+        released
     }
 
-    /// A limit of the guard was met. What policy releases all the same still cannot be read on, and ends in `failure`.
+    /// A limit of the guard was met. An event that is too long cannot be read on, even where policy releases it.
     fn limit(&mut self, kind: KindId, failure: Failure, out: &mut Vec<u8>) {
         let released = self.note(kind, 0);
         if self.all_refused() {
             self.complete(out);
-        } else if kind != LIMIT_TIME || !released {
+        } else if kind == LIMIT_EVENT_BYTES || !released {
             self.fail(failure, out);
         }
     }
 
-    fn check_calls(&mut self, at: usize, out: &mut Vec<u8>) {
-        let n_bytes = self.choices.get(at).map_or(0, |choice| choice.calls.n_bytes());
-        if self.answer.guard.limits.tool_call_bytes_max < n_bytes {
-            self.limit(bartizan_core::kind::LIMIT_TOOL_CALL_BYTES, Failure::TooLarge, out);
+    /// Ends the stream when calls grow over their limit.
+    pub(super) fn check_calls(&mut self, at: usize, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let limit = self.answer.guard.limits.tool_call_bytes_max;
+        let calls = self.choices.get_mut(at).map(|choice| &mut choice.calls);
+        if calls.is_some_and(|calls| calls.is_first_over(limit)) {
+            self.limit(LIMIT_TOOL_CALL_BYTES, Failure::TooLarge, out);
+            return Ok(());
         }
+        let calls = self.choices.get(at).map(|choice| &choice.calls);
+        if calls.is_some_and(|calls| limit.saturating_mul(CALL_OVERHEAD_MAX) < calls.n_bytes()) {
+            return Err(Failure::TooLarge);
+        }
+        Ok(())
     }
 
     /// Counts text that is kept for the record.
@@ -488,6 +488,14 @@ impl Stream {
 
     /// An event of our own, with one choice.
     pub(super) fn own_event(&self, choice: &str) -> Vec<u8> {
+        let mut out = self.own_event_until_choice();
+        out.extend_from_slice(choice.as_bytes());
+        out.extend_from_slice(b"]}");
+        out
+    }
+
+    /// The beginning of an event of our own, up to where its one choice stands.
+    pub(super) fn own_event_until_choice(&self) -> Vec<u8> {
         let unknown = [b"\"\"".to_vec(), b"0".to_vec(), b"\"\"".to_vec()];
         let [id, created, model] = self.head.as_ref().unwrap_or(&unknown);
         let mut out = b"{\"id\":".to_vec();
@@ -497,8 +505,6 @@ impl Stream {
         out.extend_from_slice(b",\"model\":");
         out.extend_from_slice(model);
         out.extend_from_slice(b",\"choices\":[");
-        out.extend_from_slice(choice.as_bytes());
-        out.extend_from_slice(b"]}");
         out
     }
 
@@ -543,6 +549,43 @@ impl Stream {
         out.push_str("]}");
         out.into_bytes()
     }
+}
+
+/// An event on its way out: as it came, with replacements.
+pub(super) struct Frame<'e> {
+    event: &'e Event<'e>,
+    pub(super) data: &'e [u8],
+    pub(super) edits: Vec<Splice>,
+}
+
+impl Frame<'_> {
+    /// Appends the event; where nothing was replaced and it is one `data` line, byte for byte.
+    pub(super) fn write(self, target: &mut Vec<u8>) {
+        let raw = self.event.raw;
+        match (self.event.bare, self.edits.is_empty()) {
+            (Some(_), true) => target.extend_from_slice(raw),
+            (Some((start, end)), false) => {
+                target.extend_from_slice(raw.get(..start).unwrap_or_default());
+                target.extend_from_slice(&splice(self.data, self.edits));
+                target.extend_from_slice(raw.get(end..).unwrap_or_default());
+            }
+            (None, _) => write_event(&splice(self.data, self.edits), target),
+        }
+    }
+}
+
+/// The choices of an event. What is not the kind of thing that the API says might hide text where nobody looks for it.
+fn choices_of(root: Value<'_>) -> Result<Vec<Value<'_>>, Failure> {
+    if root.kind() != NodeKind::Object {
+        return Err(Failure::Malformed);
+    }
+    let Some(list) = root.get("choices").filter(|list| !list.is_null()) else {
+        return Ok(Vec::new());
+    };
+    let choices: Vec<Value<'_>> = list.items().collect();
+    let is_list = list.kind() == NodeKind::Array
+        && choices.iter().all(|choice| choice.kind() == NodeKind::Object);
+    if is_list { Ok(choices) } else { Err(Failure::Malformed) }
 }
 
 /// What our own events repeat of the upstream's, where it is clean and of the right type.

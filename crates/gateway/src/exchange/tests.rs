@@ -9,6 +9,7 @@ use bartizan_policy::Profile;
 mod input;
 mod law;
 mod output;
+mod review;
 mod stream;
 
 /// Toy kinds, so that a test's texts are short: a prefix and so many digits.

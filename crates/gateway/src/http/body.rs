@@ -3,6 +3,7 @@
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
 use super::Shared;
+use super::progress::Progress;
 use super::ticket::{GuardCrashed, Ticket, overdue};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
@@ -75,6 +76,7 @@ pub(super) struct StreamBody {
     stage: Stage,
     /// Judged bytes that are not sent yet.
     out: Vec<u8>,
+    progress: Progress,
     times: Times,
     shared: Arc<Shared>,
 }
@@ -132,6 +134,7 @@ impl StreamBody {
             ticket,
             stage: Stage::Open(upstream),
             out: Vec::new(),
+            progress: Progress::default(),
             times,
             shared: Arc::clone(shared),
         }
@@ -142,7 +145,9 @@ impl StreamBody {
             match &mut self.stage {
                 Stage::Open(upstream) => match upstream.poll_chunk(cx) {
                     Poll::Ready(Some(Ok(chunk))) => {
-                        self.times.last_at = Instant::now();
+                        if self.progress.push(&chunk) {
+                            self.times.last_at = Instant::now();
+                        }
                         self.push(&chunk);
                     }
                     Poll::Ready(Some(Err(failure))) => self.end(Some(failure)),

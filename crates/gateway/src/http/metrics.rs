@@ -1,5 +1,6 @@
 //! What is counted. The hot path touches atomics only; denials and findings, which are rare or cheap to refuse, share a lock.
 use super::histogram::{Histogram, line};
+use super::room::Room;
 use crate::exchange::Endpoint;
 use bartizan_core::record::Outcome;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(super) struct Metrics {
     pub(super) connections: AtomicUsize,
     pub(super) requests: AtomicUsize,
     pub(super) streams: AtomicUsize,
+    /// Bodies that are held as a whole.
+    pub(super) room: Room,
     pub(super) unrecorded: AtomicU64,
     pub(super) guard_failures: AtomicU64,
     pub(super) overhead: Histogram,
@@ -137,6 +140,9 @@ impl Metrics {
             head(out, name, "gauge", help);
             line(out, format_args!("{name} {}", gauge.load(Relaxed)));
         }
+        let name = "bartizan_buffered_bytes";
+        head(out, name, "gauge", "Bytes of bodies that are held as a whole.");
+        line(out, format_args!("{name} {}", self.room.held()));
         for (name, counter, help) in [
             (
                 "bartizan_unrecorded_total",

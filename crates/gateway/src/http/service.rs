@@ -2,11 +2,14 @@
 //! of the gateway, so it stands in one file.
 use super::Shared;
 use super::body::{ReplyBody, StreamBody};
+use super::harmless::copy_harmless;
 use super::head::{Denial, Head, body_too_large, check_body_head, check_door};
+use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
+use super::room::{Full, Share};
 use super::setup::{Rule, Setup, key_may_take};
 use super::ticket::{GuardCrashed, Ticket, overdue};
-use super::upstream::{Outgoing, Surroundings, UpstreamBody, copy_harmless};
+use super::upstream::{Outgoing, Surroundings, UpstreamBody};
 use crate::exchange::{Call, Closed, Endpoint, Failure, Forward, Opened};
 use crate::limits::Limits;
 use crate::reply::Reply;
@@ -33,6 +36,8 @@ const X_BARTIZAN_RECORD: HeaderName = HeaderName::from_static("x-bartizan-record
 const X_BARTIZAN_FINDINGS: HeaderName = HeaderName::from_static("x-bartizan-findings");
 /// The record again, where client libraries look for something to quote in a complaint.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// How many seconds a caller that was shed should wait.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 /// Bytes that are reserved for a body before it arrives: what is announced is not yet sent.
 const BODY_RESERVE_BYTES_MAX: usize = 256 << 10;
 
@@ -51,6 +56,8 @@ struct Asked<'s> {
     entry: &'s KeyEntry,
     rule: &'s Rule,
     body: Bytes,
+    /// The room that the body takes, until the request is answered.
+    _share: Share,
 }
 
 /// Answers one request.
@@ -112,15 +119,18 @@ async fn ask<'s>(
     let head = check_body_head(parts, endpoint, limits.body_bytes_max)?;
     let before_body_us = shared.clock.monotonic_us();
     ticket.spent_us(before_body_us.saturating_sub(started_us));
-    let bytes = read_body(body, head, limits).await?;
+    let mut share = shared.metrics.room.share(limits.buffered_bytes_max);
+    let bytes = read_body(body, head, limits, &mut share).await?;
     let rule = if let Some(rule) = by_head {
         rule
     } else {
-        let rule = rule_of_body(setup, &bytes)?;
+        let until = ticket.total_at();
+        let found = shared.heavy.run(bytes.len(), until, || rule_of_body(setup, &bytes)).await;
+        let rule = found.map_err(|Late| overloaded())??;
         check_may_call(setup, entry, rule)?;
         rule
     };
-    Ok(Asked { endpoint, entry, rule, body: bytes })
+    Ok(Asked { endpoint, entry, rule, body: bytes, _share: share })
 }
 
 fn unauthorised(error: KeyError) -> Denial {
@@ -157,7 +167,12 @@ fn rule_of_body<'s>(setup: &'s Setup, body: &[u8]) -> Result<&'s Rule, Reply> {
     setup.rule_by_model(model.as_deref())
 }
 
-async fn read_body(body: &mut Incoming, head: Head, limits: &Limits) -> Result<Bytes, Denial> {
+async fn read_body(
+    body: &mut Incoming,
+    head: Head,
+    limits: &Limits,
+    share: &mut Share,
+) -> Result<Bytes, Denial> {
     let until = Instant::now() + Duration::from_millis(limits.body_ms);
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -178,6 +193,7 @@ async fn read_body(body: &mut Incoming, head: Head, limits: &Limits) -> Result<B
         if first.len() + rest.len() + data.len() > limits.body_bytes_max {
             return Err(body_too_large(limits.body_bytes_max).into());
         }
+        share.grow(data.len()).map_err(|Full| overloaded())?;
         // A body in one piece is passed on as it lies in the connection's buffer.
         if first.is_empty() && rest.is_empty() {
             first = data;
@@ -205,7 +221,6 @@ async fn judge(
     asked: &Asked<'_>,
     total_at: Instant,
 ) -> Result<Response<ReplyBody>, Denial> {
-    let before_us = shared.clock.monotonic_us();
     let call = Call {
         record: ticket.record(),
         endpoint: asked.endpoint,
@@ -215,8 +230,16 @@ async fn judge(
         unix_ms: shared.clock.unix_ms(),
         body: &asked.body,
     };
-    let opened = catch_unwind(AssertUnwindSafe(|| setup.guard.open(&call)));
-    ticket.spent_us(shared.clock.monotonic_us().saturating_sub(before_us));
+    let open = || {
+        let before_us = shared.clock.monotonic_us();
+        let opened = catch_unwind(AssertUnwindSafe(|| setup.guard.open(&call)));
+        (opened, shared.clock.monotonic_us().saturating_sub(before_us))
+    };
+    let Ok((opened, took_us)) = shared.heavy.run(asked.body.len(), total_at, open).await else {
+        ticket.deny("overloaded");
+        return Err(overloaded().into());
+    };
+    ticket.spent_us(took_us);
     match opened {
         Ok(Opened::Rejected(reply)) => {
             ticket.deny(reply.code);
@@ -350,7 +373,8 @@ async fn answer_whole(
     mut upstream: UpstreamBody,
     total_at: Instant,
 ) -> Response<ReplyBody> {
-    let body = match collect(&mut upstream, limits, total_at).await {
+    let mut share = shared.metrics.room.share(limits.buffered_bytes_max);
+    let body = match collect(&mut upstream, limits, total_at, &mut share).await {
         Ok(body) => body,
         Err(failure) => {
             // The call is over for us; its connection must not linger while the record is written.
@@ -360,9 +384,15 @@ async fn answer_whole(
     };
     upstream.recycle(shared.clock.monotonic_us());
     let status = head.status().as_u16();
-    match ticket.close(|answer, unix_ms| answer.plain(status, &body, unix_ms)) {
-        Ok(closed) => send_closed(shared, &mut ticket, closed, Some(head.headers())).await,
-        Err(GuardCrashed) => crashed(&ticket),
+    let close = || ticket.close(|answer, unix_ms| answer.plain(status, &body, unix_ms));
+    match shared.heavy.run(body.len(), total_at, close).await {
+        Ok(Ok(closed)) => {
+            drop(body);
+            let closed = Closed { body: share.keep(closed.body), ..closed };
+            send_closed(shared, &mut ticket, closed, Some(head.headers())).await
+        }
+        Ok(Err(GuardCrashed)) => crashed(&ticket),
+        Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout).await,
     }
 }
 
@@ -370,6 +400,7 @@ async fn collect(
     upstream: &mut UpstreamBody,
     limits: &Limits,
     total_at: Instant,
+    share: &mut Share,
 ) -> Result<Bytes, Failure> {
     let bytes_max = limits.answer_bytes_max;
     if upstream.exact_bytes().is_some_and(|bytes| bytes > bytes_max as u64) {
@@ -390,6 +421,7 @@ async fn collect(
         if first.len() + rest.len() + chunk.len() > bytes_max {
             return Err(Failure::TooLarge);
         }
+        share.grow(chunk.len()).map_err(|Full| Failure::Overloaded)?;
         if first.is_empty() && rest.is_empty() {
             first = chunk;
         } else {
@@ -404,7 +436,13 @@ async fn collect(
 
 async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
     match ticket.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
-        Ok(closed) => send_closed(shared, ticket, closed, None).await,
+        Ok(closed) => {
+            let mut response = send_closed(shared, ticket, closed, None).await;
+            if failure == Failure::Overloaded {
+                response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            response
+        }
         Err(GuardCrashed) => crashed(ticket),
     }
 }
@@ -518,7 +556,7 @@ fn finish_headers(reply: &Reply, allow: Option<&'static str>, response: &mut Res
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if reply.code == "overloaded" {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(header::RETRY_AFTER, RETRY_AFTER);
     }
     if let Some(allow) = allow {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));

@@ -3,11 +3,12 @@
 use super::hosts::Callers;
 use super::identity::{KeyEntry, KeyRing};
 use super::upstream::{Upstream, UpstreamError, UpstreamOptions};
-use crate::exchange::{Guard, Route};
+use crate::exchange::{Guard, KEY_BYTES_MIN, Keyed, Route};
 use crate::reply::Reply;
 use bartizan_core::record::NAME_BYTES_MAX;
+use bartizan_policy::Roles;
 use http::{HeaderMap, HeaderName};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// By this header a caller may choose a route by its name.
@@ -112,12 +113,13 @@ impl Setup {
     /// # Errors
     /// [`SetupError`].
     pub fn new(options: SetupOptions) -> Result<Self, SetupError> {
-        let SetupOptions { guard, upstreams, routes, keys, hosts, origins } = options;
+        let SetupOptions { mut guard, upstreams, routes, keys, hosts, origins } = options;
         if routes.is_empty() {
             return Err(SetupError::NoRoute);
         }
         check_count("routes", routes.len())?;
         check_count("upstreams", upstreams.len())?;
+        guard.inspector = Arc::new(keyed(&guard, &upstreams));
         let mut by_name = BTreeMap::new();
         for options in upstreams {
             let upstream = Arc::new(Upstream::new(options)?);
@@ -145,6 +147,7 @@ impl Setup {
                 return Err(SetupError::Name { name: entry.id.clone() });
             }
         }
+        climb_ahead(&guard, &keys, &rules);
         let by_model = rules.iter().any(|rule| !rule.models.is_empty());
         let upstreams = by_name.into_values().collect();
         Ok(Self { guard, rules, upstreams, keys, callers: Callers::new(hosts, origins), by_model })
@@ -191,6 +194,32 @@ impl Setup {
             None => true,
         };
         self.rules.iter().find(takes).ok_or_else(no_model)
+    }
+}
+
+/// The guard's inspector, which then also knows the upstreams' own keys: whatever an upstream quotes, these never get out.
+fn keyed(guard: &Guard, upstreams: &[UpstreamOptions]) -> Keyed {
+    let with_key =
+        upstreams.iter().filter_map(|upstream| Some((&upstream.name, upstream.key.as_ref()?)));
+    for (name, key) in with_key.clone() {
+        if key.bytes().len() < KEY_BYTES_MIN {
+            tracing::warn!(upstream = %name, "The key of this upstream is so short that it is not looked for in answers.");
+        }
+    }
+    Keyed::new(Arc::clone(&guard.inspector), with_key.map(|(_, key)| key.bytes()))
+}
+
+/// Most ladders that are computed before the first request asks for one: a ladder costs a millisecond or two.
+const LADDERS_AHEAD_MAX: usize = 256;
+
+/// Lets the policy answer now what the first requests would otherwise wait for.
+fn climb_ahead(guard: &Guard, keys: &KeyRing, rules: &[Rule]) {
+    let role_sets: BTreeSet<&Roles> =
+        keys.entries().iter().filter(|entry| !entry.revoked).map(|entry| &entry.roles).collect();
+    let pairs = role_sets.iter().flat_map(|roles| rules.iter().map(move |rule| (*roles, rule)));
+    for (roles, rule) in pairs.take(LADDERS_AHEAD_MAX) {
+        // Only the policy's own memory of it is wanted.
+        drop(guard.policy.ladder(roles, &rule.route.name));
     }
 }
 

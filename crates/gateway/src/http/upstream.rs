@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use bartizan_core::clock::Clock;
 use bartizan_policy::Pass;
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, Uri, Version};
 use http_body_util::Full;
@@ -32,7 +32,12 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("bartizan/", env!("CARGO_PKG_VERSION")));
 
-/// A key for an upstream. It can be used, and neither printed nor compared.
+/// Most bytes of an upstream's key: text that may become one is held back.
+pub const SECRET_BYTES_MAX: usize = 4096;
+/// What stands before a key in its header.
+const SCHEME: &str = "Bearer ";
+
+/// A key for an upstream. It can be used, and looked for in answers, and never printed.
 #[derive(Clone)]
 pub struct Secret(HeaderValue);
 
@@ -40,15 +45,22 @@ impl Secret {
     /// A key as it stands after `Bearer `.
     ///
     /// # Errors
-    /// [`UpstreamError::Key`] when it is empty or has characters that no header can carry. The error does not show the key.
+    /// [`UpstreamError::Key`] when it is empty, longer than [`SECRET_BYTES_MAX`] or has characters that no header can carry. The error
+    /// does not show the key.
     pub fn new(key: &str) -> Result<Self, UpstreamError> {
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let is_sound = !key.is_empty() && key.len() <= SECRET_BYTES_MAX;
+        if !is_sound || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UpstreamError::Key);
         }
         let mut value =
-            HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| UpstreamError::Key)?;
+            HeaderValue::from_str(&format!("{SCHEME}{key}")).map_err(|_| UpstreamError::Key)?;
         value.set_sensitive(true);
         Ok(Self(value))
+    }
+
+    /// The key itself, for whoever looks for it where it must not be.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes().get(SCHEME.len()..).unwrap_or_default()
     }
 }
 
@@ -89,7 +101,7 @@ pub enum UpstreamError {
         problem: &'static str,
     },
     /// The key cannot stand in a header.
-    #[error("the upstream's key is empty or has characters that no header can carry")]
+    #[error("the upstream's key is empty, too long or has characters that no header can carry")]
     Key,
     /// The extra certificates cannot be read.
     #[error("the CA file of upstream `{name}` is not PEM with certificates")]
@@ -259,24 +271,6 @@ fn admit_answer(
     Ok(answer)
 }
 
-/// Copies the headers of an upstream's answer that callers act on. Each value is short and of harmless characters, or it stays here.
-pub(super) fn copy_harmless(from: &HeaderMap, to: &mut HeaderMap) {
-    for (name, value) in from {
-        let text = name.as_str();
-        let listed = matches!(
-            text,
-            "retry-after" | "retry-after-ms" | "openai-processing-ms" | "openai-version"
-        ) || text.starts_with("x-ratelimit-");
-        let harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b" .,:-+".contains(byte);
-        if listed && value.len() <= HARMLESS_BYTES_MAX && value.as_bytes().iter().all(harmless) {
-            to.insert(name.clone(), value.clone());
-        }
-    }
-}
-
-/// Most bytes of a header value that passes from an upstream to a caller: a date fits, a key does not.
-const HARMLESS_BYTES_MAX: usize = 29;
-
 fn paths_of(
     url: &Uri,
     scheme: &Scheme,
@@ -395,35 +389,14 @@ mod tests {
             !format!("{with_key:?} {:?}", Upstream::new(with_key.clone()).unwrap())
                 .contains("very")
         );
-        for bad in ["", "a b", "a\nb", "k\u{e9}y"] {
+        let long = "k".repeat(SECRET_BYTES_MAX + 1);
+        assert!(Secret::new(&long[1..]).is_ok());
+        for bad in ["", "a b", "a\nb", "k\u{e9}y", &long] {
             let error = Secret::new(bad).unwrap_err();
             assert!(
                 matches!(error, UpstreamError::Key)
                     && (bad.is_empty() || !error.to_string().contains(bad))
             );
         }
-    }
-
-    #[test]
-    fn only_harmless_headers_come_back() {
-        let mut from = HeaderMap::new();
-        for (name, value) in [
-            ("retry-after", "20"),
-            ("openai-processing-ms", "17"),
-            ("x-ratelimit-reset-requests", "1m2.5s"),
-            ("x-ratelimit-limit-tokens", "sk-proj-0123456789012345678901234567890"),
-            ("retry-after-ms", "<script>"),
-            ("set-cookie", "session=1"),
-            ("authorization", "Bearer x"),
-            ("server", "uvicorn"),
-            ("openai-organization", "secret-org"),
-        ] {
-            from.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        let mut to = HeaderMap::new();
-        copy_harmless(&from, &mut to);
-        let mut names: Vec<_> = to.keys().map(HeaderName::as_str).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["openai-processing-ms", "retry-after", "x-ratelimit-reset-requests"]);
     }
 }

@@ -30,7 +30,9 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
             Some(byte) if !is_key_byte(byte) => reader.skip(1),
             Some(_) => {
                 let from = reader.at;
-                let held = |stop: Stop| stop.holding(Hold::From(from));
+                // At most a key and a byte, which fits.
+                let n_held = u16::try_from(text.len().saturating_sub(from)).unwrap_or(u16::MAX);
+                let held = |stop: Stop| stop.holding(Hold::Last(n_held));
                 let n = reader.run_long(is_key_byte, KEY_BYTES.saturating_add(1)).map_err(held)?;
                 let key = text.slice(from, reader.at);
                 if key.eq_ignore_ascii_case(b"aws") {

@@ -24,7 +24,11 @@ const CANCEL_TAG: u32 = 0xe007f;
 fn decode(bytes: &[u8]) -> (u32, usize) {
     let bits = |byte: &u8| u32::from(byte & 0x3f);
     let value = match bytes {
-        [first @ 0..=0x7f, ..] => (u32::from(*first), 1),
+        [first @ 0..=0x7f, ..] => return (u32::from(*first), 1),
+        // Most invisible characters begin like this.
+        [0xe2, second @ 0x80..=0xbf, third @ 0x80..=0xbf, ..] => {
+            return (0x2000 | bits(second) << 6 | bits(third), 3);
+        }
         [first @ 0xc2..=0xdf, second @ 0x80..=0xbf, ..] => {
             (u32::from(first & 0x1f) << 6 | bits(second), 2)
         }
@@ -300,14 +304,18 @@ pub(super) fn decide_bidi(text: Text<'_>, start: usize) -> Answer {
         Some(Turn::EndIsolate) => (Turn::EndIsolate, Turn::Isolate, false),
     };
     let mut depth = 1_usize;
-    let from = if forward { reader.at } else { start };
-    let mut at = from;
+    let (mut at, mut n_read) = (if forward { reader.at } else { start }, 0_usize);
     loop {
         let step = if forward { next(&text.reader(at))? } else { previous(text, at) };
         let Some((character, length)) = step else { return hit };
         at = if forward { at.saturating_add(length) } else { at.saturating_sub(length) };
-        if at.abs_diff(from) > PAIR_BYTES_MAX || matches!(character, 0x0a | 0x0d | 0x2029) {
+        n_read = n_read.saturating_add(length);
+        if n_read > PAIR_BYTES_MAX || matches!(character, 0x0a | 0x0d | 0x2029) {
             return hit;
+        }
+        // Most characters turn nothing.
+        if !(0x202a..=0x2069).contains(&character) {
+            continue;
         }
         match turn_of(character) {
             // An override inside is its own finding; what ends an embedding ends it too.

@@ -483,14 +483,11 @@ impl Word {
         self.bytes.get(..self.n).unwrap_or_default()
     }
 
+    /// Whether it is one of some words, which are in lower case as far as ASCII goes.
     fn is_in(&self, words: &[&str]) -> bool {
         let text = self.text();
-        words.iter().any(|word| folded_eq(word.as_bytes(), text))
+        words.iter().any(|word| word.as_bytes() == text)
     }
-}
-
-fn folded_eq(word: &[u8], text: &[u8]) -> bool {
-    word.len() == text.len() && word.eq_ignore_ascii_case(text)
 }
 
 /// `ignore all previous instructions`, `forget everything you were told before`, `ignorez les instructions précédentes`.
@@ -625,4 +622,30 @@ fn read_piece(pieces: &Pieces, reader: &mut Reader<'_>) -> Result<Role, Stop> {
         }
     }
     Err(Stop::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_in_lower_case() {
+        let lists = [
+            DROP,
+            WHICH,
+            WHAT,
+            FILLER,
+            SHOW,
+            SHOW_FILLER,
+            SHOW_OWN,
+            SHOW_WHAT,
+            ROLE_FILLER,
+            ROLE_NAMES,
+            ROLE_MODES,
+        ];
+        for word in lists.into_iter().flatten() {
+            assert_eq!(word.to_ascii_lowercase(), *word);
+            assert!(word.len() < WORD_BYTES_MAX, "{word} is longer than what is read of a word");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //! that the tail of a key never leaks.
 use super::MATCH_BYTES_MAX;
 use crate::kinds::Kind;
-use crate::text::{Answer, Hit, Reader, Stop, Text, is_base64url, is_word};
+use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url, is_word};
 
 /// Most bytes of a token's body in one finding.
 const BODY_BYTES_MAX: usize = 512;
@@ -13,13 +13,13 @@ const JWT_HEADER_BYTES_MAX: usize = 512;
 struct Form {
     kind: Kind,
     prefix: &'static str,
-    body: fn(u8) -> bool,
+    body: Class,
     /// Fewest bytes of body.
     n_min: usize,
     judge: fn(&[u8]) -> bool,
 }
 
-const fn form(kind: Kind, prefix: &'static str, body: fn(u8) -> bool, n_min: usize) -> Form {
+const fn form(kind: Kind, prefix: &'static str, body: Class, n_min: usize) -> Form {
     Form { kind, prefix, body, n_min, judge: always }
 }
 
@@ -28,14 +28,13 @@ const fn judged(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
     form
 }
 
-const ALNUM: fn(u8) -> bool = |byte| byte.is_ascii_alphanumeric();
-const UPPER: fn(u8) -> bool = |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-const URL: fn(u8) -> bool = is_base64url;
-const DOTTED: fn(u8) -> bool = |byte| is_base64url(byte) || byte == b'.';
-const BASE64: fn(u8) -> bool = |byte| is_base64url(byte) || matches!(byte, b'+' | b'/' | b'=');
-const SLACK: fn(u8) -> bool =
-    |byte| is_base64url(byte) || matches!(byte, b'%' | b'.' | b'/' | b'+');
-const PATH: fn(u8) -> bool = |byte| is_base64url(byte) || byte == b'/';
+const ALNUM: Class = |byte| byte.is_ascii_alphanumeric();
+const UPPER: Class = |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+const URL: Class = is_base64url;
+const DOTTED: Class = |byte| is_base64url(byte) || byte == b'.';
+const BASE64: Class = |byte| is_base64url(byte) || matches!(byte, b'+' | b'/' | b'=');
+const SLACK: Class = |byte| is_base64url(byte) || matches!(byte, b'%' | b'.' | b'/' | b'+');
+const PATH: Class = |byte| is_base64url(byte) || byte == b'/';
 
 /// The formats, in order: of one kind the first whose prefix is there decides.
 static FORMS: &[Form] = &[
@@ -171,7 +170,7 @@ pub(super) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
 }
 
 /// The class that holds all classes of a kind: where a token goes on, no prefix says any more which one it is.
-fn widest(kind: Kind) -> fn(u8) -> bool {
+fn widest(kind: Kind) -> Class {
     match kind {
         Kind::AwsAccessKey => UPPER,
         Kind::HuggingFace => ALNUM,

@@ -2,44 +2,44 @@
 use super::*;
 
 /// One event with these members of a choice.
-fn chunk(choice: &str) -> String {
+pub(super) fn chunk(choice: &str) -> String {
     format!(
         r#"data: {{"id":"c-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{{"index":0,{choice}}}]}}"#
     ) + "\n\n"
 }
 
-fn say(text: &str) -> String {
+pub(super) fn say(text: &str) -> String {
     chunk(&format!(
         r#""delta":{{"content":{}}},"finish_reason":null"#,
         serde_json::Value::from(text)
     ))
 }
 
-fn finish(reason: &str) -> String {
+pub(super) fn finish(reason: &str) -> String {
     chunk(&format!(r#""delta":{{}},"finish_reason":"{reason}""#))
 }
 
 const USAGE: &str = "data: {\"id\":\"c-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
-const DONE: &str = "data: [DONE]\n\n";
+pub(super) const DONE: &str = "data: [DONE]\n\n";
 
 /// What left before the OUTCOME, the OUTCOME, and what left after it.
-struct Ran {
-    before: String,
-    outcome: Draft,
-    ended: Outcome,
-    tail: String,
+pub(super) struct Ran {
+    pub(super) before: String,
+    pub(super) outcome: Draft,
+    pub(super) ended: Outcome,
+    pub(super) tail: String,
 }
 
-fn one() -> Answer {
+pub(super) fn one() -> Answer {
     one_of(&guard(Profile::Standard))
 }
 
-fn one_of(guard: &Guard) -> Answer {
+pub(super) fn one_of(guard: &Guard) -> Answer {
     forward(guard, r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}"#)
         .answer
 }
 
-fn run(answer: Answer, events: &[&str]) -> Ran {
+pub(super) fn run(answer: Answer, events: &[&str]) -> Ran {
     let mut stream = answer.stream();
     let mut before = Vec::new();
     for event in events {
@@ -118,7 +118,7 @@ fn a_refusal_ends_the_stream_at_once() {
     );
 }
 
-fn call(index: u64, members: &str) -> String {
+pub(super) fn call(index: u64, members: &str) -> String {
     chunk(&format!(
         r#""delta":{{"tool_calls":[{{"index":{index},{members}}}]}},"finish_reason":null"#
     ))
@@ -233,7 +233,7 @@ fn limits_end_the_stream_and_say_so() {
     for (name, limits, events, reason, ended) in [
         (
             "tool call",
-            Limits { tool_call_bytes_max: 2000, ..Limits::default() },
+            Limits { tool_call_bytes_max: 300, ..Limits::default() },
             long_call,
             "limit.tool-call-bytes",
             Outcome::Refused,
