@@ -80,8 +80,12 @@ pub(crate) fn parent(path: &Path) -> &Path {
 const OWN_NAMES: [&str; 6] =
     ["keys.toml", "keys.recorded.toml", "keys.lock", "ledger", "bartizan.toml", "lock"];
 
-/// Makes a folder that only we may enter (0700), with its parents. One that is already there is closed too, but only when nothing
-/// but our own state is in it: `--dir /tmp` must not lock everybody else out. Says whether the folder is closed now.
+/// The names among these that nobody but us gives to a file.
+const TELLING_NAMES: [&str; 4] = ["keys.toml", "keys.recorded.toml", "keys.lock", "ledger"];
+
+/// Makes a folder that only we may enter (0700), with its parents. One that is already there and open is closed only when it holds our
+/// own state and nothing else, and that is said: `--dir /tmp` and `--dir .` must not lock everybody else out, however empty they are.
+/// Says whether the folder is closed now.
 ///
 /// # Errors
 /// Those of the disk.
@@ -90,13 +94,19 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<bool> {
     if !is_open_to_others(path)? {
         return Ok(true);
     }
+    let mut is_ours = false;
     for entry in fs::read_dir(path)? {
         let name = entry?.file_name();
         if !OWN_NAMES.iter().any(|own| name == *own) {
             return Ok(false);
         }
+        is_ours |= TELLING_NAMES.iter().any(|telling| name == *telling);
+    }
+    if !is_ours {
+        return Ok(false);
     }
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    tracing::warn!(folder = %path.display(), "The state folder was open to others; it is closed now.");
     Ok(true)
 }
 
@@ -142,13 +152,23 @@ mod tests {
         let path = folder.path().join("a/b");
         assert!(private_folder(&path).unwrap());
         assert!(!is_open_to_others(&path).unwrap());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(path.join("keys.toml"), b"").unwrap();
-        assert!(private_folder(&path).unwrap());
-        assert!(!is_open_to_others(&path).unwrap());
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(path.join("somebody-else"), b"").unwrap();
-        assert!(!private_folder(&path).unwrap());
-        assert!(is_open_to_others(&path).unwrap());
+        for (name, files, is_closed) in [
+            ("empty, made by somebody else", &[][..], false),
+            ("a folder for configuration", &["bartizan.toml"], false),
+            ("a lock of somebody's", &["lock"], false),
+            ("foreign files", &["somebody-else"], false),
+            ("our state among foreign files", &["keys.toml", "ledger", "somebody-else"], false),
+            ("our state", &["keys.toml"], true),
+            ("all of our state", &OWN_NAMES, true),
+        ] {
+            let path = folder.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            files.iter().for_each(|file| fs::write(path.join(file), b"").unwrap());
+            assert_eq!(private_folder(&path).unwrap(), is_closed, "{name}");
+            assert_eq!(is_open_to_others(&path).unwrap(), !is_closed, "{name}");
+            let mode = fs::metadata(&path).unwrap().mode() & 0o777;
+            assert_eq!(mode, if is_closed { 0o700 } else { 0o755 }, "{name}");
+        }
     }
 }

@@ -257,6 +257,13 @@ fn text(n_max: usize) -> impl Strategy<Value = String> {
     prop::collection::vec(fragment(), 1..n_max).prop_map(|parts| parts.concat())
 }
 
+/// A text that repeats at most `n_kinds` fragments.
+fn text_of_few(n_kinds: usize, n_max: usize) -> impl Strategy<Value = String> {
+    prop::collection::vec(fragment(), 1..=n_kinds).prop_flat_map(move |few| {
+        prop::collection::vec(prop::sample::select(few), 1..n_max).prop_map(|parts| parts.concat())
+    })
+}
+
 proptest! {
     #![proptest_config(config(100))]
 
@@ -269,6 +276,17 @@ proptest! {
     fn character_by_character(text in text(24)) {
         let cuts = boundaries(&text);
         check(&text, &cuts, &sets(), &mut vec![None; text.len() + 1]);
+    }
+
+    /// Few fragments, often repeated, meet in more ways than many do.
+    #[test]
+    fn few_fragments_again_and_again(text in text_of_few(5, 30)) {
+        let (at, sets) = (boundaries(&text), sets());
+        let mut known = vec![None; text.len() + 1];
+        for n in [1, 2, 3, 11] {
+            let cuts: Vec<usize> = at.iter().copied().step_by(n).collect();
+            check(&text, &cuts, &sets, &mut known);
+        }
     }
 
     #[test]
@@ -353,6 +371,32 @@ fn words_that_lead_to_secret_keys_do_not_hide_each_others_keys() {
         let n_found = whole(text.as_bytes()).iter().filter(|finding| finding.kind == aws).count();
         assert_eq!(n_found, n_keys, "{name}: {text}");
         check_many_ways(&text, 45);
+    }
+}
+
+/// What may begin before its first sure byte is known from a few bytes only, so every short text of those bytes can be tried.
+#[test]
+fn every_short_text_of_the_bytes_that_begin_something() {
+    let sets = sets();
+    for (name, bytes) in [
+        // `7(+(` and `+(+(` once let go of a `+` that a number began at.
+        ("phone", "+( 7"),
+        ("phone, not clear", "+(#."),
+        ("IPv6", ":a. "),
+        ("IPv6 and escapes", ":1\\n"),
+        ("IBAN", "DE9 "),
+        ("e-mail", "a.@-"),
+        ("key", "-B s"),
+        ("card and SSN", "4- ."),
+    ] {
+        let alphabet: Vec<char> = bytes.chars().collect();
+        for number in 0..alphabet.len().pow(5) {
+            let place = |at: u32| alphabet[number / alphabet.len().pow(at) % alphabet.len()];
+            let text: String = (0..5).map(place).collect();
+            let cuts = boundaries(&text);
+            check(&text, &cuts, &sets, &mut vec![None; text.len() + 1]);
+            assert_eq!(cuts.len(), 6, "{name}");
+        }
     }
 }
 

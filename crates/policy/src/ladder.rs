@@ -8,7 +8,7 @@ use crate::roles::Roles;
 use arc_swap::ArcSwap;
 use bartizan_core::digest::Digest;
 use bartizan_core::evidence::Source;
-use bartizan_core::kind::{Catalogue, KindId, KindSet};
+use bartizan_core::kind::{Catalogue, Extent, KindId, KindInfo, KindSet, UPSTREAM_KEY};
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Entities, Entity, EntityId, EntityTypeName,
     EntityUid, PolicySet, Request, RestrictedExpression,
@@ -146,8 +146,10 @@ impl Ladder {
                 holding: KindSet::EMPTY,
             };
             for group in &groups.list {
-                let cell = ladder.keep(desk.why(source, &group.kind));
+                let why = desk.why(source, &group.kind);
                 for &kind in &group.members {
+                    let action = groups.bounded(source, kind, why.action);
+                    let cell = ladder.keep(Why { action, ..why.clone() });
                     if let Some(place) = row.cells.get_mut(kind.index()) {
                         *place = cell;
                     }
@@ -193,6 +195,9 @@ impl Ladder {
     }
 
     /// What happens to a finding. A kind that the policy's catalogue does not know is refused.
+    ///
+    /// Two answers are not the policy's to give: `secret.upstream-key` is never released, and what would take away a whole part of what
+    /// the model says or calls is refused, because it is released while it arrives.
     pub fn action(&self, source: Source, kind: KindId) -> Action {
         self.cell(source, kind).action
     }
@@ -227,6 +232,8 @@ pub(crate) struct Groups {
     entities: Entities,
     list: Vec<Group>,
     n_cells: usize,
+    /// Kinds whose redaction takes away the whole part.
+    parts: KindSet,
 }
 
 #[derive(Debug)]
@@ -237,6 +244,17 @@ struct Group {
 }
 
 impl Groups {
+    /// What no policy can change. The upstream's own key never leaves. And what the model says or calls is released while it still
+    /// arrives: a redaction that takes away the whole part would come after its beginning, so it is a refusal.
+    fn bounded(&self, source: Source, kind: KindId, action: Action) -> Action {
+        let arrives = matches!(source, Source::Model | Source::ToolCall);
+        match action {
+            Action::Release if kind == UPSTREAM_KEY => Action::Redact,
+            Action::Redact if arrives && self.parts.contains(kind) => Action::Refuse,
+            action => action,
+        }
+    }
+
     pub(crate) fn new(catalogue: &Catalogue, policies: &PolicySet) -> Self {
         let literals = policies.policies().flat_map(cedar_policy::Policy::entity_literals);
         let named: BTreeSet<String> = literals
@@ -261,7 +279,10 @@ impl Groups {
         });
         let entities = Entities::from_entities(entities, Some(schema()))
             .expect("names are unique, and a class is always shorter than what is in it");
-        Self { entities, list: groups.into_values().collect(), n_cells }
+        let is_part =
+            |(kind, info): (KindId, &KindInfo)| (info.extent == Extent::Part).then_some(kind);
+        let parts = catalogue.iter().filter_map(is_part).collect();
+        Self { entities, list: groups.into_values().collect(), n_cells, parts }
     }
 }
 

@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 /// What tests may name besides.
 const DEV_ARROWS: [&str; 3] = ["testkit", "inspect", "range"];
 /// Powers that come from outside, and who holds them. Tests are free to use them.
-const POWERS: [(&str, &[&str]); 9] = [
+const POWERS: [(&str, &[&str]); 13] = [
     ("cedar-policy", &["policy"]),
     ("anyhow", &["bartizan", "xtask"]),
     ("miette", &["policy", "bartizan", "xtask"]),
@@ -29,6 +29,10 @@ const POWERS: [(&str, &[&str]); 9] = [
     ("tokio-rustls", &["gateway", "bartizan"]),
     ("clap", &["bartizan", "xtask"]),
     ("rusqlite", &["ledger"]),
+    ("tokio", &["gateway", "range", "bartizan", "xtask"]),
+    ("mio", &["gateway"]),
+    ("socket2", &["gateway"]),
+    ("notify", &["bartizan"]),
 ];
 
 /// One line of a dependency table.
@@ -170,6 +174,8 @@ fn arrows_that_point_up_are_found() {
         manifest("[dev-dependencies]\nbartizan-testkit = { workspace = true }\nclap = \"4\"\n");
     let dev_up = manifest("[dev-dependencies]\nbartizan-gateway = { workspace = true }\n");
     let power = manifest("[dependencies]\ncedar-policy = { workspace = true }\n");
+    let socket = manifest("[dependencies]\nsocket2 = \"0.6\"\n");
+    let runtime = manifest("[dependencies]\ntokio = { workspace = true }\n");
     let fine = manifest("[dependencies]\nbartizan-core = { workspace = true }\nserde = \"1\"\n");
     bites(
         arrows,
@@ -181,6 +187,9 @@ fn arrows_that_point_up_are_found() {
             ("dev", &[("crates/gateway/Cargo.toml", &dev)], &[]),
             ("dev up", &[("crates/ledger/Cargo.toml", &dev_up)], &["depends on gateway"]),
             ("power", &[("crates/gateway/Cargo.toml", &power)], &["that power belongs to"]),
+            ("socket", &[("crates/policy/Cargo.toml", &socket)], &["socket2: that power belongs"]),
+            ("runtime", &[("crates/ledger/Cargo.toml", &runtime)], &["tokio: that power belongs"]),
+            ("runtime of the network", &[("crates/gateway/Cargo.toml", &runtime)], &[]),
             ("stranger", &[("crates/odd/Cargo.toml", &fine)], &["give odd its arrows"]),
             ("fine", &[("crates/policy/Cargo.toml", &fine)], &[]),
         ],

@@ -1,5 +1,5 @@
 //! The model's side: what an exchange knows while it waits for an answer, and how it ends without one.
-use super::findings::{Judged, summary, verdict_bits};
+use super::findings::{Counts, Judged, verdict_bits};
 use super::open::Facts;
 use super::record::{Ended, Identity};
 use super::stream::StreamGuard;
@@ -21,8 +21,8 @@ pub struct Answer {
     pub(super) catalogue: Catalogue,
     /// The input's verdict bits.
     pub(super) verdict: u64,
-    /// The input's findings, as the header says them.
-    pub(super) input: String,
+    /// The input's findings.
+    pub(super) input: Counts,
     /// The output's findings.
     pub(super) judged: Vec<Judged>,
 }
@@ -182,7 +182,7 @@ impl Answer {
         verdict: u64,
     ) -> Self {
         let catalogue = guard.catalogue();
-        let input = summary(judged, Direction::Input, &catalogue);
+        let input = Counts::of(judged, Direction::Input, &catalogue);
         Self {
             guard: guard.clone(),
             identity,
@@ -238,9 +238,8 @@ impl Answer {
 
     /// Both directions' findings, as the header says them.
     pub(super) fn findings(&self) -> String {
-        let output = summary(&self.judged, Direction::Output, &self.catalogue);
-        let both = [self.input.as_str(), output.as_str()];
-        both.iter().filter(|text| !text.is_empty()).copied().collect::<Vec<_>>().join(", ")
+        let output = Counts::of(&self.judged, Direction::Output, &self.catalogue);
+        output.plus(&self.input).to_string()
     }
 }
 

@@ -1,12 +1,12 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
 use super::document::{scan_call, scan_text};
-use super::findings::{Group, at_least, group, placeholder};
+use super::findings::{Group, group, placeholder};
 use crate::sse::write_event;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Splice, encode_into, splice};
-use bartizan_core::kind::{Catalogue, Extent, KindId};
+use bartizan_core::kind::{Catalogue, KindId};
 use bartizan_policy::{Action, Ladder};
 use std::ops::Range;
 
@@ -116,7 +116,7 @@ impl Calls {
     }
 
     /// Judges the calls, which are whole now.
-    pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder, catalogue: &Catalogue) -> Verdict {
+    pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder) -> Verdict {
         let mut findings = Vec::new();
         for text in self.texts.iter().filter(|_| guard.scan) {
             let found = match text.source {
@@ -124,11 +124,7 @@ impl Calls {
                 _ => scan_text(guard, &text.bytes),
             };
             for finding in found {
-                let action = at_least(finding.kind, ladder.action(text.source, finding.kind));
-                let action = match (action, catalogue.info(finding.kind).extent) {
-                    (Action::Redact, Extent::Part) => Action::Refuse,
-                    (action, _) => action,
-                };
+                let action = ladder.action(text.source, finding.kind);
                 findings.push((text.path.clone(), text.source, finding, action));
             }
         }

@@ -166,13 +166,19 @@ impl Stream {
                     .filter(|piece| inside(&piece.range()))
                     .map(|piece| piece.at(shift(&piece.range()))),
             );
+            let in_key = |edit: &Splice| key.start <= edit.range.start && edit.range.end <= key.end;
+            let is_named = !delta.edits.iter().any(in_key);
             edits.extend(
                 delta
                     .edits
                     .extract_if(.., |edit| inside(&edit.range))
                     .map(|edit| Splice { range: shift(&edit.range), with: edit.with }),
             );
-            delta.edits.push(Splice { range: value.clone(), with: b"null".to_vec() });
+            let name = frame.data.get(key.clone()).unwrap_or_default();
+            let stand_in = format!("\"redacted-{position}\"");
+            let mut left = if is_named { name } else { stand_in.as_bytes() }.to_vec();
+            left.extend_from_slice(b":null");
+            delta.edits.push(Splice { range: whole, with: left });
         }
         data.extend_from_slice(b"},\"finish_reason\":null}]}");
         self.wait(delta.at, &data, edits, pieces, out)
@@ -237,7 +243,7 @@ impl Stream {
         }
         let calls = std::mem::take(&mut choice.calls);
         let index = choice.index;
-        let verdict = calls.judge(&self.answer.guard, &self.answer.ladder, &self.answer.catalogue);
+        let verdict = calls.judge(&self.answer.guard, &self.answer.ladder);
         for (path, source, finding, action) in &verdict.findings {
             self.found(*finding, *source, place(index, path), *action);
         }
@@ -294,10 +300,11 @@ impl Stream {
         if let Some(at) = self.choices.iter().position(|choice| choice.index == index) {
             return Ok(at);
         }
-        if self.answer.guard.limits.choices_max <= self.choices.len()
-            || self.answer.facts.n_choices <= index
-        {
+        if self.answer.facts.n_choices <= index {
             return Err(Failure::Malformed);
+        }
+        if self.answer.guard.limits.choices_max <= self.choices.len() {
+            return Err(Failure::TooLarge);
         }
         self.choices.push(Choice::new(index));
         Ok(self.choices.len() - 1)
@@ -310,7 +317,7 @@ impl Stream {
             return Ok(slot);
         }
         if limits.channels_max <= choice.slots.len() {
-            return Err(Failure::Malformed);
+            return Err(Failure::TooLarge);
         }
         let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
         let channel = Channel::new(detector, self.rungs, limits.held_bytes_max);

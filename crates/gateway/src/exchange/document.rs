@@ -3,23 +3,27 @@
 //! Scanning observes ([`Scan::text`], [`Scan::tree`]); editing comes after the verdict ([`Scan::edits`]) and touches only the bytes
 //! that must go, so that every other byte stays what the sender wrote.
 use super::Guard;
-use super::findings::{Judged, group, placeholder};
+use super::findings::Judged;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::json::{Doc, NodeKind, Splice, Value, decode, encode_into, raw_range};
-use bartizan_core::kind::{Catalogue, Extent, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME};
-use bartizan_core::record::RecordId;
+use bartizan_core::json::{Doc, NodeKind, Value};
+use bartizan_core::kind::{Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
-use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Whole numbers with fewer digits cannot be a payment card.
-pub(super) const NUMBER_DIGITS_MIN: usize = 12;
-/// A number's exponent above this makes it longer than anything that is looked for.
-const NUMBER_DIGITS_MAX: usize = 40;
+mod edit;
+pub(super) mod nested;
+mod number;
+mod place;
+
+pub(super) use edit::{is_touched, merged};
+pub(super) use nested::scan_call;
+pub(super) use number::plain_digits;
+pub(super) use place::place;
+
 const OWN_ID: &str = "exchange@1";
 
 /// One finding, by the node that it stands in.
@@ -38,8 +42,12 @@ pub(super) struct Scan<'g> {
     guard: &'g Guard,
     catalogue: Catalogue,
     pub(super) seen: Vec<Seen>,
+    n_notes: usize,
     started_us: u64,
+    /// Nothing is looked at any more.
     stopped: bool,
+    /// The time ran out, and that has been noted.
+    timed_out: bool,
     delimiters: &'g [(String, String)],
 }
 
@@ -50,19 +58,46 @@ impl<'g> Scan<'g> {
             guard,
             catalogue,
             seen: Vec::new(),
+            n_notes: 0,
             started_us: guard.clock.monotonic_us(),
             stopped: !guard.scan,
+            timed_out: false,
             delimiters,
         }
     }
 
-    /// Notes content that is there and was not read, or a limit that was met.
+    /// Notes content that is there and was not read.
     pub(super) fn note(&mut self, value: Value<'_>, source: Source, kind: KindId) {
-        if self.guard.scan {
-            let finding =
-                Finding { span: Span::new(0, value.raw().len() as u64), kind, detector: OWN_ID };
-            self.seen.push(Seen { finding, source, node: value.index(), part: None });
+        if !self.guard.scan {
+            return;
         }
+        self.n_notes += 1;
+        match self.n_notes.cmp(&self.guard.limits.findings_max) {
+            std::cmp::Ordering::Less | std::cmp::Ordering::Equal => self.add(value, source, kind),
+            std::cmp::Ordering::Greater if !self.stopped => {
+                self.stopped = true;
+                self.add(value, source, LIMIT_FINDINGS);
+            }
+            std::cmp::Ordering::Greater => {}
+        }
+    }
+
+    fn add(&mut self, value: Value<'_>, source: Source, kind: KindId) {
+        let span = Span::new(0, value.raw().len() as u64);
+        let finding = Finding { span, kind, detector: OWN_ID };
+        self.seen.push(Seen { finding, source, node: value.index(), part: None });
+    }
+
+    /// Whether the guards' time has run out since the last look; noted then, at `value`. True once at most.
+    pub(super) fn late(&mut self, value: Value<'_>, source: Source) -> bool {
+        let spent_us = self.guard.clock.monotonic_us().saturating_sub(self.started_us);
+        let in_time = spent_us <= self.guard.limits.guard_ms.saturating_mul(1000);
+        if in_time || self.timed_out || !self.guard.scan {
+            return false;
+        }
+        (self.stopped, self.timed_out) = (true, true);
+        self.add(value, source, LIMIT_TIME);
+        true
     }
 
     /// Scans a value and everything in it.
@@ -83,50 +118,71 @@ impl<'g> Scan<'g> {
 
     /// Scans one string or key.
     pub(super) fn text(&mut self, node: Value<'_>, source: Source) {
-        let Some(text) = node.text() else { return };
-        if self.stopped || text.is_empty() {
+        if self.stopped {
             return;
         }
-        let documents = if source == Source::User { self.documents(&text) } else { Vec::new() };
-        let found = if source == Source::ToolCall {
-            scan_call(self.guard, &text)
-        } else {
-            scan_text(self.guard, &text)
-        };
-        for finding in found {
-            let document = documents.iter().find(|document| document.overlaps(finding.span));
+        let text = node.text().unwrap_or_default();
+        self.found_in(&text, node, source);
+    }
+
+    /// Scans only the first bytes of a string; the rest is known to be data.
+    pub(super) fn head(&mut self, node: Value<'_>, n_bytes: usize, source: Source) {
+        if self.stopped {
+            return;
+        }
+        let text = node.text().unwrap_or_default();
+        self.found_in(text.get(..n_bytes).unwrap_or(&text), node, source);
+    }
+
+    fn found_in(&mut self, text: &[u8], node: Value<'_>, source: Source) {
+        if text.is_empty() {
+            return;
+        }
+        let documents = if source == Source::User { self.documents(text) } else { Vec::new() };
+        for finding in scan_call(self.guard, text) {
+            let document = documents.iter().find_map(|of_delimiter| {
+                let next = of_delimiter.partition_point(|known| known.end <= finding.span.start);
+                of_delimiter.get(next).filter(|known| known.overlaps(finding.span)).copied()
+            });
             let source = if document.is_some() { Source::Document } else { source };
-            self.seen.push(Seen { finding, source, node: node.index(), part: document.copied() });
+            self.seen.push(Seen { finding, source, node: node.index(), part: document });
         }
         self.check_limits(node, source);
     }
 
-    /// Scans the texts of several strings put together, for what no single one of them shows.
+    /// Scans the texts of several strings put together, for what no single one of them shows. They have been scanned one by one.
     pub(super) fn joined(&mut self, nodes: &[Value<'_>], source: Source) {
-        if self.stopped || nodes.len() < 2 {
+        let (Some(&first), 2..) = (nodes.first(), nodes.len()) else { return };
+        if self.stopped {
             return;
         }
         let mut text = Vec::new();
-        let mut starts = Vec::new();
+        let mut spans = Vec::with_capacity(nodes.len());
         for node in nodes {
-            starts.push(text.len() as u64);
+            let start = text.len() as u64;
             text.extend_from_slice(&node.text().unwrap_or_default());
+            spans.push(Span::new(start, text.len() as u64));
         }
-        let Some(&first) = nodes.first() else { return };
-        for finding in scan_text(self.guard, &text) {
-            let pieces: Vec<Seen> = nodes
-                .iter()
-                .zip(&starts)
-                .filter_map(|(node, &start)| piece_of(finding, *node, start, source))
-                .collect();
-            if 1 < pieces.len() {
-                self.seen.extend(pieces);
+        let recent = self.seen.iter().rev().take_while(|seen| first.index() <= seen.node);
+        let mut known: BTreeSet<(usize, Finding)> =
+            recent.map(|seen| (seen.node, seen.finding)).collect();
+        'found: for finding in scan_call(self.guard, &text) {
+            let next = spans.partition_point(|span| span.end <= finding.span.start);
+            let pieces = nodes.iter().zip(&spans).skip(next);
+            for (node, span) in pieces.take_while(|(_, span)| span.start < finding.span.end) {
+                if self.guard.limits.findings_max < self.seen.len() {
+                    break 'found;
+                }
+                let Some(finding) = piece_of(finding, *span) else { continue };
+                if known.insert((node.index(), finding)) {
+                    self.seen.push(Seen { finding, source, node: node.index(), part: None });
+                }
             }
         }
         self.check_limits(first, source);
     }
 
-    /// Scans a whole number in its plain form.
+    /// Scans a number in its plain form.
     pub(super) fn number(&mut self, node: Value<'_>, source: Source) {
         if self.stopped {
             return;
@@ -135,41 +191,42 @@ impl<'g> Scan<'g> {
             for finding in scan_text(self.guard, &digits) {
                 self.seen.push(Seen { finding, source, node: node.index(), part: None });
             }
+            self.check_limits(node, source);
         }
     }
 
     fn check_limits(&mut self, node: Value<'_>, source: Source) {
-        let limits = &self.guard.limits;
-        if limits.findings_max < self.seen.len() {
+        let findings_max = self.guard.limits.findings_max;
+        if findings_max < self.seen.len().saturating_sub(self.n_notes) {
             self.stopped = true;
-            self.seen.truncate(limits.findings_max);
-            self.note(node, source, LIMIT_FINDINGS);
-        } else if limits.guard_ms.saturating_mul(1000)
-            < self.guard.clock.monotonic_us().saturating_sub(self.started_us)
-        {
-            self.stopped = true;
-            self.note(node, source, LIMIT_TIME);
+            self.seen.truncate(findings_max.saturating_add(self.n_notes));
+            self.add(node, source, LIMIT_FINDINGS);
+        } else {
+            self.late(node, source);
         }
     }
 
-    /// Regions of a user's text that configuration sets apart as documents.
-    fn documents(&self, text: &[u8]) -> Vec<Span> {
-        let mut found = Vec::new();
-        for (open, close) in self.delimiters {
+    /// Regions of a user's text that configuration sets apart as documents: sorted, for each pair of delimiters.
+    fn documents(&self, text: &[u8]) -> Vec<Vec<Span>> {
+        let of_delimiter = |(open, close): &(String, String)| {
+            let (open, close) = (
+                memchr::memmem::Finder::new(open.as_bytes()),
+                memchr::memmem::Finder::new(close.as_bytes()),
+            );
+            let mut found = Vec::new();
             let mut at = 0;
-            while let Some(start) =
-                text.get(at..).and_then(|rest| memchr::memmem::find(rest, open.as_bytes()))
-            {
-                let inner = at + start + open.len();
+            while let Some(start) = text.get(at..).and_then(|rest| open.find(rest)) {
+                let inner = at + start + open.needle().len();
                 let end = text
                     .get(inner..)
-                    .and_then(|rest| memchr::memmem::find(rest, close.as_bytes()))
+                    .and_then(|rest| close.find(rest))
                     .map_or(text.len(), |n| inner + n);
                 found.push(Span::new(inner as u64, end as u64));
-                at = (end + close.len()).max(inner + 1);
+                at = (end + close.needle().len()).max(inner + 1);
             }
-        }
-        found
+            found
+        };
+        self.delimiters.iter().map(of_delimiter).collect()
     }
 
     /// What was seen, with the verdict on each.
@@ -179,68 +236,43 @@ impl<'g> Scan<'g> {
         actions: &[Action],
         direction: Direction,
     ) -> Vec<Judged> {
+        let mut nodes: Vec<usize> = self.seen.iter().map(|seen| seen.node).collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        let named: BTreeMap<usize, String> =
+            nodes.iter().copied().zip(place::places(doc, &nodes)).collect();
         let judge = |(seen, &action): (&Seen, &Action)| Judged {
             finding: seen.finding,
             source: seen.source,
             direction,
-            place: place(doc, seen.node),
+            place: named.get(&seen.node).cloned().unwrap_or_default(),
             action,
         };
         self.seen.iter().zip(actions).map(judge).collect()
     }
+}
 
-    /// The replacements that the verdicts demand. `actions[i]` answers `seen[i]`; refusals are the caller's business.
-    pub(super) fn edits(&self, doc: &Doc<'_>, actions: &[Action], record: RecordId) -> Vec<Splice> {
-        let redacted = |(index, seen): (usize, &Seen)| {
-            (actions.get(index) == Some(&Action::Redact)).then(|| seen.clone())
-        };
-        let mut redacted: Vec<Seen> = self.seen.iter().enumerate().filter_map(redacted).collect();
-        redacted.sort_by_key(|seen| seen.node);
-        let mut edits = Vec::new();
-        for of_node in redacted.chunk_by(|a, b| a.node == b.node) {
-            if let Some(node) = of_node.first().and_then(|seen| doc.at(seen.node)) {
-                edits.extend(self.edits_of_node(node, of_node, record));
-            }
-        }
-        edits
-    }
+/// The strings of one part of a message that a reader sees as its text, in order: a bare string, `text` and `refusal`.
+pub(super) fn texts_of_part(part: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    let is_text = |key: Value<'_>| key.is_text("text") || key.is_text("refusal");
+    let of_object = part.members().filter(move |(key, _)| is_text(*key)).map(|(_, value)| value);
+    std::iter::once(part).chain(of_object).filter(|value| value.kind() == NodeKind::String)
+}
 
-    fn edits_of_node(&self, node: Value<'_>, seen: &[Seen], record: RecordId) -> Vec<Splice> {
-        let Some(inner) = node.inner() else {
-            // Neither a number nor a whole part can carry a placeholder: null keeps the document well-formed.
-            return vec![Splice { range: node.range(), with: b"null".to_vec() }];
-        };
-        let (mut parts, mut spans): (Vec<(Span, KindId, Source)>, Vec<Finding>) =
-            (Vec::new(), Vec::new());
-        for seen in seen {
-            match self.catalogue.info(seen.finding.kind).extent {
-                Extent::Part => parts.push((
-                    seen.part.unwrap_or(Span::new(0, u64::MAX)),
-                    seen.finding.kind,
-                    seen.source,
-                )),
-                Extent::Span => spans.push(seen.finding),
-            }
-        }
-        let outside =
-            |finding: &Finding| !parts.iter().any(|(part, _, _)| part.overlaps(finding.span));
-        let cut = |span: Span| shift(raw_range(inner, range(span)), node.inner_range().start);
-        let mut edits: Vec<Splice> = group(spans.iter().copied().filter(outside))
-            .iter()
-            .map(|group| Splice {
-                range: cut(group.span),
-                with: placeholder(group.kind, &self.catalogue).into_bytes(),
-            })
-            .collect();
-        parts.sort_by_key(|(part, kind, _)| (*part, *kind));
-        parts.dedup_by_key(|(part, _, _)| *part);
-        for (part, kind, source) in &parts {
-            let mut with = Vec::new();
-            encode_into(notice(*kind, *source, record, &self.catalogue).as_bytes(), &mut with);
-            edits.push(Splice { range: cut(*part), with });
-        }
-        edits
-    }
+/// Whether a part of a message says that it is media.
+pub(super) fn is_media(part: Value<'_>) -> bool {
+    const MEDIA_PARTS: &[&str] = &[
+        "image_url",
+        "input_image",
+        "image",
+        "input_audio",
+        "audio_url",
+        "video_url",
+        "file",
+        "input_file",
+    ];
+    let kind = part.get("type").and_then(Value::text).unwrap_or_default();
+    MEDIA_PARTS.iter().any(|name| name.as_bytes() == &*kind)
 }
 
 /// Findings in one whole text, in order of span. A detector that fails is itself a finding.
@@ -259,55 +291,13 @@ pub(super) fn scan_text(guard: &Guard, text: &[u8]) -> Vec<Finding> {
     found
 }
 
-/// Findings in the arguments of a tool call. They are JSON inside a string, so an escape hides text from a scan of the outer string,
-/// and a number may be written with an exponent: strings and numbers in them are scanned once more in their plain form.
-pub(super) fn scan_call(guard: &Guard, text: &[u8]) -> Vec<Finding> {
-    let mut found = scan_text(guard, text);
-    if let Ok(inner) = Doc::read(text, guard.limits.json()) {
-        for node in inner.nodes() {
-            found.extend(scan_nested(guard, node));
-        }
-        found.sort_unstable();
-        found.dedup();
-    }
-    found
-}
-
-fn scan_nested(guard: &Guard, node: Value<'_>) -> Vec<Finding> {
-    if let (Some(inner), true) = (node.inner(), node.is_escaped()) {
-        let place = |finding: Finding| {
-            let range = shift(raw_range(inner, range(finding.span)), node.inner_range().start);
-            Finding { span: Span::new(range.start as u64, range.end as u64), ..finding }
-        };
-        return scan_text(guard, &node.text().unwrap_or_default()).into_iter().map(place).collect();
-    }
-    let digits = if node.kind() == NodeKind::Number { plain_digits(node.raw()) } else { None };
-    let span = Span::new(node.range().start as u64, node.range().end as u64);
-    let found = digits.map(|digits| scan_text(guard, &digits)).unwrap_or_default();
-    found.into_iter().map(|finding| Finding { span, ..finding }).collect()
-}
-
-/// What the model reads instead of a poisoned tool result or document.
-fn notice(kind: KindId, source: Source, record: RecordId, catalogue: &Catalogue) -> String {
-    let what = match source {
-        Source::Tool => "tool result",
-        Source::Document => "document",
-        _ => "text",
-    };
-    format!(
-        "[removed by Bartizan: this {what} contained {}; record {record}]",
-        catalogue.info(kind).name
-    )
-}
-
-fn piece_of(finding: Finding, node: Value<'_>, start: u64, source: Source) -> Option<Seen> {
-    let len = node.text()?.len() as u64;
-    let piece = Span::new(
-        finding.span.start.saturating_sub(start).min(len),
-        finding.span.end.saturating_sub(start).min(len),
+/// The part of a finding in a piece of the text, counted from the piece's start.
+fn piece_of(finding: Finding, piece: Span) -> Option<Finding> {
+    let span = Span::new(
+        finding.span.start.max(piece.start) - piece.start,
+        finding.span.end.min(piece.end).saturating_sub(piece.start),
     );
-    let finding = Finding { span: piece, ..finding };
-    (!piece.is_empty()).then_some(Seen { finding, source, node: node.index(), part: None })
+    (!span.is_empty()).then_some(Finding { span, ..finding })
 }
 
 fn range(span: Span) -> Range<usize> {
@@ -317,65 +307,4 @@ fn range(span: Span) -> Range<usize> {
 
 fn shift(range: Range<usize>, by: usize) -> Range<usize> {
     range.start + by..range.end + by
-}
-
-/// The digits of a whole number that is long enough to matter, its exponent worked in: `4.1e3` is `4100`.
-/// `None` for a short one and for one with a fraction.
-pub(super) fn plain_digits(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let raw = raw.strip_prefix(b"-").unwrap_or(raw);
-    if raw.len() < 4 {
-        return None;
-    }
-    if raw.iter().all(u8::is_ascii_digit) {
-        return (NUMBER_DIGITS_MIN <= raw.len()).then_some(Cow::Borrowed(raw));
-    }
-    let text = std::str::from_utf8(raw).ok()?;
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i64 = exponent.parse().ok()?;
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let fraction = fraction.trim_end_matches('0');
-    let n_zeros =
-        usize::try_from(exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?).ok()?;
-    let n_digits = whole.len() + fraction.len() + n_zeros;
-    if !(NUMBER_DIGITS_MIN..=NUMBER_DIGITS_MAX).contains(&n_digits) {
-        return None;
-    }
-    let digits = format!("{whole}{fraction}{}", "0".repeat(n_zeros));
-    Some(Cow::Owned(digits.trim_start_matches('0').as_bytes().to_vec()))
-}
-
-/// Where a node stands, for people and records: `messages[2].content`. A key is named by the place of its value.
-pub(super) fn place(doc: &Doc<'_>, node: usize) -> String {
-    let mut at = doc.root();
-    let mut text = String::new();
-    loop {
-        if let Some((key, value)) =
-            at.members().find(|(key, value)| key.index() == node || value.holds(node))
-        {
-            if !text.is_empty() {
-                text.push('.');
-            }
-            text.push_str(&safe_name(key));
-            if key.index() == node {
-                return text;
-            }
-            at = value;
-        } else if let Some((index, item)) =
-            at.items().enumerate().find(|(_, item)| item.holds(node))
-        {
-            write!(text, "[{index}]").unwrap_or_default();
-            at = item;
-        } else {
-            return text;
-        }
-    }
-}
-
-/// A key as a place names it. A key that is not a plain word might be what was found: it is not quoted.
-fn safe_name(key: Value<'_>) -> String {
-    const NAME_BYTES_MAX: usize = 40;
-    let name = decode(key.inner().unwrap_or_default());
-    let plain = name.len() <= NAME_BYTES_MAX
-        && name.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_');
-    if plain { String::from_utf8(name).unwrap_or_default() } else { "*".to_owned() }
 }

@@ -1,7 +1,7 @@
 //! What was found in one exchange, with what was decided about it.
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::kind::{Catalogue, Extent, KindId, KindSet, UPSTREAM_KEY};
+use bartizan_core::kind::{Catalogue, KindId, KindInfo, KindSet, UPSTREAM_KEY};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::collections::BTreeMap;
@@ -71,13 +71,37 @@ pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
     })
 }
 
-/// Kinds and counts, as the header says them: `pii.card=1, secret.jwt=2`.
-pub(super) fn summary(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for judged in list.iter().filter(|judged| judged.direction == direction) {
-        *counts.entry(catalogue.info(judged.finding.kind).name).or_default() += 1;
+/// How often each kind was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts(BTreeMap<&'static str, usize>);
+
+impl Counts {
+    /// The counts of one direction.
+    pub(super) fn of(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> Self {
+        let mut counts = Self::default();
+        for judged in list.iter().filter(|judged| judged.direction == direction) {
+            *counts.0.entry(catalogue.info(judged.finding.kind).name).or_default() += 1;
+        }
+        counts
     }
-    counts.iter().map(|(name, count)| format!("{name}={count}")).collect::<Vec<_>>().join(", ")
+
+    /// The sums of two counts.
+    pub(super) fn plus(mut self, other: &Self) -> Self {
+        for (name, count) in &other.0 {
+            *self.0.entry(name).or_default() += count;
+        }
+        self
+    }
+}
+
+/// As the header says them: `pii.card=1, secret.jwt=2`.
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, (name, count)) in self.0.iter().enumerate() {
+            write!(f, "{}{name}={count}", if 0 < index { ", " } else { "" })?;
+        }
+        Ok(())
+    }
 }
 
 /// Which kinds may not simply pass, for one source.
@@ -90,19 +114,13 @@ pub(super) struct Rungs {
 }
 
 impl Rungs {
-    /// The rungs of text that is released while it is still arriving. What would take away a whole part is refused:
-    /// the part's beginning is out already.
+    /// What the ladder says of one source, as two sets.
     pub(super) fn of_stream(ladder: &Ladder, source: Source, catalogue: &Catalogue) -> Self {
-        let mut holding = ladder.holding(source);
-        holding.insert(UPSTREAM_KEY);
-        let refuses = |(kind, info): &(KindId, &'static bartizan_core::kind::KindInfo)| match ladder
-            .action(source, *kind)
-        {
-            Action::Release => false,
-            Action::Redact => info.extent == Extent::Part,
-            Action::Refuse => *kind != UPSTREAM_KEY,
+        let refuses = |(kind, _): &(KindId, &'static KindInfo)| {
+            ladder.action(source, *kind) == Action::Refuse
         };
-        Self { holding, refusing: catalogue.iter().filter(refuses).map(|(kind, _)| kind).collect() }
+        let refusing = catalogue.iter().filter(refuses).map(|(kind, _)| kind).collect();
+        Self { holding: ladder.holding(source), refusing }
     }
 
     pub(super) fn action(&self, kind: KindId) -> Action {

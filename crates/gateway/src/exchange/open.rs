@@ -1,22 +1,20 @@
 //! The caller's side: a request is read strictly, scanned, judged, and edited where policy says so.
 use super::answer::Answer;
 use super::document::{Scan, place};
-use super::findings::{Judged, bits, summary, verdict_bits};
+use super::findings::{Counts, Judged, bits, verdict_bits};
 use super::record::{Ended, Identity};
 use super::{Call, Endpoint, Forward, Guard, Opened};
 use crate::reply::Reply;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::json::{Doc, JsonError, NodeKind, Value, splice};
-use bartizan_core::kind::{
-    Catalogue, KindId, UNREAD_MEDIA, UNREAD_PART_TYPE, UNREAD_PROMPT_ECHO, UNREAD_TEMPLATE,
-    UNREAD_TOKEN_IDS,
-};
+use bartizan_core::json::{Doc, JsonError, NodeKind, Splice, Value, splice};
+use bartizan_core::kind::Catalogue;
 use bartizan_core::record::Outcome;
-use bartizan_policy::{Action, Observation, Subject, judge};
+use bartizan_policy::{Action, Decision, Observation, Subject, judge};
 use bytes::Bytes;
 
-/// An array of this many whole numbers or more, in a field that nobody knows, is taken for token ids.
-const TOKEN_IDS_MIN: usize = 8;
+mod read;
+mod unread;
+
 /// Fields whose spelling decides what a request means. Written in another case, one reader sees them and another does not.
 const KNOWN_FIELDS: &[&str] = &[
     "model",
@@ -49,21 +47,6 @@ const KNOWN_FIELDS: &[&str] = &[
     "echo",
     "chat_template",
 ];
-/// Fields that carry text as token ids or embeddings, or ask the upstream to answer in them.
-const TOKEN_ID_FIELDS: &[&str] = &[
-    "prompt_token_ids",
-    "prompt_embeds",
-    "input_ids",
-    "return_token_ids",
-    "return_tokens_as_token_ids",
-    "return_tokens",
-];
-/// Fields that make the upstream send the prompt back beside the answer.
-const ECHO_FIELDS: &[&str] =
-    &["prompt_logprobs", "echo", "return_prompt", "__verbose", "verbose_prompt"];
-/// Fields that replace the template which tells instructions from data.
-const TEMPLATE_FIELDS: &[&str] = &["chat_template", "template", "raw", "prompt_template"];
-
 /// What the rest of the exchange must know of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
@@ -82,7 +65,7 @@ impl Guard {
     /// Reads and judges a request. Nothing has an effect yet: the caller of this function carries out what comes back.
     pub fn open(&self, call: &Call<'_>) -> Opened {
         if call.endpoint == Endpoint::Models {
-            return self.decide(call, None, &[], Facts::of_models());
+            return self.decide(call, None, Facts::of_models());
         }
         let doc = match Doc::read(call.body, self.limits.json()) {
             Ok(doc) => doc,
@@ -98,44 +81,61 @@ impl Guard {
         };
         let mut scan = Scan::new(self, &call.route.document_delimiters);
         match call.endpoint {
-            Endpoint::Chat => scan_chat(&mut scan, doc.root()),
-            _ => scan_embeddings(&mut scan, doc.root()),
+            Endpoint::Chat => read::chat(&mut scan, doc.root()),
+            _ => read::embeddings(&mut scan, doc.root()),
         }
-        self.decide(call, Some(&doc), std::slice::from_ref(&scan), facts)
+        self.decide(call, Some((&doc, &mut scan)), facts)
     }
 
-    fn decide(
+    /// Judges what was seen. When the time runs out on the way, that is one more thing that was seen.
+    fn weigh(
         &self,
         call: &Call<'_>,
-        doc: Option<&Doc<'_>>,
-        scans: &[Scan<'_>],
-        facts: Facts,
-    ) -> Opened {
+        scanned: Option<(&Doc<'_>, &mut Scan<'_>)>,
+    ) -> (Decision, Vec<Judged>, Vec<Splice>) {
         let subject = Subject {
             record: call.record,
             direction: Direction::Input,
             roles: call.roles,
             route: &call.route.name,
         };
-        let seen = scans.iter().flat_map(|scan| &scan.seen);
-        let observations: Vec<Observation> =
-            seen.map(|seen| Observation { source: seen.source, kind: seen.finding.kind }).collect();
-        let decision = judge(&self.policy, &subject, &observations);
-        let judged: Vec<Judged> = match (doc, scans.first()) {
-            (Some(doc), Some(scan)) => scan.judged(doc, decision.actions(), Direction::Input),
-            _ => Vec::new(),
+        let Some((doc, scan)) = scanned else {
+            return (judge(&self.policy, &subject, &[]), Vec::new(), Vec::new());
         };
+        loop {
+            let observations: Vec<Observation> = scan
+                .seen
+                .iter()
+                .map(|seen| Observation { source: seen.source, kind: seen.finding.kind })
+                .collect();
+            let decision = judge(&self.policy, &subject, &observations);
+            let judged = scan.judged(doc, decision.actions(), Direction::Input);
+            let edits = if decision.verdict() == Action::Refuse {
+                Vec::new()
+            } else {
+                scan.edits(doc, decision.actions(), call.record)
+            };
+            // At most once: then the time has been noted.
+            if !scan.late(doc.root(), Source::User) {
+                return (decision, judged, edits);
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        call: &Call<'_>,
+        scanned: Option<(&Doc<'_>, &mut Scan<'_>)>,
+        facts: Facts,
+    ) -> Opened {
+        let (decision, judged, edits) = self.weigh(call, scanned);
         let identity = Identity::new(self, call);
         let catalogue = self.catalogue();
-        let findings = summary(&judged, Direction::Input, &catalogue);
+        let findings = Counts::of(&judged, Direction::Input, &catalogue).to_string();
         let mut verdict = verdict_bits(&judged);
         if !self.scan {
             verdict |= bits::UNSCANNED;
         }
-        let edits = match (doc, scans.first()) {
-            (Some(doc), Some(scan)) => scan.edits(doc, decision.actions(), call.record),
-            _ => Vec::new(),
-        };
         match decision.into_pass() {
             Ok(pass) => {
                 let body = if edits.is_empty() {
@@ -337,119 +337,4 @@ fn check_embeddings(doc: &Doc<'_>) -> Result<Facts, Reply> {
     }
     let wants_base64 = root.get("encoding_format").is_some_and(|format| format.is_text("base64"));
     Ok(Facts { endpoint: Endpoint::Embeddings, n_choices: 0, wants_stream: false, wants_base64 })
-}
-
-fn scan_chat(scan: &mut Scan<'_>, root: Value<'_>) {
-    for (key, value) in root.members() {
-        scan.node(key, Source::User);
-        let name = key.text().unwrap_or_default();
-        match &*name {
-            b"messages" => value.items().for_each(|message| scan_message(scan, message)),
-            b"documents" => scan.tree(value, Source::Document),
-            b"tools" | b"functions" | b"response_format" | b"tool_choice" | b"function_call" => {
-                scan.tree(value, Source::System);
-            }
-            _ => scan_field(scan, &name, value),
-        }
-    }
-}
-
-fn scan_embeddings(scan: &mut Scan<'_>, root: Value<'_>) {
-    for (key, value) in root.members() {
-        scan.node(key, Source::User);
-        let name = key.text().unwrap_or_default();
-        let has_ids = value.items().any(|item| !matches!(item.kind(), NodeKind::String));
-        if &*name == b"input" && has_ids {
-            scan.note(value, Source::User, UNREAD_TOKEN_IDS);
-        }
-        scan_field(scan, &name, value);
-    }
-}
-
-/// A top-level field that is not part of the conversation.
-fn scan_field(scan: &mut Scan<'_>, name: &[u8], value: Value<'_>) {
-    let listed = |fields: &[&str]| fields.iter().any(|field| field.as_bytes() == name);
-    let asked = !value.is_null() && value.bool() != Some(false);
-    let is_ids = |array: &Value<'_>| {
-        array.kind() == NodeKind::Array
-            && TOKEN_IDS_MIN <= array.items().count()
-            && array.items().all(|item| item.u64().is_some())
-    };
-    let kind: Option<KindId> = if !asked {
-        None
-    } else if listed(TOKEN_ID_FIELDS) {
-        Some(UNREAD_TOKEN_IDS)
-    } else if listed(ECHO_FIELDS) {
-        Some(UNREAD_PROMPT_ECHO)
-    } else if listed(TEMPLATE_FIELDS) {
-        Some(UNREAD_TEMPLATE)
-    } else if name != b"stop_token_ids"
-        && name != b"allowed_token_ids"
-        && value.descendants().any(|node| is_ids(&node))
-    {
-        Some(UNREAD_TOKEN_IDS)
-    } else {
-        None
-    };
-    if let Some(kind) = kind {
-        scan.note(value, Source::User, kind);
-    }
-    scan.tree(value, Source::User);
-}
-
-fn scan_message(scan: &mut Scan<'_>, message: Value<'_>) {
-    let role = message.get("role").and_then(Value::text).unwrap_or_default();
-    let source = match &*role {
-        b"system" | b"developer" => Source::System,
-        b"tool" | b"function" => Source::Tool,
-        b"assistant" => Source::Model,
-        _ => Source::User,
-    };
-    for (key, value) in message.members() {
-        scan.node(key, source);
-        match (&*key.text().unwrap_or_default(), value.kind()) {
-            (b"content", NodeKind::Array) => scan_parts(scan, value, source),
-            (b"tool_calls" | b"function_call", _) => scan.tree(value, Source::ToolCall),
-            (b"documents", _) => scan.tree(value, Source::Document),
-            _ => scan.tree(value, source),
-        }
-    }
-}
-
-fn scan_parts(scan: &mut Scan<'_>, parts: Value<'_>, source: Source) {
-    let mut texts = Vec::new();
-    for part in parts.items() {
-        let kind = part.get("type").and_then(Value::text).unwrap_or_default();
-        match &*kind {
-            b"text" | b"input_text" | b"refusal" | b"output_text" => {
-                texts.extend(part.get("text").filter(|text| text.kind() == NodeKind::String));
-                scan.tree(part, source);
-            }
-            b"document" | b"search_result" => scan.tree(part, Source::Document),
-            b"image_url" | b"input_image" | b"image" | b"input_audio" | b"audio_url"
-            | b"video_url" | b"file" | b"input_file" => {
-                scan.note(part, Source::Document, UNREAD_MEDIA);
-                scan_media(scan, part);
-            }
-            _ => {
-                scan.note(part, source, UNREAD_PART_TYPE);
-                scan.tree(part, source);
-            }
-        }
-    }
-    scan.joined(&texts, source);
-}
-
-/// The strings of a media part, but for its data: that is what `unread.media` stands for.
-fn scan_media(scan: &mut Scan<'_>, part: Value<'_>) {
-    const DATA_FIELDS: [&[u8]; 2] = [b"data", b"file_data"];
-    let mut is_data = false;
-    for node in part.descendants() {
-        let inner = node.inner().unwrap_or_default();
-        let skip = is_data || inner.starts_with(b"data:");
-        is_data = node.kind() == NodeKind::Key && DATA_FIELDS.contains(&inner);
-        if !skip {
-            scan.node(node, Source::Document);
-        }
-    }
 }

@@ -1,20 +1,18 @@
 //! An answer that comes whole: a completion, embeddings, a list of models, an error.
 use super::Endpoint;
 use super::answer::{Answer, Closed, Failure};
-use super::document::{Scan, Seen, scan_text};
-use super::findings::{Rungs, group, placeholder};
-use super::logprobs;
+use super::document::{Scan, Seen, is_media, texts_of_part};
+use super::findings::at_least;
 use super::open::reason_code;
 use crate::reply::Reply;
-use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::json::{Doc, NodeKind, Splice, Value, raw_range, splice};
+use bartizan_core::json::{Doc, NodeKind, Splice, Value, splice};
 use bartizan_core::kind::{Extent, KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TOKEN_IDS};
 use bartizan_core::record::Outcome;
-use bartizan_core::span::Span;
 use bartizan_policy::{Action, Observation, Subject, judge};
 use bytes::Bytes;
-use std::ops::Range;
+
+mod edit;
 
 /// Fields of an answer that give the prompt back, or carry what is not text.
 const UNREAD_FIELDS: &[(&str, KindId)] = &[
@@ -49,11 +47,11 @@ impl Answer {
         }
         let Ok(doc) = Doc::read(body, self.guard.limits.json()) else {
             return self.fail(
-                if 400 <= status { Failure::Unreachable } else { Failure::Malformed },
+                if 400 <= status { Failure::BadStatus } else { Failure::Malformed },
                 unix_ms,
             );
         };
-        if doc.root().kind() != NodeKind::Object || !(200..600).contains(&status) {
+        if !is_answer(doc.root(), self.guard.limits.choices_max) || !(200..600).contains(&status) {
             return self.fail(Failure::Malformed, unix_ms);
         }
         let guard = self.guard.clone();
@@ -62,9 +60,8 @@ impl Answer {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),
         }
-        let actions = self.decide(&mut scan);
-        self.judged = scan.judged(&doc, &actions, Direction::Output);
-        let Some(edits) = self.edit(&doc, &scan, &actions) else {
+        let (actions, edits) = self.weigh(&doc, &mut scan);
+        let Some(edits) = edits else {
             return self.refuse_whole(unix_ms);
         };
         let refused = actions.contains(&Action::Refuse);
@@ -82,6 +79,20 @@ impl Answer {
         let reason = self.reason();
         let kept = released.to_vec();
         self.close(status, released, Some(kept), outcome, reason.as_deref(), tokens, unix_ms)
+    }
+
+    /// Judges what was seen and edits the answer as [`Answer::edit`] says. When the time runs out on the way, that is one more thing that was
+    /// seen.
+    fn weigh(&mut self, doc: &Doc<'_>, scan: &mut Scan<'_>) -> (Vec<Action>, Option<Vec<Splice>>) {
+        loop {
+            let actions = self.decide(scan);
+            self.judged = scan.judged(doc, &actions, Direction::Output);
+            let edits = self.edit(doc, scan, &actions);
+            // At most once: then the time has been noted.
+            if !scan.late(doc.root(), Source::Model) {
+                return (actions, edits);
+            }
+        }
     }
 
     /// Judges what was seen. Of the findings of one string, those after the start of a refused one do not count:
@@ -125,7 +136,7 @@ impl Answer {
         ) {
             // As in a stream, where the beginning of the part would be out already.
             (Action::Redact, Extent::Part) => Action::Refuse,
-            (action, _) => *action,
+            (action, _) => at_least(seen.finding.kind, *action),
         };
         decision.actions().iter().zip(seen).map(strict).collect()
     }
@@ -157,162 +168,31 @@ impl Answer {
             unix_ms,
         )
     }
-
-    /// The edits that the verdicts demand; `None` when something is refused that stands in no choice.
-    fn edit(&self, doc: &Doc<'_>, scan: &Scan<'_>, actions: &[Action]) -> Option<Vec<Splice>> {
-        let mut edits = Vec::new();
-        let choices: Vec<Value<'_>> =
-            doc.root().get("choices").map(|choices| choices.items().collect()).unwrap_or_default();
-        let choice_of = |seen: &Seen| choices.iter().position(|choice| choice.holds(seen.node));
-        let refused: Vec<&Seen> = scan
-            .seen
-            .iter()
-            .zip(actions)
-            .filter(|(_, action)| **action == Action::Refuse)
-            .map(|(seen, _)| seen)
-            .collect();
-        for seen in &refused {
-            choice_of(seen)?;
-        }
-        for (at, choice) in choices.iter().enumerate() {
-            let here: Vec<&Seen> =
-                refused.iter().filter(|seen| choice_of(seen) == Some(at)).copied().collect();
-            if !here.is_empty() {
-                edits.extend(self.refuse_choice(*choice, &here, scan, actions)?);
-            }
-            edits.extend(self.edit_logprobs(*choice, scan, actions));
-        }
-        let covered: Vec<Range<usize>> =
-            edits.iter().map(|edit: &Splice| edit.range.clone()).collect();
-        let is_covered = |range: &Range<usize>| {
-            covered.iter().any(|big| big.start <= range.start && range.end <= big.end)
-        };
-        let redactions = scan.edits(doc, actions, self.record());
-        edits.extend(redactions.into_iter().filter(|edit| !is_covered(&edit.range)));
-        Some(edits)
-    }
-
-    /// Ends a choice as a stream would have: text up to the refused span, no tool calls, `finish_reason: "content_filter"`.
-    fn refuse_choice(
-        &self,
-        choice: Value<'_>,
-        refused: &[&Seen],
-        scan: &Scan<'_>,
-        actions: &[Action],
-    ) -> Option<Vec<Splice>> {
-        let finish = choice.get("finish_reason")?;
-        let message = choice.get("message")?;
-        let mut edits =
-            vec![Splice { range: finish.range(), with: b"\"content_filter\"".to_vec() }];
-        for (key, value) in message.members() {
-            if key.is_text("tool_calls") || key.is_text("function_call") {
-                edits.push(Splice { range: value.range(), with: b"null".to_vec() });
-                continue;
-            }
-            for node in value.descendants().filter(|node| node.kind() == NodeKind::String) {
-                let first = refused
-                    .iter()
-                    .filter(|seen| seen.node == node.index())
-                    .map(|seen| seen.finding.span.start)
-                    .min();
-                if let Some(start) = first {
-                    edits.push(self.cut(node, start, scan, actions)?);
-                }
-            }
-        }
-        let outside = |seen: &&&Seen| !message.holds(seen.node);
-        if refused.iter().any(|seen| outside(&seen)) {
-            return None;
-        }
-        Some(edits)
-    }
-
-    /// A string up to `start`, redacted before that.
-    fn cut(
-        &self,
-        node: Value<'_>,
-        start: u64,
-        scan: &Scan<'_>,
-        actions: &[Action],
-    ) -> Option<Splice> {
-        let inner = node.inner()?;
-        let raw = |from: u64, to: u64| {
-            raw_range(
-                inner,
-                usize::try_from(from).unwrap_or(usize::MAX)
-                    ..usize::try_from(to).unwrap_or(usize::MAX),
-            )
-        };
-        let redacted = |(seen, action): (&Seen, &Action)| {
-            let counts = seen.node == node.index()
-                && *action == Action::Redact
-                && seen.finding.span.start < start;
-            counts.then_some(seen.finding)
-        };
-        let findings: Vec<Finding> = scan.seen.iter().zip(actions).filter_map(redacted).collect();
-        let mut with = Vec::new();
-        let mut at = 0;
-        for group in group(findings.into_iter()) {
-            with.extend_from_slice(inner.get(raw(at, group.span.start)).unwrap_or_default());
-            with.extend_from_slice(placeholder(group.kind, &self.catalogue).as_bytes());
-            at = group.span.end;
-        }
-        if at < start {
-            with.extend_from_slice(inner.get(raw(at, start)).unwrap_or_default());
-        }
-        Some(Splice { range: node.inner_range(), with })
-    }
-
-    /// Blanks log-probability entries of text that was redacted or refused.
-    fn edit_logprobs(&self, choice: Value<'_>, scan: &Scan<'_>, actions: &[Action]) -> Vec<Splice> {
-        let mut edits = Vec::new();
-        let Some(logprobs) = choice.get("logprobs").filter(|_| self.guard.scan) else {
-            return edits;
-        };
-        let rungs = Rungs::of_stream(&self.ladder, Source::Model, &self.catalogue);
-        for (field, list) in logprobs.members() {
-            let text = choice
-                .get("message")
-                .and_then(|message| message.get(&field.str().unwrap_or_default()));
-            let said = text.and_then(Value::text).unwrap_or_default();
-            let node = text.map_or(usize::MAX, Value::index);
-            let gone: Vec<Span> = scan
-                .seen
-                .iter()
-                .zip(actions)
-                .filter(|(seen, _)| seen.node == node)
-                .filter_map(|(seen, action)| match action {
-                    Action::Release => None,
-                    Action::Redact => Some(seen.finding.span),
-                    Action::Refuse => Some(Span::new(seen.finding.span.start, u64::MAX)),
-                })
-                .collect();
-            let places = logprobs::align(list, 0, &said);
-            let all = places.is_none()
-                && (!gone.is_empty() || self.shows(&logprobs::text_of(list), &rungs));
-            for (index, entry) in list.items().enumerate() {
-                let place = places.as_ref().and_then(|places| places.get(index));
-                let overlaps =
-                    place.is_some_and(|place| gone.iter().any(|gone| gone.overlaps(*place)));
-                if all || overlaps || logprobs::is_dirty(entry, &self.guard, &rungs) {
-                    edits.push(Splice { range: entry.range(), with: logprobs::blank(entry) });
-                }
-            }
-        }
-        edits
-    }
-
-    fn shows(&self, text: &[u8], rungs: &Rungs) -> bool {
-        scan_text(&self.guard, text)
-            .iter()
-            .any(|finding| rungs.action(finding.kind) != Action::Release)
-    }
 }
 
 /// Tokens that the upstream counted: prompt, completion.
 pub(super) fn tokens(usage: Value<'_>) -> Option<(u64, u64)> {
     let completion = usage.get("completion_tokens").and_then(Value::u64).unwrap_or(0);
     Some((usage.get("prompt_tokens")?.u64()?, completion))
+}
+
+/// Whether the answer has the shape that it is read by. What stands where something else belongs would be looked at as the wrong thing.
+fn is_answer(root: Value<'_>, choices_max: usize) -> bool {
+    let is_object = |value: Option<Value<'_>>| {
+        value.is_none_or(|value| matches!(value.kind(), NodeKind::Object | NodeKind::Null))
+    };
+    let is_choice = |choice: Value<'_>| {
+        choice.kind() == NodeKind::Object
+            && is_object(choice.get("message"))
+            && is_object(choice.get("logprobs"))
+    };
+    let is_choices = |choices: Value<'_>| match choices.kind() {
+        NodeKind::Array => {
+            choices.items().nth(choices_max).is_none() && choices.items().all(is_choice)
+        }
+        kind => kind == NodeKind::Null,
+    };
+    root.kind() == NodeKind::Object && root.get("choices").is_none_or(is_choices)
 }
 
 fn scan_answer(scan: &mut Scan<'_>, root: Value<'_>) {
@@ -322,9 +202,7 @@ fn scan_answer(scan: &mut Scan<'_>, root: Value<'_>) {
             value.items().for_each(|choice| scan_choice(scan, choice));
             continue;
         }
-        if let Some(kind) = unread_field(&key.text().unwrap_or_default(), value) {
-            scan.note(value, Source::Model, kind);
-        }
+        note_unread(scan, key, value);
         scan.tree(value, Source::Model);
     }
 }
@@ -333,30 +211,38 @@ fn scan_choice(scan: &mut Scan<'_>, choice: Value<'_>) {
     for (key, value) in choice.members() {
         scan.node(key, Source::Model);
         if key.is_text("logprobs") {
-            // Entries are dealt with beside the text that they repeat.
-            for (key, value) in value.members() {
-                scan.node(key, Source::Model);
-                if value.kind() != NodeKind::Array {
-                    scan.tree(value, Source::Model);
-                }
-            }
+            // What is in them is dealt with beside the text that they repeat.
+            value.members().for_each(|(key, _)| scan.node(key, Source::Model));
             continue;
         }
-        if let Some(kind) = unread_field(&key.text().unwrap_or_default(), value) {
-            scan.note(value, Source::Model, kind);
-        }
-        if !key.is_text("message") {
+        note_unread(scan, key, value);
+        if key.is_text("message") {
+            scan_message(scan, value);
+        } else {
             scan.tree(value, Source::Model);
-            continue;
         }
-        for (key, value) in value.members() {
-            scan.node(key, Source::Model);
-            if let Some(kind) = unread_field(&key.text().unwrap_or_default(), value) {
-                scan.note(value, Source::Model, kind);
+    }
+}
+
+fn scan_message(scan: &mut Scan<'_>, message: Value<'_>) {
+    for (key, value) in message.members() {
+        scan.node(key, Source::Model);
+        note_unread(scan, key, value);
+        let is_call = key.is_text("tool_calls") || key.is_text("function_call");
+        scan.tree(value, if is_call { Source::ToolCall } else { Source::Model });
+        if !is_call {
+            for part in value.items().filter(|part| is_media(*part)) {
+                scan.note(part, Source::Model, UNREAD_MEDIA);
             }
-            let is_call = key.is_text("tool_calls") || key.is_text("function_call");
-            scan.tree(value, if is_call { Source::ToolCall } else { Source::Model });
+            let texts: Vec<Value<'_>> = value.items().flat_map(texts_of_part).collect();
+            scan.joined(&texts, Source::Model);
         }
+    }
+}
+
+fn note_unread(scan: &mut Scan<'_>, key: Value<'_>, value: Value<'_>) {
+    if let Some(kind) = unread_field(&key.text().unwrap_or_default(), value) {
+        scan.note(value, Source::Model, kind);
     }
 }
 
@@ -364,11 +250,14 @@ fn scan_choice(scan: &mut Scan<'_>, choice: Value<'_>) {
 fn scan_vectors(scan: &mut Scan<'_>, root: Value<'_>, wants_base64: bool) {
     for (key, value) in root.members() {
         scan.node(key, Source::Model);
-        if !key.is_text("data") {
+        if !key.is_text("data") || value.kind() != NodeKind::Array {
             scan.tree(value, Source::Model);
             continue;
         }
         for item in value.items() {
+            if item.kind() != NodeKind::Object {
+                scan.tree(item, Source::Model);
+            }
             for (key, value) in item.members() {
                 scan.node(key, Source::Model);
                 if !(key.is_text("embedding") && is_vector(value, wants_base64)) {

@@ -5,7 +5,7 @@
 use super::answer::{Answer, Failure};
 use super::choice::{Choice, safe_path};
 use super::document::{plain_digits, scan_text};
-use super::findings::{Judged, Rungs, bits, group, placeholder, summary, verdict_bits};
+use super::findings::{Counts, Judged, Rungs, bits, group, placeholder, verdict_bits};
 use super::plain::tokens;
 use super::record::{Ended, string};
 use crate::sse::{Deframer, Event, SseError, write_event};
@@ -478,7 +478,8 @@ impl Stream {
     }
 
     fn write_findings(&mut self) {
-        let findings = summary(&self.answer.judged, Direction::Output, &self.answer.catalogue);
+        let catalogue = &self.answer.catalogue;
+        let findings = Counts::of(&self.answer.judged, Direction::Output, catalogue).to_string();
         if !findings.is_empty() {
             self.tail.extend_from_slice(b": x-bartizan-findings ");
             self.tail.extend_from_slice(findings.as_bytes());

@@ -6,6 +6,7 @@ use bartizan_core::record::{Outcome, Slot};
 use bartizan_core::span::Span;
 use bartizan_policy::Profile;
 
+mod chaos;
 mod input;
 mod law;
 mod output;

@@ -75,23 +75,27 @@ fn admit(shared: &Arc<Shared>, tcp: TcpStream, tls: Option<&ServerTls>) {
     if tcp.set_nodelay(true).is_err() {
         return; // It is gone already.
     }
-    let tls = tls.cloned();
-    shared.tasks.spawn(async move {
-        let shared = &place.0;
-        let Some(tls) = tls else { return serve_http1(shared, tcp).await };
-        // The handshake has as much time as a request's head: both are what a stranger says first.
-        match timeout(Duration::from_millis(limits.head_ms), tls.acceptor.accept(tcp)).await {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                serve_http2(shared, stream).await;
-            }
-            Ok(Ok(stream)) => serve_http1(shared, stream).await,
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "A TLS handshake failed.");
-                shared.denied("tls_handshake");
-            }
-            Err(_) => shared.denied("head_timeout"),
+    match tls.cloned() {
+        None => shared.tasks.spawn(async move { serve_http1(&place.0, tcp).await }),
+        Some(tls) => shared.tasks.spawn(async move { serve_tls(&place.0, tcp, &tls).await }),
+    }
+}
+
+async fn serve_tls(shared: &Arc<Shared>, tcp: TcpStream, tls: &ServerTls) {
+    // The handshake has as much time as a request's head: both are what a stranger says first.
+    let limit = Duration::from_millis(shared.setup.load().guard.limits.head_ms);
+    // Each step is in a box of its own, so that a connection never takes more than the step that it is in.
+    match Box::pin(timeout(limit, tls.acceptor.accept(tcp))).await {
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+            Box::pin(serve_http2(shared, stream)).await;
         }
-    });
+        Ok(Ok(stream)) => Box::pin(serve_http1(shared, stream)).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "A TLS handshake failed.");
+            shared.denied("tls_handshake");
+        }
+        Err(_) => shared.denied("head_timeout"),
+    }
 }
 
 async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(

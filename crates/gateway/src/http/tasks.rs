@@ -1,5 +1,6 @@
 //! Every task of the gateway, so that shutdown can wait for all of them and then end the rest.
 use std::future::Future;
+use std::pin::Pin;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -78,7 +79,15 @@ impl<F: Future<Output = ()> + Send + 'static> hyper::rt::Executor<F> for Backgro
     }
 }
 
-async fn until(halt: CancellationToken, future: impl Future<Output = ()> + Send + 'static) {
+/// The future is boxed: inside of this one it would stand twice, once as it came and once as it is waited for, for the life of a connection.
+fn until(
+    halt: CancellationToken,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    wait(halt, Box::pin(future))
+}
+
+async fn wait(halt: CancellationToken, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
     tokio::select! {
         biased;
         () = future => {}

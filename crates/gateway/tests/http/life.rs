@@ -4,13 +4,15 @@ use crate::world::{
     KEY, Peer, STREAM_HEAD, World, chunk, delta, finish, limits, options, plain_answer, until,
 };
 use bartizan_core::record::Outcome;
-use bartizan_gateway::http::{KeyRing, Setup};
+use bartizan_gateway::http::{KeyEntry, KeyRing, Setup};
 use bartizan_gateway::limits::Limits;
+use bartizan_policy::Roles;
 use bartizan_testkit::SplitMix;
 use std::future::Future;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 /// Answers after a pause.
 async fn slow(mut peer: Peer) {
@@ -104,7 +106,7 @@ async fn idle_connections_do_not_hold_up_the_end() {
     let world = World::new(limits(), slow).await;
     let mut kept = start(&world, false).await;
     assert_eq!(read(&mut kept).await.unwrap().status, 200);
-    let started = tokio::time::Instant::now();
+    let started = Instant::now();
     assert!(world.gateway.shutdown().await);
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     world.finish().await;
@@ -145,6 +147,29 @@ fn a_setup_that_leads_nowhere_is_refused() {
         let error = Setup::new(options).unwrap_err().to_string();
         assert!(error.contains(want), "{name}: {error}");
     }
+}
+
+/// The first request of a key on a route does not wait for policy: it was asked when the setup was made.
+#[test]
+fn a_setup_knows_its_ladders() {
+    let mut options = options("http://127.0.0.1:1", limits());
+    let policy = options.guard.policy.clone();
+    let gone = KeyEntry { revoked: true, ..crate::world::key("k-gone", "gone", "revoked") };
+    let keys = ["app", "batch"].map(|role| crate::world::key(role, role, role));
+    options.keys = KeyRing::new(keys.into_iter().chain([gone]).collect()).unwrap();
+    let setup = Setup::new(options).unwrap();
+    let time = |role: &str| {
+        let roles = Roles::from_iter([role.to_owned()]);
+        let started = Instant::now();
+        assert!(policy.ladder(&roles, "default").may_call());
+        started.elapsed()
+    };
+    let unknown = time("revoked");
+    for role in ["app", "batch"] {
+        let known = time(role);
+        assert!(known * 5 < unknown, "{role}: {known:?}, and {unknown:?} for one that is new");
+    }
+    drop(setup);
 }
 
 #[tokio::test]

@@ -9,9 +9,11 @@
     clippy::string_slice,
     reason = "the whole crate is a test: what cannot be had fails it"
 )]
+mod bounds;
 mod client;
 mod control;
 mod door;
+mod keys;
 mod life;
 mod people;
 mod stream;

@@ -242,6 +242,43 @@ async fn streams_that_break_or_stall_say_so() {
     }
 }
 
+/// Whatever keeps a connection alive, only data says that the model still speaks.
+#[tokio::test]
+async fn a_stream_that_is_only_kept_alive_is_stalled() {
+    let limits = Limits { between_chunks_ms: 240, ..limits() };
+    let data = delta("more ");
+    let (head, tail) = data.split_at(40);
+    let held = [delta("SEC"), delta("RET"), delta("-1"), delta("2")];
+    for (name, pieces, want) in [
+        ("comments", [": ping\n\n"; 4], Outcome::Timeout),
+        ("comments in two pieces", [": pi", "ng\n\n", ":", "\n\n"], Outcome::Timeout),
+        ("empty events", ["data:\n\n", "event: ping\n\n", "\n", "data: \n\n"], Outcome::Timeout),
+        ("data among comments", [": ping\n\n", &data, ":\n\n", &data], Outcome::Completed),
+        ("events in two pieces", [head, tail, head, tail], Outcome::Completed),
+        ("text that is held back", [&*held[0], &held[1], &held[2], &held[3]], Outcome::Completed),
+    ] {
+        let pieces = pieces.map(str::to_owned);
+        let world = World::new(limits, move |mut peer| {
+            let pieces = pieces.clone();
+            async move {
+                peer.read().await;
+                peer.write(STREAM_HEAD).await;
+                for piece in &pieces {
+                    peer.write(chunk(piece)).await;
+                    tokio::time::sleep(Duration::from_millis(75)).await;
+                }
+                peer.write(chunk(&finish()) + "0\r\n\r\n").await;
+            }
+        })
+        .await;
+        let answer = send(world.address, chat(KEY, "", &hello(true))).await;
+        assert_eq!(world.recorder.outcomes(), [want], "{name}: {answer:?}");
+        let says_so = answer.body.contains("upstream_stalled");
+        assert_eq!(says_so, want == Outcome::Timeout, "{name}: {answer:?}");
+        world.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn a_stream_has_a_total_time() {
     let world = World::new(Limits { total_ms: 200, ..limits() }, endless).await;

@@ -445,6 +445,7 @@ impl World {
                 "{gauge} left open: {metrics}"
             );
         }
+        assert!(metrics.contains("\nbartizan_buffered_bytes 0\n"), "bytes left behind: {metrics}");
         let counted: usize = metrics
             .lines()
             .filter_map(|line| {

@@ -58,8 +58,18 @@ pub(super) fn start_of(text: Text<'_>, at: usize) -> Option<usize> {
 }
 
 /// Where marks at the end of the text may be the beginning of a number.
+///
+/// A digit may follow, or a further mark that makes a pair with the last one, whatever the last one is a pair with now: in `7(+(` a
+/// number begins at the `+`.
 pub(super) fn partial(text: Text<'_>) -> usize {
-    start_of(text, text.len()).unwrap_or(text.len())
+    let end = text.len();
+    let before_digit = start_of(text, end).unwrap_or(end);
+    match end.checked_sub(1) {
+        Some(last) if matches!(text.get(last), Some(b'+' | b'(')) && is_clear(text, last) => {
+            before_digit.min(last)
+        }
+        _ => before_digit,
+    }
 }
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {

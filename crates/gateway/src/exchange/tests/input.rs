@@ -1,5 +1,7 @@
 //! What callers send.
 use super::*;
+use bartizan_core::json::{Doc, JsonLimits};
+use proptest::prelude::*;
 
 fn user(content: &str) -> String {
     format!(r#"{{"model":"m","messages":[{{"role":"user","content":{content}}}]}}"#)
@@ -102,6 +104,9 @@ fn what_is_harmless_passes_byte_for_byte() {
         user("null"),
         r#"{ "model" : "m", "messages":[{"role":"user","content":"x"}], "unknown":{"a":[1,2.5,"b"]}, "logit_bias":{"50256":-100} }"#.to_owned(),
         r#"{"model":"m","messages":[{"role":"tool","tool_call_id":"c1","content":"fine"}],"echo":false,"chat_template":null}"#.to_owned(),
+        r#"{"model":"m","messages":[{"role":"user","content":"x"}],"chat_template_kwargs":{"enable_thinking":false,"echo":false},"stop_token_ids":[1,2,3,4,5,6,7,8,9],"metadata":{"template":"a"},"prompt":"x"}"#.to_owned(),
+        r#"{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"parameters":{"properties":{"template":{"type":"string"},"x":{"enum":[1,2,3,4,5,6,7,8]}}}}}]}"#.to_owned(),
+        user(r#""{\"a\":[1,\"\\n\"]}""#),
     ] {
         let forward = forward(&guard(Profile::Standard), &body);
         assert_eq!(forward.body, body.as_bytes());
@@ -122,6 +127,15 @@ fn secrets_are_redacted_wherever_they_stand() {
          user(&format!(r#"[{{"type":"text","text":"{redacted}"}},{{"type":"text","text":"{redacted}."}}]"#))),
         ("unknown field", r#"{"model":"m","messages":[{"role":"user"}],"x":{"y":["K-12"]}}"#.to_owned(),
          format!(r#"{{"model":"m","messages":[{{"role":"user"}}],"x":{{"y":["{redacted}"]}}}}"#)),
+        ("refusals among parts", user(r#"[{"type":"refusal","refusal":"K-"},{"type":"output_text","text":"12"}]"#),
+         user(&format!(r#"[{{"type":"refusal","refusal":"{redacted}"}},{{"type":"output_text","text":"{redacted}"}}]"#))),
+        ("JSON in a string", user(r#""{\"a\":\"\\u004b-12\"}""#), user(&format!(r#""{{\"a\":\"{redacted}\"}}""#))),
+        ("JSON over parts", user(r#"[{"type":"text","text":"{\"a\":\"x"},{"type":"text","text":"\\u004b-12\"}"}]"#),
+         user(&format!(r#"[{{"type":"text","text":"{{\"a\":\"x"}},{{"type":"text","text":"{redacted}\"}}"}}]"#))),
+        ("keys of one object", r#"{"model":"m","messages":[{"role":"user"}],"x":{"K-12":1,"K-34":2,"a K-56":3,"K-78":4,"y":{"K-12":5}}}"#.to_owned(),
+         format!(r#"{{"model":"m","messages":[{{"role":"user"}}],"x":{{"{redacted}":1,"[redacted:secret.key:2]":2,"a {redacted}":3,"[redacted:secret.key:3]":4,"y":{{"{redacted}":5}}}}}}"#)),
+        ("a key that reads like another", r#"{"model":"m","messages":[{"role":"user"}],"x":{"K-12":1,"[redacted:secret.key]":2}}"#.to_owned(),
+         r#"{"model":"m","messages":[{"role":"user"}],"x":{"[redacted:secret.key:2]":1,"[redacted:secret.key]":2}}"#.to_owned()),
         ("key", r#"{"model":"m","messages":[{"role":"user"}],"x":{"K-12":1}}"#.to_owned(),
          format!(r#"{{"model":"m","messages":[{{"role":"user"}}],"x":{{"{redacted}":1}}}}"#)),
         ("system prompt", r#"{"model":"m","messages":[{"role":"system","content":"K-12"}]}"#.to_owned(),
@@ -155,6 +169,36 @@ fn what_is_unread_is_refused_with_its_reason() {
         ("prompt logprobs", chat(r#""prompt_logprobs":1"#), "unread.prompt-echo"),
         ("token ids", chat(r#""prompt_token_ids":[1,2]"#), "unread.token-ids"),
         ("unknown token ids", chat(r#""mystery":{"a":[1,2,3,4,5,6,7,8]}"#), "unread.token-ids"),
+        ("prompt of ids", chat(r#""prompt":[1]"#), "unread.token-ids"),
+        ("prompts of ids", chat(r#""prompt":["a",[1]]"#), "unread.token-ids"),
+        ("prompt of ids below", chat(r#""extra_body":{"Prompt":[1]}"#), "unread.token-ids"),
+        (
+            "nested template",
+            chat(r#""chat_template_kwargs":{"chat_template":"x"}"#),
+            "unread.template",
+        ),
+        (
+            "nested in a list",
+            chat(r#""extra_body":[{"x":{"chat_template":"x"}}]"#),
+            "unread.template",
+        ),
+        (
+            "nested template in capitals",
+            chat(r#""extra_body":{"Chat_Template":"x"}"#),
+            "unread.template",
+        ),
+        ("nested echo", chat(r#""extra_body":{"prompt_logprobs":0}"#), "unread.prompt-echo"),
+        ("nested ids", chat(r#""extra_body":{"prompt_token_ids":[1]}"#), "unread.token-ids"),
+        (
+            "token ids of a message",
+            r#"{"model":"m","messages":[{"role":"user","prompt_token_ids":[1]}]}"#.to_owned(),
+            "unread.token-ids",
+        ),
+        (
+            "token ids in a message",
+            user(r#"[{"type":"text","text":"x","y":[1,2,3,4,5,6,7,8]}]"#),
+            "unread.token-ids",
+        ),
     ] {
         match open(&guard(Profile::Standard), Endpoint::Chat, &body) {
             Opened::Refused { reply, records, .. } => {
@@ -292,7 +336,13 @@ fn long_numbers_are_read_however_they_are_written() {
         ("4111111111111111.0", Some("4111111111111111")),
         ("4.111111111111111e15", Some("4111111111111111")),
         ("4.111111111111111E+15", Some("4111111111111111")),
-        ("41111111111111110e-1", None),
+        ("41111111111111110e-1", Some("4111111111111111")),
+        ("411111111111111100e-2", Some("4111111111111111")),
+        ("4111111111111111.5", Some("4111111111111111")),
+        ("0.00000000000000000000000000000004111111111111111e47", Some("4111111111111111")),
+        ("0.0000000000000000e99", None),
+        ("4111111111111111e-9999999999999999999999", None),
+        ("4111111111111111e-16", None),
         ("1700000000", None),
         ("0.4111111111111111", None),
         ("1e999999999999", None),
@@ -301,4 +351,141 @@ fn long_numbers_are_read_however_they_are_written() {
     ] {
         assert_eq!(plain_digits(raw.as_bytes()).as_deref(), want.map(str::as_bytes), "{raw}");
     }
+}
+
+/// The digits before the point of a number written out in full, found by moving the point one place at a time.
+fn written_out(whole: &str, fraction: &str, exponent: i32) -> String {
+    let (mut before, mut after) = (whole.to_owned(), fraction.to_owned());
+    for _ in 0..exponent.max(0) {
+        before.push(if after.is_empty() { '0' } else { after.remove(0) });
+    }
+    for _ in 0..(-exponent).max(0) {
+        after.insert(0, before.pop().unwrap_or('0'));
+    }
+    before.trim_start_matches('0').to_owned()
+}
+
+proptest! {
+    /// However a number is written, its whole part is the same.
+    #[test]
+    fn plain_digits_are_those_written_out(
+        whole in "0|[1-9][0-9]{0,24}0{0,4}", fraction in "0{0,20}[0-9]{0,20}0{0,4}", exponent in -40..60_i32, negative in any::<bool>(),
+    ) {
+        use super::super::document::plain_digits;
+        let sign = if negative { "-" } else { "" };
+        let point = if fraction.is_empty() { "" } else { "." };
+        let raw = format!("{sign}{whole}{point}{fraction}e{exponent}");
+        let want = Some(written_out(&whole, &fraction, exponent)).filter(|digits| (12..=40).contains(&digits.len()));
+        let found = plain_digits(raw.as_bytes()).map(|digits| String::from_utf8(digits.into_owned()).unwrap());
+        prop_assert_eq!(found, want, "{}", raw);
+    }
+}
+
+#[test]
+fn places_name_every_node() {
+    use super::super::document::place;
+    let text = br#"{"a":[{"b":1},[2,{"C d":{}}]],"e":"f"}"#;
+    let doc = Doc::read(text, JsonLimits::default()).unwrap();
+    let found: Vec<String> = doc.nodes().map(|node| place(&doc, node.index())).collect();
+    let want = [
+        "",
+        "a",
+        "a",
+        "a[0]",
+        "a[0].b",
+        "a[0].b",
+        "a[1]",
+        "a[1][0]",
+        "a[1][1]",
+        "a[1][1].*",
+        "a[1][1].*",
+        "e",
+        "e",
+    ];
+    assert_eq!(found, want);
+}
+
+#[test]
+fn only_data_is_left_out_of_a_media_part() {
+    let data = "iVBORw0K".repeat(40);
+    let part = |kind: &str, field: &str| user(&format!(r#"[{{"type":"{kind}",{field}}}]"#));
+    for (name, body, found) in [
+        (
+            "data URL",
+            part(
+                "image_url",
+                &format!(r#""image_url":{{"url":"data:image/png;base64,{data}K12"}}"#),
+            ),
+            false,
+        ),
+        (
+            "data",
+            part("input_audio", &format!(r#""input_audio":{{"data":"{data}==","format":"wav"}}"#)),
+            false,
+        ),
+        (
+            "file",
+            part(
+                "file",
+                &format!(r#""file":{{"file_data":"data:application/pdf;base64,{data}"}}"#),
+            ),
+            false,
+        ),
+        ("address", part("image_url", r#""image_url":{"url":"https://example.com/K-12"}"#), true),
+        ("short data", part("input_audio", r#""input_audio":{"data":"K-12"}"#), true),
+        (
+            "text as data",
+            part("input_audio", &format!(r#""input_audio":{{"data":"{data} K-12"}}"#)),
+            true,
+        ),
+        (
+            "text in a data URL",
+            part("image_url", &format!(r#""image_url":{{"url":"data:text/plain,{data} K-12"}}"#)),
+            true,
+        ),
+        (
+            "text after the mark",
+            part(
+                "image_url",
+                &format!(r#""image_url":{{"url":"data:text/plain;base64,{data} K-12"}}"#),
+            ),
+            true,
+        ),
+        (
+            "text before the mark",
+            part(
+                "image_url",
+                &format!(r#""image_url":{{"url":"data:image/png;x=K-12;base64,{data}"}}"#),
+            ),
+            true,
+        ),
+        (
+            "data in another field",
+            part(
+                "image_url",
+                &format!(r#""caption":"data:{data};K-12","image_url":{{"url":"x"}}"#),
+            ),
+            true,
+        ),
+        (
+            "name of a file",
+            part("file", &format!(r#""file":{{"file_data":"{data}","filename":"K-12"}}"#)),
+            true,
+        ),
+    ] {
+        let findings = forward(&guard(Profile::Observe), &body).findings;
+        assert!(findings.contains("unread.media=1"), "{name}: {findings}");
+        assert_eq!(findings.contains("secret.key"), found, "{name}: {findings}");
+    }
+}
+
+#[test]
+fn notes_are_counted_too() {
+    let few = Guard {
+        limits: Limits { findings_max: 3, ..Limits::default() },
+        ..guard(Profile::Observe)
+    };
+    let parts = [r#"{"type":"hologram"}"#; 9].join(",");
+    let found = forward(&few, &user(&format!("[{parts}]"))).findings;
+    assert_eq!(found, "limit.findings=1, unread.part-type=3");
 }

@@ -72,7 +72,7 @@ fn plain_text(guard: &Guard, text: &str) -> String {
     out["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
 }
 
-fn guards() -> &'static [(&'static str, Guard)] {
+pub(super) fn guards() -> &'static [(&'static str, Guard)] {
     static GUARDS: std::sync::OnceLock<Vec<(&'static str, Guard)>> = std::sync::OnceLock::new();
     let mixed = r#"
         @id("call") permit(principal, action == Action::"call", resource);

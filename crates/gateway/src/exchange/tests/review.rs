@@ -3,7 +3,7 @@ use super::stream::{DONE, Ran, call, chunk, finish, one, one_of, run, say};
 use super::*;
 
 /// What a client puts together from a stream: one text per choice and field.
-fn heard(ran: &Ran) -> std::collections::BTreeMap<String, String> {
+pub(super) fn heard(ran: &Ran) -> std::collections::BTreeMap<String, String> {
     fn walk(
         value: &serde_json::Value,
         path: &str,
@@ -35,7 +35,7 @@ fn heard(ran: &Ran) -> std::collections::BTreeMap<String, String> {
     texts
 }
 
-fn everything(ran: &Ran) -> String {
+pub(super) fn everything(ran: &Ran) -> String {
     format!("{}{}", ran.before, ran.tail)
 }
 

@@ -1,0 +1,189 @@
+//! The replacements that verdicts demand in a document that was scanned.
+use super::nested::{BareNumbers, looks_like_json};
+use super::place::parents;
+use super::{Scan, Seen, range, shift};
+use crate::exchange::findings::{Group, group};
+use bartizan_core::detect::Finding;
+use bartizan_core::evidence::Source;
+use bartizan_core::json::{Doc, NodeKind, Splice, Value, decode, encode_into, raw_ranges, splice};
+use bartizan_core::kind::{Catalogue, Extent, KindId};
+use bartizan_core::record::RecordId;
+use bartizan_core::span::Span;
+use bartizan_policy::Action;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+impl Scan<'_> {
+    /// The replacements that the verdicts demand. `actions[i]` answers `seen[i]`; refusals are the caller's business.
+    pub(in crate::exchange) fn edits(
+        &self,
+        doc: &Doc<'_>,
+        actions: &[Action],
+        record: RecordId,
+    ) -> Vec<Splice> {
+        let redacted =
+            self.seen.iter().zip(actions).filter(|(_, action)| **action == Action::Redact);
+        let mut redacted: Vec<Seen> = redacted.map(|(seen, _)| seen.clone()).collect();
+        redacted.sort_by_key(|seen| seen.node);
+        let mut keys = Keys::new(doc, &redacted);
+        let mut edits = Vec::new();
+        for of_node in redacted.chunk_by(|a, b| a.node == b.node) {
+            if let Some(node) = of_node.first().and_then(|seen| doc.at(seen.node)) {
+                let mut of_node = self.edits_of_node(node, of_node, record);
+                keys.tell_apart(node, &mut of_node);
+                edits.extend(of_node);
+            }
+        }
+        edits
+    }
+
+    fn edits_of_node(&self, node: Value<'_>, seen: &[Seen], record: RecordId) -> Vec<Splice> {
+        let Some(inner) = node.inner() else {
+            // Neither a number nor a whole part can carry a placeholder: null keeps the document well-formed.
+            return vec![Splice { range: node.range(), with: b"null".to_vec() }];
+        };
+        let (mut parts, mut spans): (Vec<(Span, KindId, Source)>, Vec<Finding>) =
+            (Vec::new(), Vec::new());
+        for seen in seen {
+            match self.catalogue.info(seen.finding.kind).extent {
+                Extent::Part => parts.push((
+                    seen.part.unwrap_or(Span::new(0, u64::MAX)),
+                    seen.finding.kind,
+                    seen.source,
+                )),
+                Extent::Span => spans.push(seen.finding),
+            }
+        }
+        parts.sort_by_key(|(part, kind, _)| (*part, *kind));
+        parts.dedup_by_key(|(part, _, _)| *part);
+        let gone = merged(parts.iter().map(|(part, _, _)| *part));
+        spans.retain(|finding| !is_touched(&gone, finding.span));
+        let groups = group(spans.into_iter());
+        let text = node.text().unwrap_or_default();
+        let numbers = if !groups.is_empty() && looks_like_json(&text) {
+            BareNumbers::of(&text)
+        } else {
+            BareNumbers::default()
+        };
+        let with_of_group =
+            |group: &Group| numbers.placeholder(group.span, group.kind, &self.catalogue);
+        let with_of_part = |(_, kind, source): &(Span, KindId, Source)| {
+            let mut with = Vec::new();
+            encode_into(notice(*kind, *source, record, &self.catalogue).as_bytes(), &mut with);
+            with
+        };
+        let places: Vec<Range<usize>> = groups
+            .iter()
+            .map(|group| range(group.span))
+            .chain(parts.iter().map(|(part, _, _)| range(*part)))
+            .collect();
+        let with = groups.iter().map(with_of_group).chain(parts.iter().map(with_of_part));
+        let start = node.inner_range().start;
+        let ranges = raw_ranges(inner, &places).into_iter().map(|range| shift(range, start));
+        ranges.zip(with).map(|(range, with)| Splice { range, with }).collect()
+    }
+}
+
+/// Spans as sorted ones that do not overlap.
+pub(in crate::exchange) fn merged(spans: impl Iterator<Item = Span>) -> Vec<Span> {
+    let mut sorted: Vec<Span> = spans.collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<Span> = Vec::with_capacity(sorted.len());
+    for span in sorted {
+        match merged.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
+/// Whether a span overlaps one of these, which are sorted and do not overlap.
+pub(in crate::exchange) fn is_touched(merged: &[Span], span: Span) -> bool {
+    let next = merged.partition_point(|known| known.end <= span.start);
+    merged.get(next).is_some_and(|known| known.overlaps(span))
+}
+
+/// What the model reads instead of a poisoned tool result or document.
+fn notice(kind: KindId, source: Source, record: RecordId, catalogue: &Catalogue) -> String {
+    let what = match source {
+        Source::Tool => "tool result",
+        Source::Document => "document",
+        _ => "text",
+    };
+    format!(
+        "[removed by Bartizan: this {what} contained {}; record {record}]",
+        catalogue.info(kind).name
+    )
+}
+
+/// Keys of objects in which a key is redacted: two that were different must not become the same.
+struct Keys {
+    /// The object of each redacted key.
+    objects: BTreeMap<usize, usize>,
+    /// Keys that stand in these objects, by object.
+    taken: BTreeSet<(usize, Vec<u8>)>,
+    /// The next number for a key that is taken, by object and key.
+    next: BTreeMap<(usize, Vec<u8>), usize>,
+}
+
+impl Keys {
+    fn new(doc: &Doc<'_>, redacted: &[Seen]) -> Self {
+        let is_key =
+            |index: &usize| doc.at(*index).is_some_and(|node| node.kind() == NodeKind::Key);
+        let mut nodes: Vec<usize> = redacted.iter().map(|seen| seen.node).filter(is_key).collect();
+        nodes.dedup();
+        let objects: BTreeMap<usize, usize> = if nodes.is_empty() {
+            BTreeMap::new()
+        } else {
+            nodes.iter().copied().zip(parents(doc, &nodes)).collect()
+        };
+        let mut taken = BTreeSet::new();
+        let parents: BTreeSet<usize> = objects.values().copied().collect();
+        for parent in parents {
+            for (key, _) in doc.at(parent).into_iter().flat_map(Value::members) {
+                if !objects.contains_key(&key.index()) {
+                    taken.insert((parent, key.text().unwrap_or_default().into_owned()));
+                }
+            }
+        }
+        Self { objects, taken, next: BTreeMap::new() }
+    }
+
+    /// Numbers the placeholder of a key that would be a twin.
+    fn tell_apart(&mut self, node: Value<'_>, edits: &mut [Splice]) {
+        let Some(&object) = self.objects.get(&node.index()) else { return };
+        let name = (object, renamed(node, edits));
+        if self.taken.insert(name.clone()) {
+            return;
+        }
+        let Some(plain) = edits.last().map(|edit| edit.with.clone()) else { return };
+        loop {
+            let number = self.next.entry(name.clone()).or_insert(2);
+            if let Some(edit) = edits.last_mut() {
+                edit.with = numbered(&plain, *number);
+            }
+            *number += 1;
+            if self.taken.insert((object, renamed(node, edits))) {
+                return;
+            }
+        }
+    }
+}
+
+/// A key as it reads once the edits are made.
+fn renamed(node: Value<'_>, edits: &[Splice]) -> Vec<u8> {
+    let start = node.inner_range().start;
+    let within = edits.iter().map(|edit| Splice {
+        range: edit.range.start.saturating_sub(start)..edit.range.end.saturating_sub(start),
+        with: edit.with.clone(),
+    });
+    decode(&splice(node.inner().unwrap_or_default(), within.collect()))
+}
+
+/// `[redacted:pii.card]` as `[redacted:pii.card:2]`.
+fn numbered(placeholder: &[u8], number: usize) -> Vec<u8> {
+    let (text, end): (&[u8], &str) =
+        placeholder.strip_suffix(b"]").map_or((placeholder, ""), |text| (text, "]"));
+    [text, format!(":{number}{end}").as_bytes()].concat()
+}
