@@ -84,16 +84,27 @@ def start_range(binary, *flags):
 
 def start_gateway(binary, upstream, folder, *flags):
     """Starts the gateway; returns its URL and its process. It is ready when the control listener says so."""
+    return serve(binary, ["--upstream", upstream, "--dir", folder, *flags])
+
+
+def start_passage(binary, upstream, folder):
+    """Starts the gateway with its guard off: it checks callers and keeps records, and reads no text."""
+    config = os.path.join(folder, "off.toml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(f'[guard]\nmode = "off"\n[[upstream]]\nname = "default"\nurl = "{upstream}"\n')
+    return serve(binary, ["--config", config])
+
+
+def serve(binary, flags):
     port, control = free_port(), free_port()
-    command = [binary, "serve", "--upstream", upstream, "--listen", f"127.0.0.1:{port}"]
-    command += ["--control", f"127.0.0.1:{control}", "--key-env", KEY_VARIABLE, "--dir", folder, *flags]
-    process = Process(command, f"http://127.0.0.1:{control}/readyz", {KEY_VARIABLE: CALLER_KEY})
+    command = [binary, "serve", "--listen", f"127.0.0.1:{port}", "--control", f"127.0.0.1:{control}"]
+    process = Process([*command, "--key-env", KEY_VARIABLE, *flags], f"http://127.0.0.1:{control}/readyz", {KEY_VARIABLE: CALLER_KEY})
     return f"http://127.0.0.1:{port}", process
 
 
 @dataclass
 class World:
-    """Where a case runs: which upstream answers, and whether the wall stands before it."""
+    """Where a case runs: which upstream answers, whether the gateway stands before it, and whether its guard is on."""
 
     upstream: str
     guard: bool
@@ -101,6 +112,7 @@ class World:
     model: str
     key: str = CALLER_KEY
     scripted: Any = None
+    direct: bool = False
 
     @property
     def base(self):
@@ -108,7 +120,7 @@ class World:
 
     @property
     def title(self):
-        return f"{self.upstream}, guard {'on' if self.guard else 'off'}"
+        return f"{self.upstream}, {'direct' if self.direct else 'guard on' if self.guard else 'guard off'}"
 
 
 @dataclass
@@ -136,12 +148,13 @@ class Tally:
         print(f"FAIL {upstream}: {type(error).__name__}: {error}", flush=True)
 
     def compare(self, client, name, world, value):
-        """Harmless traffic looks the same with and without the wall. The run without comes first."""
+        """Harmless traffic looks the same with and without the gateway, its guard on or off. The direct run comes first."""
         key = (client, name, world.upstream)
-        if world.guard and key in self.observed:
-            check(value == self.observed[key], f"guard on: {value!r}; guard off: {self.observed[key]!r}")
-        else:
+        if world.direct:
             self.observed[key] = value
+        else:
+            check(key in self.observed, "the direct run told nothing to compare with")
+            check(value == self.observed[key], f"{world.title}: {value!r}; direct: {self.observed[key]!r}")
 
     def say(self, verdict, client, name, world, started, why):
         if verdict == "ok":

@@ -1,9 +1,11 @@
 """Cases for `langchain-openai`, which reads answers and streams in its own way."""
 
+import openai
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 
 from harness import PLACEHOLDER, check
+from openai_python import raises
 from scripted import CARD, SCRIPTS
 
 
@@ -53,5 +55,24 @@ def card_in_stream(world):
         check(text == SCRIPTS["card"].text and CARD in text, repr(text))
 
 
+def bad_key(world):
+    """An error keeps its class and its code on the way through langchain."""
+    stranger = ChatOpenAI(base_url=world.base, api_key="bz_wrong_key_0123456789abcdef", model=world.model, max_retries=0, timeout=60)
+    error = raises(openai.AuthenticationError, lambda: stranger.invoke("script:hello"))
+    check(error.body["code"] == "invalid_api_key", repr(error.body))
+
+
+def refused_answer(world):
+    """A refused tool call is an answer without calls, not an exception, and says so in its metadata."""
+    answer = model(world).bind_tools([get_weather]).invoke("script:pay")
+    check(answer.response_metadata["finish_reason"] == "content_filter" and not answer.tool_calls, repr(answer))
+
+
+def upstream_gone(world):
+    error = raises(openai.InternalServerError, lambda: model(world).invoke("script:hello"))
+    check(error.body["code"] == "upstream_unreachable", repr(error.body))
+
+
 HARMLESS = [invoke, stream, tool_binding, tool_binding_stream]
 BOTH_WAYS = [card_in_stream]
+GUARDED = [bad_key, refused_answer]

@@ -8,6 +8,9 @@ const require = createRequire(pathToFileURL(path.join(process.argv[2], 'package.
 const OpenAI = require('openai').default ?? require('openai');
 const world = JSON.parse(process.argv[3]);
 
+// A value that AWS publishes for documentation.
+const KEY = 'AKIA' + 'IOSFODNN7EXAMPLE';
+
 const tools = ['get_weather', 'pay'].map((name) => ({
   type: 'function',
   function: { name, description: name, parameters: { type: 'object', properties: { city: { type: 'string' } } } },
@@ -103,6 +106,12 @@ const harmless = {
   async unknown_path() {
     return (await fails(OpenAI.NotFoundError, () => client().get('/no/such/path'))).status;
   },
+  async upstream_error() {
+    if (world.upstream !== 'scripted') return null;
+    const error = await fails(OpenAI.RateLimitError, () => ask('script:busy'));
+    const inStream = await fails(OpenAI.RateLimitError, () => ask('script:busy', { stream: true }));
+    return [error.status, error.code, error.type, inStream.status, inStream.code];
+  },
   async client_gone() {
     const stream = await ask('script:slow', { stream: true, max_tokens: 1500 });
     for await (const _ of stream) break;
@@ -128,7 +137,24 @@ const guarded = {
   },
 };
 
+// Nobody stands behind the gateway here: an error of its own kind, in the right shape.
+const deserted = {
+  async upstream_gone() {
+    const error = await fails(OpenAI.InternalServerError, () => ask('script:hello'));
+    check(error.status === 502 && error.code === 'upstream_unreachable', JSON.stringify(error.error));
+  },
+  async upstream_gone_stream() {
+    const error = await fails(OpenAI.InternalServerError, () => ask('script:hello', { stream: true }));
+    check(error.code === 'upstream_unreachable', JSON.stringify(error.error));
+  },
+};
+
 const bothWays = {
+  // The upstream answers `script:echo` with the prompt as it arrived.
+  async redacted_prompt() {
+    const text = (await ask(`script:echo My key is ${KEY}, keep it safe.`)).choices[0].message.content;
+    check(text.includes(KEY) !== world.guard && text.includes('[redacted:secret.') === world.guard, text);
+  },
   async card_in_answer() {
     const text = (await ask('script:card')).choices[0].message.content;
     check(text.includes('4242') !== world.guard && text.includes('[redacted:pii.card]') === world.guard, text);
@@ -158,7 +184,7 @@ async function run(cases, compare) {
   }
 }
 
-await run(harmless, true);
+await run(world.upstream === 'nobody' ? deserted : harmless, world.upstream !== 'nobody');
 if (world.upstream === 'scripted') {
   if (world.guard) await run(guarded, false);
   await run(bothWays, false);

@@ -135,7 +135,16 @@ def client_gone(world):
     return plain(world)["text"]
 
 
-HARMLESS = [plain, stream, stream_usage, models, embeddings, tools, tools_stream, unknown_path, client_gone]
+def upstream_error(world):
+    """An error that the upstream answers with, in the shape of the API, arrives as what it is."""
+    if world.upstream != "scripted":
+        return None
+    plainly = raises(openai.RateLimitError, lambda: ask(world, "script:busy"))
+    streamed = raises(openai.RateLimitError, lambda: ask(world, "script:busy", stream=True))
+    return [(error.status_code, error.body.get("code"), error.body.get("type")) for error in (plainly, streamed)]
+
+
+HARMLESS = [plain, stream, stream_usage, models, embeddings, tools, tools_stream, unknown_path, upstream_error, client_gone]
 
 
 # The wall at work. GUARDED needs the guard; BOTH_WAYS runs without it too, which shows that without it the same thing leaks.

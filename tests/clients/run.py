@@ -17,7 +17,7 @@ import tempfile
 import langchain_openai_cases
 import openai_python
 import tiny_gguf
-from harness import Process, Tally, World, check, free_port, start_gateway, start_range
+from harness import Process, Tally, World, check, free_port, start_gateway, start_passage, start_range
 from scripted import MODEL, Upstream
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -37,7 +37,7 @@ def run_python(tally, world):
         for case in cases.HARMLESS:
             tally.run(name, case.__name__, world, case, compare=True)
         if world.upstream == "scripted":
-            for case in cases.BOTH_WAYS + (getattr(cases, "GUARDED", []) if world.guard else []):
+            for case in cases.BOTH_WAYS + (cases.GUARDED if world.guard else []):
                 tally.run(name, case.__name__, world, case)
     if world.upstream == "range":
         tally.run("openai-py", "card_from_range", world, openai_python.card_from_range)
@@ -71,10 +71,16 @@ def run_world(tally, world, packages):
 
 
 def run_upstream(tally, arguments, upstream, url, model, scripted):
-    """The same runs twice: without the wall, then with it."""
-    run_world(tally, World(upstream, False, url, model, scripted=scripted), arguments.npm)
+    """The same runs three times: without the gateway, through it with its guard off, and with its guard on."""
+    run_world(tally, World(upstream, False, url, model, scripted=scripted, direct=True), arguments.npm)
     if not arguments.bin:
         return
+    with tempfile.TemporaryDirectory(prefix="bartizan-clients-") as folder:
+        passage, process = start_passage(arguments.bin, url, folder)
+        try:
+            run_world(tally, World(upstream, False, passage, model, scripted=scripted), arguments.npm)
+        finally:
+            process.stop()
     with tempfile.TemporaryDirectory(prefix="bartizan-clients-") as folder:
         wall, process = start_gateway(arguments.bin, url, folder)
         try:
@@ -90,7 +96,7 @@ def run_scripted(tally, arguments, stack):
     stack.callback(scripted.stop)
     run_upstream(tally, arguments, "scripted", scripted.url, MODEL, scripted)
     if arguments.bin:
-        run_without_upstream(tally, arguments.bin)
+        run_without_upstream(tally, arguments.bin, arguments.npm)
 
 
 def run_llama(tally, arguments, stack):
@@ -107,12 +113,15 @@ def run_range(tally, arguments, stack):
         run_upstream(tally, arguments, "range", url, "range", None)
 
 
-def run_without_upstream(tally, binary):
+def run_without_upstream(tally, binary, packages):
     with tempfile.TemporaryDirectory(prefix="bartizan-clients-") as folder:
         wall, process = start_gateway(binary, f"http://127.0.0.1:{free_port()}", folder)
         try:
             world = World("nobody", True, wall, MODEL)
             tally.run("openai-py", "upstream_gone", world, openai_python.upstream_gone)
+            tally.run("langchain", "upstream_gone", world, langchain_openai_cases.upstream_gone)
+            if packages:
+                run_node(tally, world, packages)
         finally:
             process.stop()
 

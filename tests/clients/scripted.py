@@ -1,6 +1,6 @@
 """An upstream that says exactly what a test wants, and remembers what reached it.
 
-The last user message chooses the answer: `script:NAME`, a key of SCRIPTS. It runs inside the runner, so that a case can
+The last user message chooses the answer: `script:NAME`, a key of SCRIPTS; `script:echo TEXT` gets TEXT back, and `script:busy` an error. It runs inside the runner, so that a case can
 ask it what it saw. It imitates the OpenAI HTTP API closely enough for the official clients, and nothing else.
 """
 
@@ -79,7 +79,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def chat(self, request):
         asked = [m["content"] for m in request["messages"] if m["role"] == "user" and isinstance(m["content"], str)]
-        script = SCRIPTS.get((asked or [""])[-1].removeprefix("script:"), SCRIPTS["hello"])
+        name = (asked or [""])[-1].removeprefix("script:")
+        if name == "busy":
+            error = {"message": "too many requests", "type": "rate_limit_error", "param": None, "code": "busy"}
+            return self.send_json(429, {"error": error})
+        echoed = name.removeprefix("echo ")
+        script = Script(text=echoed) if echoed != name else SCRIPTS.get(name, SCRIPTS["hello"])
         usage = {"prompt_tokens": 7, "completion_tokens": 11, "total_tokens": 18}
         if request.get("stream"):
             return self.stream(script, usage if (request.get("stream_options") or {}).get("include_usage") else None)

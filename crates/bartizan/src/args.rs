@@ -1,5 +1,5 @@
 //! The command line. Help texts are written for somebody who meets us for the first time.
-use crate::log::{Level, LogFormat};
+use crate::log::{Level, Log, LogFormat};
 use crate::outcome::Outcome;
 use crate::verbs;
 use clap::{Parser, Subcommand};
@@ -70,10 +70,10 @@ impl Verb {
     ///
     /// # Errors
     /// Whatever kept it from being finished; see [`crate::outcome::of_error`].
-    pub(crate) fn run(self) -> anyhow::Result<Outcome> {
+    pub(crate) fn run(self, log: Log) -> anyhow::Result<Outcome> {
         match self {
             Self::Demo(args) => crate::demo::run(args),
-            Self::Serve(args) => verbs::serve::run(&args),
+            Self::Serve(args) => verbs::serve::run(&args, log),
             Self::Init(args) => verbs::init::run(&args),
             Self::Config(args) => verbs::config::run(args),
             Self::Key(args) => verbs::key::run(args),

@@ -55,8 +55,23 @@ fn reader(folder: &Path) -> Result<Reader, LedgerError> {
 }
 
 fn open(folder: &Path) -> anyhow::Result<Reader> {
-    reader(folder)
-        .with_context(|| format!("cannot read the ledger in {}", log_folder(folder).display()))
+    match reader(folder) {
+        Err(error) if is_absent(folder, &error) => anyhow::bail!(no_ledger(folder)),
+        done => done
+            .with_context(|| format!("cannot read the ledger in {}", log_folder(folder).display())),
+    }
+}
+
+/// Whether there is nothing to read, rather than something that cannot be read.
+fn is_absent(folder: &Path, error: &LedgerError) -> bool {
+    matches!(error, LedgerError::Absent) || !log_folder(folder).exists()
+}
+
+fn no_ledger(folder: &Path) -> String {
+    format!(
+        "there is no ledger in {}: is this the state folder? `bartizan serve` makes it, and --dir names another",
+        folder.display()
+    )
 }
 
 /// Recomputes everything. A log that is not there or cannot be read is not verified either.
@@ -74,7 +89,11 @@ pub(crate) fn verify(folder: &Path) -> Verdict {
             leaves: 0,
             root: String::new(),
             open: 0,
-            problem: Some(format!("{}: {error}", log_folder(folder).display())),
+            problem: Some(if is_absent(folder, &error) {
+                no_ledger(folder)
+            } else {
+                format!("{}: {error}", log_folder(folder).display())
+            }),
         },
     }
 }
@@ -190,7 +209,7 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String
     row("route", leaf.route.clone());
     row("policy", leaf.policy.map(|digest| digest.to_string()));
     row(
-        "guards",
+        "verdict",
         Some(verdict_words(leaf.verdict).collect::<Vec<_>>().join(", "))
             .filter(|words| !words.is_empty()),
     );

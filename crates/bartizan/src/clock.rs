@@ -39,7 +39,9 @@ impl Entropy for OsEntropy {
 
 /// The text is no span of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no span of time: write a number and s, m, h, d or w, such as 90d")]
+#[error(
+    "`{text}` is no span of time: write a number and s, m, h, d or w, such as 90d, at most 10000d"
+)]
 pub(crate) struct SpanError {
     text: String,
 }

@@ -122,11 +122,12 @@ pub(crate) struct Ledger {
 
 impl Default for Ledger {
     fn default() -> Self {
+        let queue = bartizan_ledger::Options::default();
         Self {
             dir: PathBuf::from(STATE_FOLDER),
             mode: LedgerMode::default(),
-            queue_records_max: 16_384,
-            queue_bytes_max: 128 << 20,
+            queue_records_max: queue.queue_records_max,
+            queue_bytes_max: queue.queue_bytes_max,
         }
     }
 }
@@ -155,6 +156,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// The rules in force, for people.
+    pub(crate) fn in_force(&self) -> String {
+        match &self.policy {
+            Some(path) => format!("policy {}", path.display()),
+            None => format!("profile {}", self.profile_name()),
+        }
+    }
+
     /// The profile in force when no file replaces it.
     pub(crate) fn profile_name(&self) -> &str {
         self.profile.as_deref().unwrap_or("standard")

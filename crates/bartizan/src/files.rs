@@ -77,8 +77,15 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Names that our state folder may hold.
-const OWN_NAMES: [&str; 6] =
-    ["keys.toml", "keys.recorded.toml", "keys.lock", "ledger", "bartizan.toml", "lock"];
+const OWN_NAMES: [&str; 7] = [
+    "keys.toml",
+    "keys.recorded.toml",
+    "keys.lock",
+    "ledger",
+    "bartizan.toml",
+    "lock",
+    "first.key",
+];
 
 /// The names among these that nobody but us gives to a file.
 const TELLING_NAMES: [&str; 4] = ["keys.toml", "keys.recorded.toml", "keys.lock", "ledger"];

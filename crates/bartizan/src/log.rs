@@ -5,10 +5,29 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// Target of the last word of a process that could not go on. It is heard at every level.
+pub(crate) const END: &str = "bartizan::end";
+
+/// What the command line says about logging.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    /// How much.
+    pub(crate) level: Level,
+    /// What a line looks like.
+    pub(crate) format: LogFormat,
+}
+
+impl Log {
+    /// Whether stderr is read by people, who may be talked to beside the log.
+    pub(crate) fn is_talkative(self) -> bool {
+        self.format == LogFormat::Text && self.level != Level::Off
+    }
+}
+
 /// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Level {
-    /// Nothing
+    /// Nothing but why we stop
     Off,
     /// What went wrong
     Error,
@@ -32,21 +51,23 @@ pub(crate) enum LogFormat {
 /// Starts logging for the life of the process.
 ///
 /// Other people's crates are held at warnings whatever the level, because HTTP libraries print headers when they debug.
-pub(crate) fn start(level: Level, format: LogFormat) {
-    let ours = match level {
+pub(crate) fn start(log: Log) {
+    let ours = match log.level {
         Level::Off => LevelFilter::OFF,
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
     };
-    let filter =
-        Targets::new().with_default(ours.min(LevelFilter::WARN)).with_target("bartizan", ours);
+    let filter = Targets::new()
+        .with_default(ours.min(LevelFilter::WARN))
+        .with_target("bartizan", ours)
+        .with_target(END, ours.max(LevelFilter::ERROR));
     let is_terminal =
         anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let lines =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_terminal);
-    let layer = match format {
+    let layer = match log.format {
         LogFormat::Text => lines.with_filter(filter).boxed(),
         LogFormat::Json => lines.json().with_ansi(false).with_filter(filter).boxed(),
     };

@@ -25,11 +25,17 @@ mod verbs;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log::start(cli.log, cli.log_format);
-    match cli.verb.run() {
+    let log = log::Log { level: cli.log, format: cli.log_format };
+    log::start(log);
+    match cli.verb.run(log) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            verbs::config::complain(&error);
+            match log.format {
+                log::LogFormat::Text => verbs::config::complain(&error),
+                log::LogFormat::Json => {
+                    tracing::error!(target: log::END, "{}", print::chain(&error));
+                }
+            }
             outcome::of_error(&error).into()
         }
     }

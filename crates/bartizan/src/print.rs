@@ -5,7 +5,7 @@
 use anstyle::{AnsiColor, Style};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
 /// How a verb prints its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -71,11 +71,29 @@ pub(crate) fn warn(text: &str) {
 
 /// Says why we stop.
 pub(crate) fn error(error: &anyhow::Error) {
-    let mut text = format!("{ERROR}error{ERROR:#}: {error}");
-    for cause in error.chain().skip(1) {
-        write!(text, "\n  because: {cause}").unwrap_or_default();
+    talk(&format!("{ERROR}error{ERROR:#}: {}", causes(error).join("\n  because: ")));
+}
+
+/// An error and its causes in one text.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    causes(error).join(": ")
+}
+
+/// What an error says, then each cause that says something new: many errors repeat their cause.
+fn causes(error: &anyhow::Error) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if !said.iter().any(|earlier| earlier.contains(&text)) {
+            said.push(text);
+        }
     }
-    talk(&text);
+    said
+}
+
+/// Whether somebody sits at the terminal that stderr goes to.
+pub(crate) fn is_heard_by_a_person() -> bool {
+    io::stderr().is_terminal()
 }
 
 /// The text with everything that a terminal would obey instead of show written as `\u{..}`. Line feeds and tabs stay.
@@ -103,6 +121,24 @@ fn is_hidden(c: char) -> bool {
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
     let tag = matches!(c, '\u{e0000}'..='\u{e007f}' | '\u{feff}');
     (c.is_control() && c != '\n' && c != '\t') || direction || tag
+}
+
+/// How a verb that has a result prints it.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub(crate) struct Output {
+    /// How to print the result on stdout
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl Output {
+    /// What was asked for.
+    pub(crate) fn format(self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
 }
 
 /// Rows in aligned columns, two blanks apart; the last column is never padded.
@@ -141,6 +177,22 @@ mod tests {
         ];
         for (name, text, want) in cases {
             assert_eq!(visible(text), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        use anyhow::Context as _;
+        let io = || io::Error::other("no such file");
+        let plain = anyhow::Error::new(io());
+        let repeated = Err::<(), _>(io()).context("cannot read a: no such file").unwrap_err();
+        let more = Err::<(), _>(io()).context("cannot read a").unwrap_err();
+        for (name, error, want) in [
+            ("alone", plain, "no such file"),
+            ("repeated", repeated, "cannot read a: no such file"),
+            ("more", more, "cannot read a: no such file"),
+        ] {
+            assert_eq!(chain(&error), want, "{name}");
         }
     }
 

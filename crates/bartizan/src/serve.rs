@@ -2,7 +2,7 @@
 //!
 //! [`start`] is the whole of it, for the `serve` verb, for the demo and for tests; it prints nothing and reads no environment of its own.
 use crate::audit;
-use crate::config::{Config, GuardMode, LedgerMode};
+use crate::config::{self, Config, GuardMode, LedgerMode, Listen};
 use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::outcome::Usage;
@@ -91,6 +91,8 @@ pub(crate) struct Running {
     /// The gateway itself: overhead, metrics.
     pub(crate) gateway: Gateway,
     config: Config,
+    /// What the last configuration wanted of the things that only a restart changes.
+    wanted: (Listen, config::Ledger),
     builder: Builder,
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
@@ -144,6 +146,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         recovery,
         is_folder_closed,
         gateway,
+        wanted: (config.listen.clone(), config.ledger.clone()),
         config,
         builder,
         recorder,
@@ -161,6 +164,19 @@ impl Running {
         format!("{scheme}://{}", self.listen_addr)
     }
 
+    /// Where a client on this machine finds us.
+    pub(crate) fn local_url(&self) -> String {
+        let scheme = if self.config.listen.tls_cert.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", crate::verbs::reachable(self.listen_addr))
+    }
+
+    /// Exchanges that are under way.
+    fn open_exchanges(&self) -> u64 {
+        let metrics = self.gateway.metrics();
+        let value = |line: &str| line.strip_prefix("bartizan_open_requests ")?.parse().ok();
+        metrics.lines().find_map(value).unwrap_or_default()
+    }
+
     /// Whether any key opens the door now.
     pub(crate) fn has_live_key(&self) -> bool {
         self.builder.has_live_key()
@@ -171,19 +187,24 @@ impl Running {
         &self.config
     }
 
-    /// Takes another configuration, and whatever changed in the files beside it. Returns what waits for a restart, in words.
+    /// Takes another configuration, and whatever changed in the files beside it. Returns what waits for a restart and was not
+    /// returned before, in words.
     ///
     /// # Errors
     /// Those of [`start`]; the old configuration then stays in force.
     pub(crate) async fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
         let built = self.builder.build(&config)?;
         self.enforce(built).await?;
-        let waiting = unchangeable(&self.config, &config);
+        let mut waiting = unchangeable(&self.config, &config);
+        let (listen, ledger) = (config.listen.clone(), config.ledger.clone());
+        let (listen, ledger) = std::mem::replace(&mut self.wanted, (listen, ledger));
+        let news = unchangeable(&Config { listen, ledger, ..Config::default() }, &config);
+        waiting.retain(|name| news.contains(name));
         let Config { listen, ledger, .. } = std::mem::replace(&mut self.config, config);
         // What is really in force is what later changes are compared with.
         let hosts = std::mem::take(&mut self.config.listen.hosts);
         let origins = std::mem::take(&mut self.config.listen.origins);
-        self.config.listen = crate::config::Listen { hosts, origins, ..listen };
+        self.config.listen = Listen { hosts, origins, ..listen };
         self.config.ledger = ledger;
         Ok(waiting)
     }
@@ -224,9 +245,11 @@ impl Running {
         self.gateway.shutdown().await
     }
 
-    /// Drops open exchanges now; each gets its OUTCOME.
-    pub(crate) async fn halt(&self) {
+    /// Drops open exchanges now; each gets its OUTCOME. Returns whether there were none.
+    pub(crate) async fn halt(&self) -> bool {
+        let is_idle = self.open_exchanges() == 0;
         self.gateway.halt().await;
+        is_idle
     }
 
     /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
@@ -278,7 +301,7 @@ fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
         return Ok(None);
     };
     let read = |path: &PathBuf| {
-        files::read_bounded(path, crate::config::FILE_BYTES_MAX)
+        files::read_bounded(path, config::FILE_BYTES_MAX)
             .map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))
     };
     let tls = ServerTls::from_pem(&read(chain)?, &read(key)?);

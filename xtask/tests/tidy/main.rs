@@ -9,6 +9,8 @@ mod documents;
 #[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod rust;
 #[cfg(test)]
 mod size;

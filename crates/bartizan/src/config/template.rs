@@ -17,6 +17,8 @@ workers = 0                # threads that serve callers; 0: one for every two pr
 [ledger]
 dir = ".bartizan"          # the state folder: the log, and the hashes of the keys
 mode = "durable"           # "off" records nothing, and can prove nothing
+# queue_records_max = 16384    # records that may wait for the disk; one more gets 503
+# queue_bytes_max = 134217728  # and their bytes
 
 [guard]
 profile = "standard"       # or "strict", or "observe" (changes nothing, records everything)

@@ -21,6 +21,13 @@ fn the_template_says_the_defaults() {
     assert_eq!(plain.guard.profile_name(), "standard");
     assert_eq!(plain.routes_in_force(), [Route::default_route()]);
     assert_eq!(plain.problems(), []);
+    let queue = &plain.ledger;
+    for line in [
+        format!("# queue_records_max = {} ", queue.queue_records_max),
+        format!("# queue_bytes_max = {} ", queue.queue_bytes_max),
+    ] {
+        assert!(TEMPLATE.contains(&line), "{line}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What came of the story, for people and for programs.
 use super::client::Heard;
 use super::leaks::{self, Leak, Promise};
-use super::scenes::{Scene, Shape};
+use super::scenes::{Fate, Scene, Shape};
 use crate::audit::Verdict;
 use crate::outcome::Outcome;
 use bartizan_gateway::http::Overhead;
@@ -10,19 +10,11 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Released,
-    Redacted,
-    Refused,
-    Denied,
-}
-
 /// One scene as it was played.
 pub(super) struct Shown {
     title: &'static str,
     fate: Fate,
+    expected: Fate,
     /// What was found, or why it was denied.
     why: String,
     record: Option<String>,
@@ -30,12 +22,22 @@ pub(super) struct Shown {
     /// The caller's own secret reached the model.
     spilled: bool,
     carries_secret: bool,
+    /// A planted value that came in pieces.
+    is_streamed_attack: bool,
+}
+
+/// The same attack without the wall.
+pub(super) struct Unguarded {
+    /// What the client read.
+    pub(super) leaks: Vec<Leak>,
+    /// The caller's own secret reached the model.
+    pub(super) spilled: bool,
 }
 
 /// The whole story.
 pub(super) struct Report {
     pub(super) shown: Vec<Shown>,
-    pub(super) unguarded: Vec<Vec<Leak>>,
+    pub(super) unguarded: Vec<Unguarded>,
     n_canaries: usize,
     verdict: Option<Verdict>,
     overhead: Overhead,
@@ -54,7 +56,10 @@ impl Shown {
         let edited = ["[redacted:", "[removed by Bartizan"]
             .iter()
             .any(|mark| body.contains(mark) || model_read.contains(mark));
+        let is_broken = body.lines().any(|line| line.starts_with("data: {\"error\""));
         let fate = match heard.status {
+            500.. => Fate::Failed,
+            200 if is_broken => Fate::Failed,
             200 if body.contains("\"content_filter\"") => Fate::Refused,
             200 if edited => Fate::Redacted,
             200 => Fate::Released,
@@ -72,21 +77,40 @@ impl Shown {
             .flatten()
             .collect::<Vec<_>>()
             .join(", ");
-        let why = if fate == Fate::Denied {
+        let why = if matches!(fate, Fate::Denied | Fate::Failed) {
             format!("{} {}", heard.status, code().unwrap_or_default())
         } else {
             found
         };
         let carries_secret = scene.shape == Shape::CarriesSecret;
+        let is_streamed_attack = scene.shape == Shape::Chat && scene.stream && scene.is_attack;
         Self {
             title: scene.title,
             fate,
+            expected: scene.expected,
             why,
             record: heard.record.clone(),
             leaks: leaks::find(range, heard),
             spilled,
             carries_secret,
+            is_streamed_attack,
         }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+        let record = self.record.as_deref().and_then(|record| record.get(..8)).unwrap_or_default();
+        let why = if self.fate == self.expected {
+            dash(&self.why)
+        } else {
+            format!("NOT AS EXPECTED ({}): {}", self.expected.name(), dash(&self.why))
+        };
+        vec![
+            format!("  {}", self.title),
+            self.fate.name().to_owned(),
+            dash(record),
+            crate::print::visible(&why).replace(['\n', '\t'], " "),
+        ]
     }
 }
 
@@ -132,9 +156,28 @@ impl Report {
         self.verdict.as_ref().is_some_and(|verdict| verdict.verified)
     }
 
-    /// Allowed only if nothing leaked and the book is whole.
+    /// Scenes that ended otherwise than they should have.
+    fn unexpected(&self) -> usize {
+        self.shown.iter().filter(|shown| shown.fate != shown.expected).count()
+    }
+
+    /// Planted values and secrets of the caller that got out without the wall, by kind.
+    fn without(&self) -> BTreeMap<&str, usize> {
+        let mut without = BTreeMap::new();
+        for attack in &self.unguarded {
+            let kinds = attack.leaks.iter().map(|leak| leak.kind);
+            let own = attack.spilled.then_some("the caller's own key");
+            for kind in kinds.chain(own) {
+                *without.entry(kind).or_default() += 1;
+            }
+        }
+        without
+    }
+
+    /// Allowed only if nothing leaked, every scene ended as it should and the book is whole.
     pub(super) fn outcome(&self) -> Outcome {
-        if self.leaked() == 0 && self.verified() { Outcome::Allow } else { Outcome::Deny }
+        let is_good = self.leaked() == 0 && self.unexpected() == 0 && self.verified();
+        if is_good { Outcome::Allow } else { Outcome::Deny }
     }
 
     pub(super) fn json(&self) -> Value {
@@ -148,8 +191,10 @@ impl Report {
             "redacted": self.count(Fate::Redacted),
             "refused": self.count(Fate::Refused),
             "denied": self.count(Fate::Denied),
+            "failed": self.count(Fate::Failed),
+            "unexpected": self.unexpected(),
             "leaked": self.leaked(),
-            "leaked_unguarded": self.unguarded.iter().map(Vec::len).sum::<usize>(),
+            "leaked_unguarded": self.without().values().sum::<usize>(),
             "released_by_policy": self.guarded(Promise::Released).count(),
             "open": self.open(),
             "records": self.records(),
@@ -172,34 +217,29 @@ impl Report {
             "A practice model with {} planted secrets, and the wall before it. No language model is inside.\n",
             self.n_canaries
         )?;
-        writeln!(
-            out,
-            "  what was asked               decided   what was found                          record"
-        )?;
-        for shown in &self.shown {
-            let fate = match shown.fate {
-                Fate::Released => "released",
-                Fate::Redacted => "redacted",
-                Fate::Refused => "refused",
-                Fate::Denied => "denied",
-            };
-            let why = if shown.why.is_empty() { "-" } else { &shown.why };
-            let record = shown.record.as_deref().and_then(|record| record.get(..8)).unwrap_or("-");
-            writeln!(out, "  {:<28} {fate:<9} {why:<39} {record}", shown.title)?;
+        let head = ["  what was asked", "decided", "record", "what was found"];
+        let head = head.map(str::to_owned).to_vec();
+        let rows: Vec<_> = std::iter::once(head).chain(self.shown.iter().map(Shown::row)).collect();
+        out.push_str(&crate::print::columns(&rows));
+        let mut said = Vec::new();
+        if self
+            .shown
+            .iter()
+            .any(|shown| shown.carries_secret && shown.fate == Fate::Redacted && !shown.spilled)
+        {
+            said.push("The key in the prompt never reached the model.");
         }
-        if self.shown.iter().any(|shown| shown.carries_secret && !shown.spilled) {
-            writeln!(
-                out,
-                "\nThe key in the prompt never reached the model. The card and the IBAN came in 3-byte chunks."
-            )?;
+        let mut in_pieces = self.shown.iter().filter(|shown| shown.is_streamed_attack).peekable();
+        if in_pieces.peek().is_some() && in_pieces.all(|shown| shown.fate == Fate::Redacted) {
+            said.push("The card and the IBAN came in 3-byte chunks.");
         }
-        let mut without: BTreeMap<&str, usize> = BTreeMap::new();
-        for leak in self.unguarded.iter().flatten() {
-            *without.entry(leak.kind).or_default() += 1;
+        if !said.is_empty() {
+            writeln!(out, "\n{}", said.join(" "))?;
         }
+        let without = self.without();
         let list =
             without.iter().map(|(kind, n)| format!("{kind} x{n}")).collect::<Vec<_>>().join(", ");
-        writeln!(out, "\nWithout the wall, the same attacks got: {list}")?;
+        writeln!(out, "\nWithout the wall, the same requests got: {list}")?;
         writeln!(
             out,
             "With it, of what the profile protects:  {}",
@@ -232,7 +272,7 @@ impl Report {
         }
         writeln!(
             out,
-            "Guards added per request: p50 {} us, p99 {} us (the first ones warm up)",
+            "The gateway's own part of a plain request, without the disk: p50 {} us, p99 {} us",
             self.overhead.p50_us, self.overhead.p99_us
         )
     }

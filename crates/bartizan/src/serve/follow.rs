@@ -4,8 +4,7 @@ use super::reload::{Watch, files_of, fingerprint};
 use super::signals::{HangUp, Stop};
 use crate::config::Config;
 use crate::outcome::Outcome;
-use crate::print;
-use crate::verbs::config::complain;
+use crate::{log, print};
 use std::path::Path;
 
 /// Follows the files until it is time to stop.
@@ -49,16 +48,22 @@ async fn reload(running: &mut Running, load: &dyn Fn() -> anyhow::Result<Config>
         Err(error) => Err(error),
     };
     match done {
-        Ok(waiting) if waiting.is_empty() => print::talk("Reloaded."),
         Ok(waiting) => {
-            print::warn(&format!("reloaded, but this needs a restart: {}", waiting.join(", ")));
+            let config = running.config();
+            let (guards, upstreams, routes) =
+                (config.guard.in_force(), config.upstreams.len(), config.routes_in_force().len());
+            tracing::info!(%guards, upstreams, routes, "Reloaded.");
+            if !waiting.is_empty() {
+                let waiting = waiting.join(", ");
+                tracing::warn!("Reloaded, but this needs a restart: {waiting}.");
+            }
         }
         Err(error) => {
-            print::warn("the change is not in force, the old configuration is:");
-            complain(&error);
+            let error = print::chain(&error);
+            tracing::warn!("The change is not in force, the old configuration is.\n{error}");
             if let Err(error) = running.reload_keys().await {
-                print::warn("nor are changes of keys in force:");
-                complain(&error);
+                let error = print::chain(&error);
+                tracing::warn!("Changes of keys are not in force either.\n{error}");
             }
         }
     }
@@ -66,21 +71,20 @@ async fn reload(running: &mut Running, load: &dyn Fn() -> anyhow::Result<Config>
 
 /// Lets open answers end, or not if another signal comes, and closes the ledger.
 pub(crate) async fn end(running: Running, stop: &mut Stop) -> Outcome {
-    print::talk("Stopping: open answers may end; a second signal stops at once.");
+    tracing::info!("Stopping: open answers may end; a second signal stops at once.");
     let is_whole = tokio::select! {
+        // Where nothing is open there is nothing to cut off, however many signals come.
+        biased;
         is_whole = running.drain() => is_whole,
-        () = stop.next() => {
-            running.halt().await;
-            false
-        }
+        () = stop.next() => running.halt().await,
     };
     if !is_whole {
-        print::talk("Some answers were cut off; their records say so.");
+        tracing::warn!("Some answers were cut off; their records say so.");
     }
     match running.close().await {
         None => Outcome::Allow,
         Some(problem) => {
-            print::warn(&problem);
+            tracing::error!(target: log::END, "{problem}");
             Outcome::Unfinished
         }
     }

@@ -114,10 +114,16 @@ async fn a_reload_that_fails_changes_nothing() {
     assert_eq!(running.config(), &variable);
     assert_eq!(audit::verify(folder.path()).leaves, leaves, "the same policy is no news");
     let moved = Config {
-        ledger: crate::config::Ledger { dir: "/elsewhere".into(), ..good.ledger.clone() },
+        ledger: config::Ledger { dir: "/elsewhere".into(), ..good.ledger.clone() },
         ..variable
     };
-    assert_eq!(running.reload(moved).await.map_err(|e| e.to_string()), Ok(vec!["ledger"]));
+    for want in [vec!["ledger"], Vec::new()] {
+        let told = running.reload(moved.clone()).await.map_err(|e| e.to_string());
+        assert_eq!(told, Ok(want), "a change is told once");
+    }
+    let mut again = moved.clone();
+    again.ledger.dir = "/somewhere".into();
+    assert_eq!(running.reload(again).await.map_err(|e| e.to_string()), Ok(vec!["ledger"]));
     assert_eq!(running.config().ledger, good.ledger, "what cannot change has not changed");
     assert_eq!(running.shutdown().await, None);
 }

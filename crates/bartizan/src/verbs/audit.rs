@@ -94,7 +94,7 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
         print::lines(&lines)?;
         return Ok(Outcome::Allow);
     }
-    let head = ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "END", "GUARDS"];
+    let head = ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "VERDICT"];
     let head = head.map(str::to_owned).to_vec();
     let rows: Vec<_> = std::iter::once(head).chain(entries.iter().map(audit::leaf_row)).collect();
     print::data(&print::visible(&print::columns(&rows)))?;

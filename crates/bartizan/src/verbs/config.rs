@@ -2,7 +2,7 @@
 use crate::config::{CONFIG_FILE, Config, ConfigError, FILE_BYTES_MAX};
 use crate::files;
 use crate::outcome::{Outcome, Usage};
-use crate::print::{self, Format};
+use crate::print::{self, Format, Output};
 use crate::serve;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -31,9 +31,8 @@ struct CheckArgs {
     /// The file
     #[arg(value_name = "FILE", default_value = CONFIG_FILE)]
     file: PathBuf,
-    /// How to print problems
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Runs the chosen one.
@@ -47,13 +46,13 @@ pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<Outcome> {
         Err(error) => Some(error),
     };
     let Some(error) = problem else {
-        match args.format {
+        match args.output.format() {
             Format::Json => print::line("[]")?,
             Format::Text => print::talk(&format!("{} is right.", args.file.display())),
         }
         return Ok(Outcome::Allow);
     };
-    match (args.format, error.downcast_ref::<ConfigError>()) {
+    match (args.output.format(), error.downcast_ref::<ConfigError>()) {
         (Format::Json, Some(error)) => print::json(&error.json())?,
         (Format::Json, None) => print::json(&serde_json::json!([{
             "file": args.file, "line": 1, "column": 1, "message": format!("{error:#}"), "help": null

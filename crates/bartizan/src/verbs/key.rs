@@ -2,7 +2,7 @@
 use crate::clock::{OsEntropy, SystemClock, parse_span_ms};
 use crate::keys::{self, Fresh, KeyBook};
 use crate::outcome::Outcome;
-use crate::print::{self, Format};
+use crate::print::{self, Format, Output};
 use crate::verbs::state_folder;
 use bartizan_core::clock::Clock as _;
 use clap::{Args, Subcommand};
@@ -31,9 +31,8 @@ struct Common {
     /// The state folder [default: .bartizan]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// How to print the result on stdout
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Make a key and show it, this once
@@ -106,25 +105,29 @@ pub(crate) fn run(args: KeyArgs) -> anyhow::Result<Outcome> {
     match args.verb {
         KeyVerb::New(NewArgs { roles, expires, common }) => {
             let add = |book: &mut KeyBook| book.add(&OsEntropy, &roles, now_ms, end(expires));
-            show(&keys::change(&state_folder(common.dir), add)?, common.format)?;
+            show(&keys::change(&state_folder(common.dir), add)?, common.output.format())?;
         }
         KeyVerb::Rotate(RotateArgs { id, grace, expires, common }) => {
             let rotate =
                 |book: &mut KeyBook| book.rotate(&OsEntropy, &id, now_ms, grace, end(expires));
             let fresh = keys::change(&state_folder(common.dir), rotate)?;
             print::talk(&format!("{id} works on until its grace time is over."));
-            show(&fresh, common.format)?;
+            show(&fresh, common.output.format())?;
         }
         KeyVerb::Revoke(RevokeArgs { id, common }) => {
             let revoke = |book: &mut KeyBook| book.revoke(&id, now_ms).cloned();
             let entry = keys::change(&state_folder(common.dir), revoke)?;
-            match common.format {
+            match common.output.format() {
                 Format::Json => print::json(&describe(&entry, now_ms))?,
                 Format::Text => print::talk(&format!("{id} is revoked.")),
             }
         }
         KeyVerb::List(ListArgs { common }) => {
-            list(&KeyBook::read(&keys::path(&state_folder(common.dir)))?, common.format, now_ms)?;
+            list(
+                &KeyBook::read(&keys::path(&state_folder(common.dir)))?,
+                common.output.format(),
+                now_ms,
+            )?;
         }
     }
     Ok(Outcome::Allow)

@@ -1,7 +1,7 @@
 //! `bartizan policy`: what the rules are, and which of them decides.
 use crate::guard;
 use crate::outcome::{Outcome, Usage};
-use crate::print::{self, Format};
+use crate::print::{self, Format, Output};
 use bartizan_core::evidence::Source;
 use bartizan_policy::{Answer, GuardPolicy, Profile, Roles};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -62,9 +62,8 @@ struct ExplainArgs {
     /// Ask the policy of this configuration instead, routes included
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// How to print the answer
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    output: Output,
 }
 
 /// Reads the name of a shipped policy.
@@ -98,6 +97,16 @@ fn policy(args: &ExplainArgs) -> anyhow::Result<GuardPolicy> {
     match &args.config {
         Some(path) => {
             let config = super::config::read(path)?;
+            let routes = config.routes_in_force();
+            if !routes.iter().any(|route| route.name == args.route) {
+                let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
+                print::warn(&format!(
+                    "no route of {} is called {}, so no request takes it; there is {}",
+                    path.display(),
+                    print::visible(&args.route),
+                    names.join(", ")
+                ));
+            }
             Ok(guard::compile(&guard::texts(&config)?)?)
         }
         None => Ok(GuardPolicy::profile(args.profile, &guard::catalogue())?),
@@ -108,6 +117,17 @@ fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {
     let policy = policy(&args)?;
     let catalogue = guard::catalogue();
     let Some(kind) = catalogue.find(&args.kind) else {
+        let class = args.kind.trim_end_matches(['.', '*']);
+        let kinds = catalogue.iter().map(|(_, info)| info.name);
+        let kinds: Vec<_> = kinds
+            .filter(|name| name.split_once('.').is_some_and(|(first, _)| first == class))
+            .collect();
+        if !kinds.is_empty() {
+            let kinds = kinds.join(", ");
+            return Err(
+                Usage(format!("{class} is a class of kinds; ask for one of {kinds}")).into()
+            );
+        }
         let near = crate::config::closest(&args.kind, catalogue.iter().map(|(_, info)| info.name));
         let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
         return Err(Usage(format!("no kind is called {}{hint}", args.kind)).into());
@@ -115,7 +135,7 @@ fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {
     let ladder = policy.ladder(&args.roles.into_iter().collect::<Roles>(), &args.route);
     let why = ladder.why(args.source, kind);
     let call = ladder.why_call();
-    if args.format == Format::Json {
+    if args.output.format() == Format::Json {
         print::json(&json!({
             "call": answer(call), "action": why.action,
             "release": answer(&why.release), "redact": why.redact.as_ref().map(answer),

@@ -1,15 +1,21 @@
 //! `bartizan serve`: the wall.
 use crate::config::{CONFIG_FILE, Config};
+use crate::files;
 use crate::keys::FOREIGN_KEY_CHARS_MIN;
+use crate::log::Log;
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::follow::{end, follow};
 use crate::serve::signals::{HangUp, Stop};
-use crate::serve::{self, KeySource, ServeOptions, Sources};
+use crate::serve::{self, KeySource, Running, ServeOptions, Sources};
+use anyhow::Context as _;
 use bartizan_policy::Profile;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+
+/// Name of the file in the state folder that holds a first key that nobody was there to read.
+const FIRST_KEY_FILE: &str = "first.key";
 
 const NEITHER: &str = "\
 nothing to guard: neither --upstream nor a configuration was given
@@ -38,10 +44,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where callers are served [default: 127.0.0.1:4180]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::address)]
     listen: Option<SocketAddr>,
     /// Where /healthz, /readyz and /metrics are served [default: 127.0.0.1:4181]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::address)]
     control: Option<SocketAddr>,
     /// The variable that holds the one accepted caller key; without it the keys of `bartizan key` count
     #[arg(long, value_name = "VAR")]
@@ -77,32 +83,46 @@ impl ServeArgs {
             (None, Some(url)) => self.plain(url)?,
             (None, None) => return Err(Usage(NEITHER.to_owned()).into()),
         };
+        self.override_rules(&mut config)?;
         let listen = &mut config.listen;
         listen.address = self.listen.unwrap_or(listen.address);
         listen.control = self.control.unwrap_or(listen.control);
-        listen.hosts.extend(self.hosts.iter().cloned());
-        if let Some(profile) = self.profile {
-            config.guard.profile = Some(profile.name().to_owned());
-            config.guard.policy = None;
-        }
+        let flags = match (self.listen, self.control) {
+            (Some(_), Some(_)) => "--listen and --control",
+            (_, None) => "--listen",
+            (None, _) => "--control",
+        };
+        check(&config, flags)?;
+        config.listen.hosts.extend(self.hosts.iter().cloned());
+        check(&config, "--host")?;
         if let Some(dir) = &self.dir {
             config.ledger.dir.clone_from(dir);
         }
         Ok(config)
     }
 
+    /// A profile replaces a profile. It does not silently replace rules that somebody wrote for this place.
+    fn override_rules(&self, config: &mut Config) -> Result<(), Usage> {
+        let Some(profile) = self.profile else { return Ok(()) };
+        if let Some(policy) = &config.guard.policy {
+            return Err(Usage(format!(
+                "--profile {} and [guard] policy = {} exclude each other: leave the flag out, or take the line out",
+                profile.name(),
+                policy.display()
+            )));
+        }
+        config.guard.profile = Some(profile.name().to_owned());
+        Ok(())
+    }
+
     fn plain(&self, url: &str) -> anyhow::Result<Config> {
         let mut config = Config::for_upstream(url);
+        check(&config, "--upstream")?;
         for upstream in &mut config.upstreams {
             upstream.key_env.clone_from(&self.upstream_key_env);
         }
-        match config.problems().into_iter().next() {
-            None => Ok(config),
-            Some(problem) => {
-                let help = problem.help.map_or(String::new(), |help| format!("\n  {help}"));
-                Err(Usage(format!("--upstream: {}{help}", problem.message)).into())
-            }
-        }
+        check(&config, "--upstream-key-env")?;
+        Ok(config)
     }
 
     fn keys(&self, sources: &Sources) -> Result<KeySource, Usage> {
@@ -120,16 +140,40 @@ impl ServeArgs {
     }
 }
 
+/// Checks a configuration that was right until `flag` changed it.
+fn check(config: &Config, flag: &str) -> Result<(), Usage> {
+    let Some(problem) = config.problems().into_iter().next() else { return Ok(()) };
+    let help = problem.help.map_or(String::new(), |help| format!("\n  {help}"));
+    Err(Usage(format!("{flag}: {}{help}", problem.message)))
+}
+
+/// Puts a first key where only its owner can read it, unless a person reads what we say: what goes to a file or a collector of logs is
+/// read by others. Returns where it is.
+fn keep_first_key(running: &Running, log: Log) -> anyhow::Result<Option<PathBuf>> {
+    let Some(made) = &running.made_key else { return Ok(None) };
+    if log.is_talkative() && print::is_heard_by_a_person() {
+        return Ok(None);
+    }
+    let path = running.config().ledger.dir.join(FIRST_KEY_FILE);
+    files::replace(&path, format!("{}\n", made.key).as_bytes(), 0o600).with_context(|| {
+        format!(
+            "cannot write the first key to {}; make another with `bartizan key new`",
+            path.display()
+        )
+    })?;
+    Ok(Some(path))
+}
+
 /// Serves until it is told to stop.
 ///
 /// # Errors
 /// Those of [`serve::start`].
-pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
+pub(crate) fn run(args: &ServeArgs, log: Log) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
     let options =
         ServeOptions { config: args.load()?, keys: args.keys(&sources)?, insecure: args.insecure };
     if args.upstream.is_some() && Path::new(CONFIG_FILE).exists() {
-        print::talk("Not reading ./bartizan.toml, since --upstream was given.");
+        tracing::info!("Not reading ./bartizan.toml, since --upstream was given.");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(options.config.listen.worker_threads())
@@ -139,7 +183,14 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<Outcome> {
         let mut stop = Stop::new()?;
         let mut hang_up = HangUp::new()?;
         let mut running = serve::start(options, sources).await?;
-        print::talk(&super::welcome::text(&running, args.key_env.as_deref()));
+        let key_file = match keep_first_key(&running, log) {
+            Ok(file) => file,
+            Err(error) => {
+                running.shutdown().await;
+                return Err(error);
+            }
+        };
+        super::welcome::say(&running, args.key_env.as_deref(), key_file.as_deref(), log);
         let load = || args.load();
         follow(&mut running, args.file().as_deref(), &load, &mut stop, &mut hang_up).await;
         Ok(end(running, &mut stop).await)

@@ -1,11 +1,39 @@
 //! What `serve` says when it is up: where, what, under which rules, and a line to try.
-use crate::config::{Config, LedgerMode};
+use crate::config::LedgerMode;
+use crate::log::Log;
 use crate::print;
 use crate::serve::{Running, is_scanning};
 use std::fmt::Write as _;
+use std::path::Path;
 
-/// The text; it holds a key only when one was just made.
-pub(crate) fn text(running: &Running, key_env: Option<&str>) -> String {
+/// Says it: people read a text, programs read events. `key_file` is where a first key was put that nobody could be shown.
+pub(crate) fn say(running: &Running, key_env: Option<&str>, key_file: Option<&Path>, log: Log) {
+    if log.is_talkative() {
+        print::talk(&text(running, key_env, key_file));
+        return;
+    }
+    let config = running.config();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        callers = %running.url(),
+        control = %format_args!("http://{}", running.control_addr),
+        guards = %config.guard.in_force(),
+        ledger = %ledger(running),
+        "Serving."
+    );
+    for upstream in &config.upstreams {
+        tracing::info!(name = %upstream.name, url = %upstream.url, "Guarding an upstream.");
+    }
+    if let (Some(made), Some(file)) = (&running.made_key, key_file) {
+        tracing::info!(id = %made.entry.id, file = %file.display(), "A first key was made.");
+    }
+    for warning in warnings(running) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// The text; it holds a key only when one was just made and a person sits there to read it.
+fn text(running: &Running, key_env: Option<&str>, key_file: Option<&Path>) -> String {
     let config = running.config();
     let mut out = String::new();
     let mut row = |name: &str, value: String| {
@@ -16,30 +44,26 @@ pub(crate) fn text(running: &Running, key_env: Option<&str>) -> String {
     for upstream in &config.upstreams {
         row("upstream", format!("{} ({})", upstream.url, upstream.name));
     }
-    row("guards", guards(config));
+    row("guards", config.guard.in_force());
     row("ledger", ledger(running));
     if let Some(made) = &running.made_key {
+        let (id, roles) = (&made.entry.id, made.entry.roles.join(", "));
         row(
             "key",
-            format!(
-                "{} ({}), shown this once: {}",
-                made.entry.id,
-                made.entry.roles.join(", "),
-                made.key
-            ),
+            match key_file {
+                Some(file) => format!("{id} ({roles}), in {}: take it from there", file.display()),
+                None => format!("{id} ({roles}), shown this once: {}", made.key),
+            },
         );
     }
     for warning in warnings(running) {
         row("WARNING", warning);
     }
-    format!("Bartizan {} is up.\n{out}{}", env!("CARGO_PKG_VERSION"), try_it(running, key_env))
-}
-
-fn guards(config: &Config) -> String {
-    match &config.guard.policy {
-        Some(path) => format!("policy {}", path.display()),
-        None => format!("profile {}", config.guard.profile_name()),
-    }
+    format!(
+        "Bartizan {} is up.\n{out}{}",
+        env!("CARGO_PKG_VERSION"),
+        try_it(running, key_env, key_file)
+    )
 }
 
 fn ledger(running: &Running) -> String {
@@ -85,11 +109,16 @@ fn warnings(running: &Running) -> Vec<String> {
     checks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned()).collect()
 }
 
-fn try_it(running: &Running, key_env: Option<&str>) -> String {
+fn try_it(running: &Running, key_env: Option<&str>, key_file: Option<&Path>) -> String {
     // A key is shown once, and not a second time in a line that goes into a shell's history.
-    let key = format!("${}", key_env.unwrap_or("KEY"));
+    let variable = key_env.unwrap_or("KEY");
+    let key = match key_file {
+        Some(file) => format!("$(cat '{}')", print::visible(&file.display().to_string())),
+        None => format!("${variable}"),
+    };
     format!(
-        "Try, with the key in {key}:\n  curl {}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' -d '{{\"model\":\"any\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'",
-        running.url()
+        "Try{}:\n  curl {}/v1/chat/completions -H \"authorization: Bearer {key}\" -H 'content-type: application/json' -d '{{\"model\":\"any\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'",
+        if key_file.is_some() { String::new() } else { format!(", with the key in ${variable}") },
+        running.local_url()
     )
 }

@@ -17,6 +17,8 @@ fn help_version_and_scripts_for_shells() {
         (&["--help"], 0, "bartizan serve --upstream http://127.0.0.1:11434"),
         (&["serve", "--help"], 0, "bartizan serve --config"),
         (&["key", "new", "--help"], 0, "--expires"),
+        (&["key", "list", "--help"], 0, "The same as --format json"),
+        (&["range", "--help"], 0, "range-stall"),
         (&["completions", "bash"], 0, "_bartizan()"),
         (&["completions", "zsh"], 0, "#compdef bartizan"),
         (&["man"], 0, ".TH bartizan 1"),
@@ -52,9 +54,20 @@ fn wrong_usage_is_2_and_says_the_way_out() {
             &["serve", "--upstream", "http://a", "--upstream-key-env", "ABSENT_KEY"],
             "ABSENT_KEY is not set",
         ),
+        (&["serve", "--upstream", "http://a", "--listen", "127.0.0.1"], "127.0.0.1:4180"),
+        (&["serve", "--upstream", "http://a", "--control", "localhost:1"], "127.0.0.1:4180"),
+        (&["serve", "--upstream", "http://a", "--host", "http://x"], "--host: `http://x` is no"),
+        (&["serve", "--upstream", "http://a", "--listen", "127.0.0.1:4181"], "--listen: both"),
+        (&["serve", "--upstream", "http://a", "--control", "127.0.0.1:4180"], "--control: both"),
+        (&["serve", "--upstream", "http://a", "--upstream-key-env", "a b"], "--upstream-key-env:"),
+        (&["range", "--listen", "localhost"], "127.0.0.1:4180"),
         (&["serve", "--config", "absent.toml"], "cannot read absent.toml"),
         (&["serve", "--upstream", "http://a", "--profile", "lax"], "standard, strict, observe"),
         (&["key", "new", "--expires", "90"], "90d"),
+        (&["key", "new", "--expires", "99999999d"], "at most 10000d"),
+        (&["key", "list", "--json", "--format", "text"], "cannot be used with"),
+        (&["policy", "explain", "--source", "user", "--kind", "pii"], "pii.iban"),
+        (&["policy", "explain", "--source", "user", "--kind", "unread.*"], "unread.media"),
         (&["key", "new", "--role", "a b"], "no role name"),
         (&["key", "revoke", "k-00000000"], "no key has the id"),
         (&["policy", "explain", "--source", "user", "--kind", "pii.crd"], "did you mean pii.card?"),
@@ -105,7 +118,7 @@ error: unknown field `stream_max`
   = help: did you mean `streams_max`?
 "
     );
-    let json = run(folder.path(), &["config", "check", "bad.toml", "--format", "json"]);
+    let json = run(folder.path(), &["config", "check", "bad.toml", "--json"]);
     assert_eq!(
         (json.code, &json.json()[0]["line"], &json.json()[0]["column"]),
         (2, &6.into(), &1.into())
@@ -146,7 +159,7 @@ fn a_key_lives_and_dies() {
     assert_eq!(made.code, 0, "{made:?}");
     let key = made.stdout.trim_end();
     assert!(key.starts_with("bz_") && key.len() == 46 && !made.stderr.contains(key), "{made:?}");
-    let list = run(folder.path(), &["key", "list", "--format", "json"]).json();
+    let list = run(folder.path(), &["key", "list", "--json"]).json();
     let id = list[0]["id"].as_str().unwrap().to_owned();
     assert_eq!((&list[0]["state"], &list[0]["roles"][0]), (&"live".into(), &"app".into()));
 
@@ -208,7 +221,22 @@ fn verify_tells_good_from_empty_from_bad() {
     assert!(done.json()["problem"].as_str().unwrap().contains("segment 0"), "{done:?}");
     let done = run(folder.path(), &["audit", "verify"]);
     assert!(done.code == 1 && done.stdout.starts_with("not verified"), "{done:?}");
-    assert_eq!(run(folder.path(), &["audit", "list", "--dir", "absent"]).code, 3);
+    let list = run(folder.path(), &["audit", "list"]);
+    assert!(list.stdout.contains("OUTCOME") && list.stdout.contains("VERDICT"), "{list:?}");
+    for (arguments, code) in [
+        (&["audit", "list", "--dir", "absent"][..], 3),
+        (&["audit", "show", "0123", "--dir", "absent"], 3),
+        (&["audit", "verify", "--dir", "absent"], 1),
+    ] {
+        let done = run(folder.path(), arguments);
+        let said = format!("{}{}", done.stdout, done.stderr);
+        assert_eq!(done.code, code, "{done:?}");
+        assert_eq!(said.matches("there is no ledger in absent").count(), 1, "{done:?}");
+        assert!(
+            said.contains("is this the state folder?") && said.lines().count() == 1,
+            "{done:?}"
+        );
+    }
 }
 
 #[test]
@@ -297,5 +325,7 @@ fn explain_names_the_rung_and_the_policies() {
     for (route, want) in [("vision", "release"), ("other", "refuse")] {
         let done = run(folder.path(), &[&config[..], &[route, "--format", "json"]].concat());
         assert_eq!(done.json()["action"], want, "{route} {done:?}");
+        let is_unknown = done.stderr.contains("no route of bartizan.toml is called other");
+        assert_eq!(is_unknown, route == "other", "{done:?}");
     }
 }

@@ -117,6 +117,13 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
     }
 
+    /// Sends a signal twice; the second one may find nobody.
+    pub(crate) fn signal_twice(&self, name: &str) {
+        let one = format!("kill -{name} {}", self.child.id());
+        let line = format!("{one}; {one} 2>/dev/null || true");
+        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    }
+
     /// Waits for the end; the exit code.
     pub(crate) fn end(&mut self) -> i32 {
         let mut code = None;
@@ -145,6 +152,15 @@ impl Drop for Server {
 pub(crate) fn after(text: &str, mark: &str) -> String {
     let rest = text.split_once(mark).unwrap_or_else(|| panic!("no `{mark}` in {text}")).1;
     rest.split_whitespace().next().unwrap().to_owned()
+}
+
+/// The key that a gateway made by itself and kept for us, since nobody sits at its terminal.
+pub(crate) fn first_key(folder: &Path) -> String {
+    let path = folder.join(".bartizan/first.key");
+    let rights = fs::metadata(&path).unwrap().permissions();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&rights) & 0o777, 0o600);
+    let key = fs::File::open(path).and_then(std::io::read_to_string).unwrap();
+    key.trim_end().to_owned()
 }
 
 /// The body of a chat request.

@@ -4,6 +4,12 @@ mod cli;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
+mod guides;
+#[cfg(test)]
 mod kill;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod serve;

@@ -1,7 +1,9 @@
 //! The gateway as a process: what callers get, what it notices while it runs, how it ends.
 use std::path::Path;
 
-use crate::common::{CALLER_KEY, Server, after, ask, request, run, status, wait_for, write};
+use crate::common::{
+    CALLER_KEY, Server, after, ask, first_key, request, run, status, wait_for, write,
+};
 
 const PORTS: [&str; 4] = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
 const CARD: &str = "What is the card number on file?";
@@ -26,8 +28,9 @@ fn a_request_goes_through_the_wall() {
     let folder = tempfile::tempdir().unwrap();
     let (_range, url) = Server::range(folder.path(), &["--chunk-bytes", "3"]);
     let (serve, callers, control) = serve(folder.path(), &["--upstream", &url]);
-    let key = after(&serve.said(), "shown this once: ");
-    assert_eq!(serve.said().matches(&key).count(), 1, "a key is shown once");
+    let key = first_key(folder.path());
+    assert!(key.starts_with("bz_") && !serve.said().contains(&key), "a log holds no key");
+    assert!(serve.said().contains("first.key: take it from there"), "{}", serve.said());
 
     let plain = ask(&callers, &key, CARD, false);
     assert!(status(&plain) == 200 && plain.contains("[redacted:pii.card]"), "{plain}");
@@ -95,6 +98,7 @@ fn a_wrong_file_changes_nothing_and_a_right_one_does() {
 
     write(folder.path(), "bartizan.toml", &format!("{text}[guard]\nprofile = \"strict\"\n"));
     wait_for("the new rules", || asks().contains("[redacted:pii.email]"));
+    wait_for("the word", || serve.said().contains("profile strict"));
     let changes =
         || leaves(folder.path()).iter().filter(|leaf| leaf["kind"] == "policy_change").count();
     assert_eq!(changes(), 2, "each policy in force is recorded");
@@ -105,6 +109,10 @@ fn a_wrong_file_changes_nothing_and_a_right_one_does() {
     write(folder.path(), "bartizan.toml", &moved);
     wait_for("the warning", || serve.said().contains("needs a restart: ledger"));
     assert!(!folder.path().join("elsewhere").exists());
+    write(folder.path(), "bartizan.toml", &format!("{moved}# again\n"));
+    let reloads = || serve.said().matches("Reloaded.").count();
+    wait_for("one more reload", || 3 <= reloads());
+    assert_eq!(serve.said().matches("needs a restart").count(), 1, "{}", serve.said());
 }
 
 #[test]
@@ -114,7 +122,7 @@ fn a_wrong_file_keeps_no_revoked_key_alive() {
     let text = format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n");
     write(folder.path(), "bartizan.toml", &text);
     let (serve, callers, _) = serve(folder.path(), &[]);
-    let key = after(&serve.said(), "shown this once: ");
+    let key = first_key(folder.path());
     let models = || status(&request(&callers, "GET /v1/models", &key, ""));
     assert_eq!(models(), 200);
     write(folder.path(), "bartizan.toml", "[guard\n");
@@ -163,6 +171,44 @@ fn the_end_is_polite_and_the_second_signal_is_not() {
         let done = run(folder.path(), &["audit", "verify", "--dir", name, "--json"]).json();
         assert_eq!((&done["verified"], &done["open"]), (&true.into(), &0.into()), "{name}: {done}");
     }
+}
+
+#[test]
+fn two_signals_cut_off_nothing_where_nothing_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut serve, callers, _) =
+        serve(folder.path(), &["--upstream", "http://127.0.0.1:1", "--key-env", "CALLER_KEY"]);
+    // A connection that waits for its next request is no open answer.
+    let idle = std::net::TcpStream::connect(callers).unwrap();
+    serve.signal_twice("TERM");
+    assert_eq!(serve.end(), 0, "{}", serve.said());
+    drop(idle);
+    assert!(!serve.said().contains("cut off"), "{}", serve.said());
+}
+
+#[test]
+fn a_profile_on_the_command_line_replaces_no_policy_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[guard]\npolicy = \"guard.cedar\"\n[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n";
+    write(folder.path(), "bartizan.toml", text);
+    let done = run(folder.path(), &["serve", "--profile", "observe"]);
+    assert_eq!(done.code, 2, "{done:?}");
+    for want in ["--profile observe", "policy = guard.cedar"] {
+        assert!(done.stderr.contains(want), "no `{want}` in {done:?}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_said_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let arguments =
+        ["serve", "--upstream", "http://a", "--control", "127.0.0.1:0", "--listen", &address];
+    let done = run(folder.path(), &arguments);
+    assert_eq!(done.code, 3, "{done:?}");
+    assert_eq!(done.stderr.matches("in use").count(), 1, "{done:?}");
+    assert!(done.stderr.contains("choose another address"), "{done:?}");
 }
 
 #[test]

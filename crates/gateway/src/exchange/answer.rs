@@ -94,10 +94,6 @@ impl Failure {
                 "upstream_stalled",
                 "the upstream stopped in the middle of its answer; try again",
             ),
-            Self::TotalTimeout => {
-                (504, "total_timeout", "the exchange took longer than allowed; ask for less")
-            }
-            Self::ClientGone => (499, "client_gone", "the caller hung up"),
             Self::TooLarge => (
                 502,
                 "answer_too_large",
@@ -131,16 +127,27 @@ impl Failure {
                 "upstream_failed",
                 "the upstream failed, and what it says about that is not what the API says, so it cannot be checked; try again, or tell the gateway's operator",
             ),
+            Self::TotalTimeout | Self::ClientGone | Self::Overloaded | Self::Shutdown => {
+                self.words_of_ours()
+            }
+        };
+        Reply { record: Some(record), ..Reply::new(status, code, message) }
+    }
+
+    /// What is said when the reason lies on this side.
+    fn words_of_ours(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Self::TotalTimeout => {
+                (504, "total_timeout", "the exchange took longer than allowed; ask for less")
+            }
+            Self::ClientGone => (499, "client_gone", "the caller hung up"),
             Self::Overloaded => (
                 503,
                 "overloaded",
                 "the gateway holds as many bytes of answers as its limits allow (buffered_bytes_max); try again in a moment",
             ),
-            Self::Shutdown => {
-                (503, "shutting_down", "the gateway is stopping; try again in a moment")
-            }
-        };
-        Reply { record: Some(record), ..Reply::new(status, code, message) }
+            _ => (503, "shutting_down", "the gateway is stopping; try again in a moment"),
+        }
     }
 
     /// How the record says it.

@@ -1,7 +1,7 @@
 //! What was found in one exchange, with what was decided about it.
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::kind::{Catalogue, KindId, KindInfo, KindSet, UPSTREAM_KEY};
+use bartizan_core::kind::{Catalogue, KindId, KindInfo, KindSet};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::collections::BTreeMap;
@@ -15,11 +15,6 @@ pub(super) struct Judged {
     /// `messages[2].content`
     pub(super) place: String,
     pub(super) action: Action,
-}
-
-/// What is done about a kind at the least, whatever policy says: the upstream's own key never leaves, in no profile.
-pub(super) fn at_least(kind: KindId, action: Action) -> Action {
-    if kind == UPSTREAM_KEY { action.max(Action::Redact) } else { action }
 }
 
 /// Bits of a leaf's verdict.

@@ -273,7 +273,7 @@ mod tests {
             ("after a false start", format!("sk-up{key}"), 1),
             ("inside a longer word", format!("x{key}y"), 1),
             ("a longer key that begins with it", format!("{key}4567"), 2),
-            ("one byte short", key[1..].to_owned(), 0),
+            ("one byte short", key.trim_start_matches('s').to_owned(), 0),
             ("another case", key.to_uppercase(), 0),
             ("overlapping itself", "x ababababab y".to_owned(), 2),
             ("nothing", String::new(), 0),

@@ -2,12 +2,11 @@
 use super::Endpoint;
 use super::answer::{Answer, Closed, Failure};
 use super::document::{Scan, Seen, is_media, texts_of_part};
-use super::findings::at_least;
 use super::open::reason_code;
 use crate::reply::Reply;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Splice, Value, splice};
-use bartizan_core::kind::{Extent, KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TOKEN_IDS};
+use bartizan_core::kind::{KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TOKEN_IDS};
 use bartizan_core::record::Outcome;
 use bartizan_policy::{Action, Observation, Subject, judge};
 use bytes::Bytes;
@@ -130,15 +129,7 @@ impl Answer {
             .map(|seen| Observation { source: seen.source, kind: seen.finding.kind })
             .collect();
         let decision = judge(&self.guard.policy, subject, &observations);
-        let strict = |(action, seen): (&Action, &Seen)| match (
-            action,
-            self.catalogue.info(seen.finding.kind).extent,
-        ) {
-            // As in a stream, where the beginning of the part would be out already.
-            (Action::Redact, Extent::Part) => Action::Refuse,
-            (action, _) => at_least(seen.finding.kind, *action),
-        };
-        decision.actions().iter().zip(seen).map(strict).collect()
+        decision.actions().to_vec()
     }
 
     /// The reason code of the first refusal.

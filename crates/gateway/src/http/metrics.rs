@@ -107,14 +107,6 @@ impl Metrics {
             line(out, format_args!("bartizan_bytes_total{{direction=\"{way}\"}} {count}"));
         }
         self.export_gauges(out);
-        // An answer goes out after its record is durable or not at all: there is no way to lose one, and the number says so.
-        head(
-            out,
-            "bartizan_audit_lost_total",
-            "counter",
-            "Released answers without a durable record.",
-        );
-        line(out, format_args!("bartizan_audit_lost_total 0"));
         self.first_byte.export(
             "bartizan_upstream_first_byte_seconds",
             "From the call to the head of the upstream's answer.",

@@ -43,7 +43,8 @@ fn cases() -> Vec<(&'static str, Said)> {
     let error =
         format!(r#"{{"error":{{"message":"Incorrect API key provided: {UPSTREAM_KEY}."}}}}"#);
     let bearer = format!(r#"{{"error":{{"message":"Bearer {UPSTREAM_KEY}","{UPSTREAM_KEY}":1}}}}"#);
-    let escaped: String = UPSTREAM_KEY.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let escape = |byte: u8| format!("\\u{byte:04x}");
+    let escaped = UPSTREAM_KEY.bytes().map(escape).collect::<Vec<_>>().concat();
     let with_status = |body: &str, status: &str| vec![json_answer(body).replace("200 OK", status)];
     let (head, tail) = UPSTREAM_KEY.split_at(9);
     let each: Vec<String> =

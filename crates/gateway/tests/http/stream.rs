@@ -248,14 +248,18 @@ async fn a_stream_that_is_only_kept_alive_is_stalled() {
     let limits = Limits { between_chunks_ms: 240, ..limits() };
     let data = delta("more ");
     let (head, tail) = data.split_at(40);
-    let held = [delta("SEC"), delta("RET"), delta("-1"), delta("2")];
+    let secret = [delta("SEC"), delta("RET"), delta("-1"), delta("2")];
     for (name, pieces, want) in [
         ("comments", [": ping\n\n"; 4], Outcome::Timeout),
         ("comments in two pieces", [": pi", "ng\n\n", ":", "\n\n"], Outcome::Timeout),
         ("empty events", ["data:\n\n", "event: ping\n\n", "\n", "data: \n\n"], Outcome::Timeout),
         ("data among comments", [": ping\n\n", &data, ":\n\n", &data], Outcome::Completed),
         ("events in two pieces", [head, tail, head, tail], Outcome::Completed),
-        ("text that is held back", [&*held[0], &held[1], &held[2], &held[3]], Outcome::Completed),
+        (
+            "text that is held back",
+            [&*secret[0], &secret[1], &secret[2], &secret[3]],
+            Outcome::Completed,
+        ),
     ] {
         let pieces = pieces.map(str::to_owned);
         let world = World::new(limits, move |mut peer| {

@@ -61,6 +61,23 @@ async fn bad_answers_become_errors_and_records() {
     }
 }
 
+/// A server that answers is not one that cannot be reached, whatever it says.
+#[tokio::test]
+async fn an_upstream_that_fails_in_its_own_words_is_said_to_have_failed() {
+    for (name, status, body) in [
+        ("HTML", "500 Internal Server Error", "<html>SECRET-1234</html>"),
+        ("nothing", "503 Service Unavailable", ""),
+        ("text", "404 Not Found", "no such page"),
+    ] {
+        let world = world_writing(limits(), json_answer(body).replace("200 OK", status)).await;
+        let answer = send(world.address, chat(KEY, "", &hello(false))).await;
+        assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_failed"), "{name}");
+        assert!(body.is_empty() || !answer.body.contains(body), "{name}: {answer:?}");
+        assert_eq!(world.recorder.outcomes(), [Outcome::UpstreamError], "{name}");
+        world.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn each_time_limit_has_its_own_answer() {
     async fn silent(mut peer: Peer) {

@@ -1,5 +1,6 @@
 //! What an upstream answers in one piece.
 use super::*;
+use bartizan_core::evidence::{Direction, Evidence};
 
 fn completion(message: &str, logprobs: &str) -> String {
     format!(
@@ -597,4 +598,47 @@ fn many_findings_cost_no_more_than_their_number() {
 fn clock_us() -> u128 {
     static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
     START.get_or_init(std::time::Instant::now).elapsed().as_micros()
+}
+
+/// Whatever was recorded of an exchange can be judged again from the record alone, and comes out the same.
+#[test]
+fn what_was_recorded_is_judged_the_same_again() {
+    let catalogue = bartizan_core::kind::Catalogue::new(&KINDS);
+    let answers = [
+        said(r#""a K-12 b p1 OBEY c""#),
+        completion(
+            r#"{"content":"x","tool_calls":[{"function":{"arguments":"K-12 p1"}}]}"#,
+            "null",
+        ),
+        r#"{"choices":[],"prompt_logprobs":[{"1":{}}]}"#.to_owned(),
+    ];
+    let request = r#"{"model":"m","messages":[{"role":"user","content":"p1 K-12"},{"role":"tool","content":"OBEY"}]}"#;
+    for profile in Profile::ALL {
+        let guard = guard(profile);
+        let mut drafts = Vec::new();
+        match open(&guard, Endpoint::Chat, request) {
+            Opened::Forward(forward) => drafts.push((Direction::Input, forward.intent)),
+            Opened::Refused { records, .. } => {
+                drafts.push((Direction::Input, records.into_iter().next().unwrap()))
+            }
+            Opened::Rejected(reply) => panic!("{reply:?}"),
+        }
+        drafts.extend(
+            answers.iter().map(|body| (Direction::Output, plain(&guard, 200, body).outcome)),
+        );
+        for (direction, draft) in drafts {
+            let record: serde_json::Value = serde_json::from_str(&evidence(&draft)).unwrap();
+            let facts: Vec<Evidence> = serde_json::from_value(record["evidence"].clone()).unwrap();
+            let again = bartizan_policy::judge_again(
+                &guard.policy,
+                &catalogue,
+                direction,
+                draft.leaf.record,
+                &facts,
+            );
+            let recorded: Vec<bartizan_policy::Action> =
+                serde_json::from_value(record["actions"].clone()).unwrap();
+            assert_eq!(again.actions(), recorded, "{profile} {direction:?}: {record}");
+        }
+    }
 }

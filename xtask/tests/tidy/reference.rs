@@ -1,0 +1,328 @@
+//! What the reference pages list is what the code has: codes, kinds, metrics and settings.
+use crate::rust::{fields, split, tokens};
+use crate::tree::Tree;
+use crate::{bites, keep};
+use std::collections::{BTreeMap, BTreeSet};
+
+const CODES: &str = "docs/reference/codes.md";
+const KINDS: &str = "docs/reference/kinds.md";
+const METRICS: &str = "docs/reference/metrics.md";
+const SETTINGS: &str = "docs/reference/config.md";
+/// The kinds that detectors find.
+const DETECTED: &str = "crates/inspect/src/kinds.rs";
+/// The kinds that nobody looks for.
+const STRUCTURAL: &str = "crates/core/src/kind.rs";
+/// Where the gateway counts.
+const COUNTERS: &str = "crates/gateway/src/http/metrics.rs";
+/// Where the ledger's disk is counted.
+const LEDGER_COUNTERS: &str = "crates/bartizan/src/serve/meter.rs";
+/// What the configuration may say.
+const CONFIG: &str = "crates/bartizan/src/config.rs";
+
+/// The part of a source file before its tests.
+fn product(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod ").next().unwrap_or(text)
+}
+
+/// The string literals of a source text, each with what stands before it. Escapes are not undone, comments are not read.
+fn literals(text: &str) -> Vec<(String, &str)> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let n_quotes = |line: &str| line.matches('"').count();
+    // A line with an odd number of quotes belongs to a literal of several lines, or holds an escaped one: no name does.
+    let even: Vec<&str> = lines.filter(|line| n_quotes(line) % 2 == 0).collect();
+    let mut found = Vec::new();
+    let mut before = "";
+    for line in even {
+        let pieces: Vec<&str> = line.split('"').collect();
+        for (at, piece) in pieces.iter().enumerate().skip(1).step_by(2) {
+            let own = pieces.get(at - 1).copied().unwrap_or_default();
+            let before = if own.trim().is_empty() && at == 1 { before } else { own };
+            found.push(((*piece).to_owned(), before.trim_end()));
+        }
+        before = line;
+    }
+    found
+}
+
+fn is_code(text: &str) -> bool {
+    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+/// The cells of a page's table rows that begin with one in backticks or with a status, trimmed.
+fn rows(page: &str) -> impl Iterator<Item = Vec<&str>> {
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+    rows.map(|row| row.split(" | ").map(|cell| cell.trim().trim_end_matches('|').trim()).collect())
+}
+
+/// The names in backticks of a cell.
+fn names(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// The codes of a source file, with their status where one stands before them: `Reply::new(404, "unknown_path"`,
+/// `(502, "upstream_tls"`, and without one `denied("tls_handshake")`.
+fn codes_in(text: &str) -> Vec<(Option<u16>, String)> {
+    let status = |before: &str| {
+        let digits = before.strip_suffix(',')?.rsplit(|c: char| !c.is_ascii_digit()).next()?;
+        digits.parse::<u16>().ok().filter(|status| (400..600).contains(status))
+    };
+    let mut found = Vec::new();
+    for (name, before) in literals(product(text)).into_iter().filter(|(name, _)| is_code(name)) {
+        let status = status(before);
+        if status.is_some() || before.ends_with("denied(") {
+            found.push((status, name));
+        }
+    }
+    found
+}
+
+/// Every code that a caller or a metric can show is explained, with its status, and none is explained that is gone.
+fn codes(tree: &Tree) -> Vec<String> {
+    let Some(page) = tree.text(CODES) else { return vec![format!("{CODES} is missing")] };
+    let mut with_status = BTreeSet::new();
+    let mut all = BTreeSet::new();
+    for cells in rows(page) {
+        let status = cells.first().and_then(|cell| cell.parse::<u16>().ok());
+        let listed = if status.is_some() { cells.get(1) } else { cells.first() };
+        for name in names(listed.copied().unwrap_or_default()).filter(|name| is_code(name)) {
+            with_status.extend(status.map(|status| (status, name.to_owned())));
+            all.insert(name.to_owned());
+        }
+    }
+    let is_source = |path: &str| path.starts_with("crates/gateway/src/") && !path.contains("tests");
+    let sources: Vec<_> = tree.ending(".rs").filter(|(path, _)| is_source(path)).collect();
+    let mut problems = BTreeSet::new();
+    for (path, text) in &sources {
+        for (status, name) in codes_in(text) {
+            let is_said = match status {
+                Some(status) => with_status.contains(&(status, name.clone())),
+                None => all.contains(&name),
+            };
+            if !is_said {
+                problems.insert(format!("{CODES}: no row for {status:?} {name} of {path}"));
+            }
+        }
+    }
+    for name in all {
+        let quoted = format!("\"{name}\"");
+        if !sources.iter().any(|(_, text)| product(text).contains(&quoted)) {
+            problems.insert(format!("{CODES}: {name} is nowhere in the gateway"));
+        }
+    }
+    problems.into_iter().collect()
+}
+
+/// Name and title of every kind in the code.
+fn kinds_in_code(tree: &Tree) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let table = tree.text(DETECTED).and_then(|text| text.split_once("\nkinds! {"));
+    for line in table.map_or("", |(_, table)| table).lines().take_while(|line| *line != "}") {
+        if let [_, name, _, title, _] = line.split('"').collect::<Vec<_>>().as_slice() {
+            found.insert((*name).to_owned(), (*title).to_owned());
+        }
+    }
+    let table = tree.text(STRUCTURAL).and_then(|text| text.split_once("pub const STRUCTURAL"));
+    let table = table.and_then(|(_, rest)| rest.split("];").next()).unwrap_or_default();
+    for info in table.split("KindInfo {").skip(1) {
+        if let [_, name, _, title, _] = info.split('"').collect::<Vec<_>>().as_slice() {
+            found.insert((*name).to_owned(), (*title).to_owned());
+        }
+    }
+    found
+}
+
+/// Every kind is listed with its title, and no other.
+fn kinds(tree: &Tree) -> Vec<String> {
+    let Some(page) = tree.text(KINDS) else { return vec![format!("{KINDS} is missing")] };
+    let listed: BTreeMap<String, String> = rows(page)
+        .filter_map(|cells| {
+            let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?;
+            Some((name.to_owned(), (*cells.get(1)?).to_owned()))
+        })
+        .collect();
+    let in_code = kinds_in_code(tree);
+    if in_code.is_empty() {
+        return vec![format!("{DETECTED} and {STRUCTURAL} show no kind")];
+    }
+    let names: BTreeSet<&String> = listed.keys().chain(in_code.keys()).collect();
+    let differs = names.into_iter().filter(|name| listed.get(*name) != in_code.get(*name));
+    let say = |name: &String| {
+        let (here, real) = (listed.get(name), in_code.get(name));
+        format!("{KINDS}: {name} is {here:?} here and {real:?} in the code")
+    };
+    differs.map(say).collect()
+}
+
+/// The names of all metrics in the code.
+fn metrics_in_code(tree: &Tree) -> BTreeSet<String> {
+    let counters = product(tree.text(COUNTERS).unwrap_or_default());
+    let names = literals(counters).into_iter().filter(|(name, _)| name.starts_with("bartizan_"));
+    let mut found: BTreeSet<String> =
+        names.map(|(name, _)| name).filter(|name| is_code(name)).collect();
+    let ledger = product(tree.text(LEDGER_COUNTERS).unwrap_or_default());
+    let names = literals(ledger).into_iter().map(|(name, _)| name);
+    let names = names.filter(|name| is_code(name) && name.ends_with("_total"));
+    found.extend(names.map(|name| format!("bartizan_ledger_{name}")));
+    found
+}
+
+/// Every metric is listed, and no other.
+fn metrics(tree: &Tree) -> Vec<String> {
+    let Some(page) = tree.text(METRICS) else { return vec![format!("{METRICS} is missing")] };
+    let listed = rows(page).filter_map(|cells| names(cells.first()?).next().map(str::to_owned));
+    differ(METRICS, &listed.collect(), &metrics_in_code(tree))
+}
+
+/// Every setting is listed, and no other. The limits have a page of their own.
+fn settings(tree: &Tree) -> Vec<String> {
+    let (Some(page), Some(code)) = (tree.text(SETTINGS), tree.text(CONFIG)) else {
+        return vec![format!("{SETTINGS} or {CONFIG} is missing")];
+    };
+    let listed = rows(page).filter_map(|cells| names(cells.first()?).next().map(str::to_owned));
+    let code = split(product(code)).code;
+    let tables = ["Listen", "Ledger", "Guard", "Upstream", "Route"];
+    let mut in_code: BTreeSet<String> = fields(&tokens(&code), "")
+        .into_iter()
+        .filter(|(owner, _)| tables.contains(&owner.as_str()))
+        .map(|(owner, field)| format!("{}.{field}", owner.to_lowercase()))
+        .collect();
+    in_code.insert("limits.*".to_owned());
+    differ(SETTINGS, &listed.collect(), &in_code)
+}
+
+/// What only one of the two sides has.
+fn differ(page: &str, listed: &BTreeSet<String>, in_code: &BTreeSet<String>) -> Vec<String> {
+    let unsaid = in_code.difference(listed).map(|name| format!("{page}: {name} has no row"));
+    let stale = listed.difference(in_code).map(|name| format!("{page}: {name} is not in the code"));
+    unsaid.chain(stale).collect()
+}
+
+#[test]
+fn codes_are_explained() {
+    keep(codes);
+    assert!(
+        codes_in("Reply::new(\n    404,\n    \"no_path\",\n)")
+            .contains(&(Some(404), "no_path".to_owned()))
+    );
+}
+
+#[test]
+fn unexplained_codes_are_found() {
+    let source = |text: &'static str| ("crates/gateway/src/x.rs", text);
+    let page = |rows: &'static str| (CODES, rows);
+    let in_test = "fn a() {}\n\n#[cfg(test)]\nmod tests { fn b() { c(404, \"no_path\") } }\n";
+    bites(
+        codes,
+        &[
+            ("no page", &[source("(404, \"no_path\")")], &["is missing"]),
+            (
+                "no row",
+                &[source("(404, \"no_path\")"), page("")],
+                &["no row for Some(404) no_path"],
+            ),
+            (
+                "other status",
+                &[source("(404, \"no_path\")"), page("| 403 | `no_path` | x |\n")],
+                &["no row for Some(404) no_path"],
+            ),
+            ("denial", &[source("s.denied(\"no_path\");"), page("")], &["no row for None no_path"]),
+            ("stale", &[source(""), page("| 404 | `no_path` | x |\n")], &["no_path is nowhere"]),
+            ("in a test", &[source(in_test), page("")], &[]),
+            ("in a comment", &[source("// (404, \"no_path\")"), page("")], &[]),
+            (
+                "said",
+                &[
+                    source("(404, \"no_path\")"),
+                    page("| 404 | `a_b`, `no_path` | x |\n"),
+                    ("crates/gateway/src/y.rs", "\"a_b\""),
+                ],
+                &[],
+            ),
+            ("denial said", &[source("s.denied(\"no_path\");"), page("| `no_path` | x |\n")], &[]),
+        ],
+    );
+}
+
+#[test]
+fn kinds_are_listed() {
+    keep(kinds);
+}
+
+#[test]
+fn unlisted_kinds_are_found() {
+    let detected = (DETECTED, "x\nkinds! {\n    Iban = \"pii.iban\", \"IBAN\", Span;\n}\n");
+    let structural = (
+        STRUCTURAL,
+        "pub const STRUCTURAL: x = &[\n KindInfo { name: \"unread.media\", title: \"media\", extent: e },\n];",
+    );
+    let both = "| `pii.iban` | IBAN | x |\n| `unread.media` | media | x |\n";
+    bites(
+        kinds,
+        &[
+            ("no page", &[detected], &["is missing"]),
+            ("no code", &[(KINDS, both)], &["show no kind"]),
+            (
+                "unsaid",
+                &[detected, structural, (KINDS, "| `pii.iban` | IBAN | x |\n")],
+                &["unread.media is None"],
+            ),
+            ("stale", &[detected, (KINDS, both)], &["unread.media is Some"]),
+            (
+                "other title",
+                &[detected, (KINDS, "| `pii.iban` | account | x |\n")],
+                &["pii.iban is Some"],
+            ),
+            ("said", &[detected, structural, (KINDS, both)], &[]),
+        ],
+    );
+}
+
+#[test]
+fn metrics_are_listed() {
+    keep(metrics);
+}
+
+#[test]
+fn unlisted_metrics_are_found() {
+    let counters = (COUNTERS, "let name = \"bartizan_open\";\n\"bartizan_open{{x}}\"\n");
+    let ledger = (LEDGER_COUNTERS, "(\"syncs_total\", \"Syncs.\")");
+    let both = "| `bartizan_open` | x |\n| `bartizan_ledger_syncs_total` | x |\n";
+    bites(
+        metrics,
+        &[
+            ("no page", &[counters], &["is missing"]),
+            (
+                "unsaid",
+                &[counters, ledger, (METRICS, "| `bartizan_open` | x |\n")],
+                &["syncs_total has no row"],
+            ),
+            ("stale", &[counters, (METRICS, both)], &["syncs_total is not in the code"]),
+            ("said", &[counters, ledger, (METRICS, both)], &[]),
+        ],
+    );
+}
+
+#[test]
+fn settings_are_listed() {
+    keep(settings);
+}
+
+#[test]
+fn unlisted_settings_are_found() {
+    let code =
+        (CONFIG, "struct Listen { pub(crate) address: SocketAddr }\nstruct Other { x: u8 }\n");
+    let all = "| `limits.*` | | x |\n| `listen.address` | x | y |\n";
+    bites(
+        settings,
+        &[
+            ("no page", &[code], &["is missing"]),
+            (
+                "unsaid",
+                &[code, (SETTINGS, "| `limits.*` | | x |\n")],
+                &["listen.address has no row"],
+            ),
+            ("stale", &[(CONFIG, ""), (SETTINGS, all)], &["listen.address is not in the code"]),
+            ("said", &[code, (SETTINGS, all)], &[]),
+        ],
+    );
+}
