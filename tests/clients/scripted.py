@@ -1,7 +1,8 @@
 """An upstream that says exactly what a test wants, and remembers what reached it.
 
-The last user message chooses the answer: `script:NAME`, a key of SCRIPTS; `script:echo TEXT` gets TEXT back, and `script:busy` an error. It runs inside the runner, so that a case can
-ask it what it saw. It imitates the OpenAI HTTP API closely enough for the official clients, and nothing else.
+The last user message chooses the answer: `script:NAME`, a key of SCRIPTS; `script:echo TEXT` gets TEXT back, and `script:busy`
+an error. It runs inside the runner, so that a case can ask it what it saw. It imitates the OpenAI HTTP API closely enough for
+the official clients, and nothing else.
 """
 
 import json

@@ -121,7 +121,7 @@ fn config(range_addr: SocketAddr, dir: &Path) -> Config {
     };
     config.listen.address = ([127, 0, 0, 1], 0).into();
     config.listen.control = ([127, 0, 0, 1], 0).into();
-    config.ledger.dir = dir.to_owned();
+    dir.clone_into(&mut config.ledger.dir);
     config
 }
 

@@ -171,7 +171,9 @@ mod tests {
             let path = folder.path().join(name);
             fs::create_dir(&path).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-            files.iter().for_each(|file| fs::write(path.join(file), b"").unwrap());
+            for file in files {
+                fs::write(path.join(file), b"").unwrap();
+            }
             assert_eq!(private_folder(&path).unwrap(), is_closed, "{name}");
             assert_eq!(is_open_to_others(&path).unwrap(), !is_closed, "{name}");
             let mode = fs::metadata(&path).unwrap().mode() & 0o777;

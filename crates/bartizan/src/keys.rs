@@ -264,7 +264,7 @@ pub(crate) fn change<T>(
     let closed = files::private_folder(folder)
         .with_context(|| format!("cannot make the state folder {}", folder.display()))?;
     if !closed {
-        crate::print::warn(&format!("{} is open to others", folder.display()));
+        tracing::warn!(folder = %folder.display(), "The state folder is open to others.");
     }
     let _lock = lock(&folder.join("keys.lock"))?;
     let path = path(folder);

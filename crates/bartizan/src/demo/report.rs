@@ -277,3 +277,65 @@ impl Report {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::scenes::SCENES;
+    use super::*;
+    use bartizan_range::RangeOptions;
+
+    fn range() -> Range {
+        Range::new(RangeOptions::default()).unwrap()
+    }
+
+    /// The first scene, which expects to be released, with this answer.
+    fn shown(range: &Range, status: u16, record: bool, body: &str) -> Shown {
+        let heard = Heard {
+            status,
+            record: record.then(|| "0123456789abcdef".to_owned()),
+            findings: None,
+            body: body.to_owned().into(),
+        };
+        Shown::new(SCENES.first().unwrap(), range, &heard, b"", false)
+    }
+
+    #[test]
+    fn a_failure_is_no_refusal() {
+        let range = range();
+        let cases = [
+            ("plain", 200, true, "Paris", Fate::Released),
+            ("taken out", 200, true, "It is [redacted:pii.card].", Fate::Redacted),
+            ("refused", 200, true, r#"{"finish_reason":"content_filter"}"#, Fate::Refused),
+            ("refused at once", 403, true, "", Fate::Refused),
+            ("no key", 401, false, "", Fate::Denied),
+            ("the upstream failed", 502, true, "", Fate::Failed),
+            ("full", 503, false, "", Fate::Failed),
+            ("broken off", 200, true, "data: {\"error\":{}}\n\n", Fate::Failed),
+        ];
+        for (name, status, record, body, want) in cases {
+            assert_eq!(shown(&range, status, record, body).fate, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_surprise_is_shown_and_denies() {
+        let range = range();
+        let verdict =
+            || Verdict { verified: true, leaves: 2, root: "00".repeat(32), open: 0, problem: None };
+        for (name, status, body, n_unexpected, want) in [
+            ("as it should be", 200, "Paris", 0, Outcome::Allow),
+            ("taken out for nothing", 200, "[redacted:pii.card]", 1, Outcome::Deny),
+            ("failed", 502, "", 1, Outcome::Deny),
+        ] {
+            let mut report = Report::new(&range);
+            report.shown.push(shown(&range, status, true, body));
+            report.finish(verdict(), Overhead { p50_us: 1, p99_us: 2 });
+            assert_eq!(report.outcome(), want, "{name}");
+            assert_eq!(report.json()["unexpected"], n_unexpected, "{name}");
+            let text = report.text();
+            assert_eq!(text.contains("NOT AS EXPECTED (released)"), n_unexpected == 1, "{text}");
+            assert!(!text.contains("never reached the model"), "nobody carried a secret: {text}");
+            assert!(!text.contains("3-byte chunks"), "nothing came in pieces: {text}");
+        }
+    }
+}

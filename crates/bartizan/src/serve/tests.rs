@@ -69,19 +69,19 @@ fn what_waits_for_a_restart() {
 #[tokio::test]
 async fn a_first_key_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
-    let first =
-        start(options(config(folder.path())), sources()).await.unwrap_or_else(|e| panic!("{e:#}"));
+    let state = folder.path().join("state");
+    let first = start(options(config(&state)), sources()).await.unwrap_or_else(|e| panic!("{e:#}"));
     let made = first.made_key.as_ref().map(|fresh| fresh.key.clone());
     assert!(made.is_some_and(|key| key.starts_with("bz_")));
     assert!(first.has_live_key() && first.is_folder_closed);
     assert_ne!(first.listen_addr.port(), 0);
     assert_eq!(first.shutdown().await, None);
     let second =
-        start(options(config(folder.path())), sources()).await.unwrap_or_else(|e| panic!("{e:#}"));
+        start(options(config(&state)), sources()).await.unwrap_or_else(|e| panic!("{e:#}"));
     assert!(second.made_key.is_none());
     assert_eq!(second.recovery.map(|recovery| recovery.interrupted), Some(0));
     assert_eq!(second.shutdown().await, None);
-    let verdict = audit::verify(folder.path());
+    let verdict = audit::verify(&state);
     assert!(verdict.verified, "{verdict:?}");
     assert_eq!(verdict.leaves, 3, "a policy at each start, one key");
 }

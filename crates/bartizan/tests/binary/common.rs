@@ -31,6 +31,8 @@ impl Done {
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bartizan"));
     command.args(arguments).current_dir(folder).env("NO_COLOR", "1").env("CALLER_KEY", CALLER_KEY);
+    // What is left behind in there is left behind where a test can see it.
+    command.env("TMPDIR", folder);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

@@ -24,6 +24,8 @@ pub(super) use nested::scan_call;
 pub(super) use number::plain_digits;
 pub(super) use place::place;
 
+/// Bytes that are scanned between two looks at the clock: a look costs as much as scanning a few dozen bytes.
+const LOOK_BYTES: usize = 16 << 10;
 const OWN_ID: &str = "exchange@1";
 
 /// One finding, by the node that it stands in.
@@ -48,6 +50,8 @@ pub(super) struct Scan<'g> {
     stopped: bool,
     /// The time ran out, and that has been noted.
     timed_out: bool,
+    /// Bytes that were scanned since the last look at the clock.
+    n_unwatched: usize,
     delimiters: &'g [(String, String)],
 }
 
@@ -62,6 +66,7 @@ impl<'g> Scan<'g> {
             started_us: guard.clock.monotonic_us(),
             stopped: !guard.scan,
             timed_out: false,
+            n_unwatched: 0,
             delimiters,
         }
     }
@@ -196,12 +201,14 @@ impl<'g> Scan<'g> {
     }
 
     fn check_limits(&mut self, node: Value<'_>, source: Source) {
+        self.n_unwatched += node.raw().len();
         let findings_max = self.guard.limits.findings_max;
         if findings_max < self.seen.len().saturating_sub(self.n_notes) {
             self.stopped = true;
             self.seen.truncate(findings_max.saturating_add(self.n_notes));
             self.add(node, source, LIMIT_FINDINGS);
-        } else {
+        } else if LOOK_BYTES <= self.n_unwatched {
+            self.n_unwatched = 0;
             self.late(node, source);
         }
     }
