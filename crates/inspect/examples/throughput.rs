@@ -56,9 +56,9 @@ fn megabytes_per_second(text: &str, mut read: impl FnMut(&[u8])) -> f64 {
     f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX)) / best / 1e6
 }
 
-fn main() {
-    let inspector = TextInspector::new();
-    let texts = [
+/// Ordinary texts first, then the ones that an enemy would choose.
+fn texts() -> Vec<(&'static str, String)> {
+    vec![
         ("english", filled(ENGLISH)),
         ("code", filled(CODE)),
         ("json", filled(JSON)),
@@ -104,7 +104,12 @@ fn main() {
         ("joiners", filled("\u{200d}")),
         ("tags", filled("\u{e0041}")),
         ("isolates", filled("\u{2066}")),
-    ];
+    ]
+}
+
+fn main() {
+    let inspector = TextInspector::new();
+    let texts = texts();
     println!("{:<16} {:>9} {:>9} {:>9}", "MB/s", "whole", "1 KiB", "5 bytes");
     for (name, text) in &texts {
         let whole = megabytes_per_second(text, |bytes| {

@@ -35,6 +35,29 @@ const POWERS: [(&str, &[&str]); 13] = [
     ("notify", &["bartizan"]),
 ];
 
+/// What a crate's `clippy.toml` must ban besides what all must: the powers that it lacks.
+const BANS: [(&str, &[&str]); 7] = [
+    ("core", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
+    ("policy", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
+    ("inspect", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
+    ("ledger", &[NETWORK, ENVIRONMENT, CLOCK]),
+    ("gateway", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
+    ("range", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
+    ("testkit", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
+];
+const DISK: &str = "std::fs::File";
+const NETWORK: &str = "std::net::TcpStream";
+const ENVIRONMENT: &str = "std::env::var_os";
+const CLOCK: &str = "std::time::SystemTime::now";
+const THREADS: &str = "std::thread::spawn";
+/// What no crate without a power of its own does.
+const BANNED_ALWAYS: [&str; 4] = [
+    "std::process::Command",
+    "std::process::exit",
+    "std::io::Read::read_to_end",
+    "std::collections::HashMap",
+];
+
 /// One line of a dependency table.
 #[derive(Debug, PartialEq, Eq)]
 struct Dependency {
@@ -101,6 +124,22 @@ fn arrows(tree: &Tree) -> Vec<String> {
                 .extend(dependencies(manifest).iter().filter_map(|d| complaint(krate, allowed, d))),
             None => problems.push(format!("{path}: give {krate} its arrows in xtask/tests/tidy")),
         }
+    }
+    problems
+}
+
+/// The lists of banned functions and types say what the crate lacks.
+fn bans(tree: &Tree) -> Vec<String> {
+    let mut problems = Vec::new();
+    for (krate, lacks) in BANS {
+        let path = format!("crates/{krate}/clippy.toml");
+        if !tree.has(&format!("crates/{krate}/Cargo.toml")) {
+            continue;
+        }
+        let list = tree.text(&path).unwrap_or_default();
+        let is_banned = |power: &str| list.contains(&format!("{{ path = \"{power}\", reason = "));
+        let open = lacks.iter().chain(&BANNED_ALWAYS).filter(|power| !is_banned(power));
+        problems.extend(open.map(|power| format!("{path}: {power} is not banned")));
     }
     problems
 }
@@ -194,6 +233,29 @@ fn arrows_that_point_up_are_found() {
             ("fine", &[("crates/policy/Cargo.toml", &fine)], &[]),
         ],
     );
+}
+
+#[test]
+fn crates_ban_the_powers_that_they_lack() {
+    keep(bans);
+}
+
+#[test]
+fn missing_bans_are_found() {
+    let manifest = ("crates/ledger/Cargo.toml", "");
+    let list = |powers: &[&str]| -> String {
+        let line = |power: &&str| format!("  {{ path = \"{power}\", reason = \"x\" }},\n");
+        powers.iter().chain(&BANNED_ALWAYS).map(line).collect()
+    };
+    let (whole, part) = (list(&[NETWORK, ENVIRONMENT, CLOCK]), list(&[ENVIRONMENT, CLOCK]));
+    bites(
+        bans,
+        &[
+            ("open", &[manifest, ("crates/ledger/clippy.toml", &part)], &["TcpStream is not"]),
+            ("whole", &[manifest, ("crates/ledger/clippy.toml", &whole)], &[]),
+        ],
+    );
+    assert_eq!(bans(&Tree::of(&[manifest])).len(), 3 + BANNED_ALWAYS.len(), "no list at all");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the reference pages list is what the code has: codes, kinds, metrics and settings.
+//! What the reference pages list is what the code has: codes, kinds, metrics, settings, and the values of bounds that are constants.
 use crate::rust::{fields, split, tokens};
 use crate::tree::Tree;
 use crate::{bites, keep};
@@ -16,6 +16,8 @@ const STRUCTURAL: &str = "crates/core/src/kind.rs";
 const COUNTERS: &str = "crates/gateway/src/http/metrics.rs";
 /// Where the ledger's disk is counted.
 const LEDGER_COUNTERS: &str = "crates/bartizan/src/serve/meter.rs";
+/// Every bound.
+const LIMITS: &str = "docs/reference/limits.md";
 /// What the configuration may say.
 const CONFIG: &str = "crates/bartizan/src/config.rs";
 
@@ -190,6 +192,49 @@ fn settings(tree: &Tree) -> Vec<String> {
     differ(SETTINGS, &listed.collect(), &in_code)
 }
 
+/// The value of `64`, `4_096`, `64 << 10` or `Duration::from_secs(2)`.
+fn value(expression: &str) -> Option<u64> {
+    let number = |text: &str| text.trim().replace('_', "").parse::<u64>().ok();
+    let expression = expression.trim();
+    let inside = expression.strip_prefix("Duration::from_secs(").and_then(|e| e.strip_suffix(')'));
+    match inside.unwrap_or(expression).split_once("<<") {
+        Some((base, shift)) => number(base)?.checked_shl(u32::try_from(number(shift)?).ok()?),
+        None => number(inside.unwrap_or(expression)),
+    }
+}
+
+/// The values of the constants in our crates, by name. Several crates may use one name.
+fn constants(tree: &Tree) -> BTreeMap<String, BTreeSet<u64>> {
+    let mut found = BTreeMap::<String, BTreeSet<u64>>::new();
+    for (_, text) in tree.ending(".rs").filter(|(path, _)| path.starts_with("crates/")) {
+        for line in product(text).lines() {
+            let declared = line.split_once("const ").and_then(|(_, rest)| rest.split_once(": "));
+            let Some((name, rest)) = declared else { continue };
+            let said = rest.split_once(" = ").and_then(|(_, rest)| rest.split(';').next());
+            if let Some(value) = said.and_then(value) {
+                found.entry(name.to_owned()).or_default().insert(value);
+            }
+        }
+    }
+    found
+}
+
+/// A bound that is a constant has the value that its row says.
+fn bounds(tree: &Tree) -> Vec<String> {
+    let Some(page) = tree.text(LIMITS) else { return vec![format!("{LIMITS} is missing")] };
+    let constants = constants(tree);
+    let mut problems = Vec::new();
+    for cells in rows(page) {
+        let name = cells.first().and_then(|cell| names(cell).next()).unwrap_or_default();
+        let said = cells.get(1).and_then(|cell| value(cell.split(' ').next().unwrap_or_default()));
+        let Some(real) = constants.get(name) else { continue };
+        if said.is_none_or(|said| !real.contains(&said)) {
+            problems.push(format!("{LIMITS}: {name} is {said:?} here and {real:?} in the code"));
+        }
+    }
+    problems
+}
+
 /// What only one of the two sides has.
 fn differ(page: &str, listed: &BTreeSet<String>, in_code: &BTreeSet<String>) -> Vec<String> {
     let unsaid = in_code.difference(listed).map(|name| format!("{page}: {name} has no row"));
@@ -323,6 +368,45 @@ fn unlisted_settings_are_found() {
             ),
             ("stale", &[(CONFIG, ""), (SETTINGS, all)], &["listen.address is not in the code"]),
             ("said", &[code, (SETTINGS, all)], &[]),
+        ],
+    );
+}
+
+#[test]
+fn bounds_have_the_values_that_are_said() {
+    keep(bounds);
+}
+
+#[test]
+fn wrong_values_are_found() {
+    let code = |text: &'static str| ("crates/x/src/a.rs", text);
+    let page = (LIMITS, "| `A_MAX` | 65536 (64 KiB) | x |\n| `WAIT` | 2 s | x |\n");
+    bites(
+        bounds,
+        &[
+            ("no page", &[code("")], &["is missing"]),
+            ("other", &[code("pub const A_MAX: usize = 64;\n"), page], &["A_MAX is Some(65536)"]),
+            (
+                "other time",
+                &[code("const WAIT: Duration = Duration::from_secs(3);"), page],
+                &["WAIT is Some(2)"],
+            ),
+            (
+                "no number",
+                &[code("const A_MAX: u8 = 1;"), (LIMITS, "| `A_MAX` | some | x |\n")],
+                &["A_MAX is None"],
+            ),
+            (
+                "said",
+                &[
+                    code(
+                        "const A_MAX: usize = 64 << 10; // x\nconst WAIT: Duration = Duration::from_secs(2);",
+                    ),
+                    page,
+                ],
+                &[],
+            ),
+            ("computed", &[code("const A_MAX: usize = B + C;"), page], &[]),
         ],
     );
 }

@@ -56,7 +56,9 @@ impl Shown {
         let edited = ["[redacted:", "[removed by Bartizan"]
             .iter()
             .any(|mark| body.contains(mark) || model_read.contains(mark));
-        let is_broken = body.lines().any(|line| line.starts_with("data: {\"error\""));
+        // A stream that says so, or that ends without its last word, broke off.
+        let is_broken = body.lines().any(|line| line.starts_with("data: {\"error\""))
+            || (scene.stream && !body.lines().any(|line| line == "data: [DONE]"));
         let fate = match heard.status {
             500.. => Fate::Failed,
             200 if is_broken => Fate::Failed,
@@ -288,15 +290,17 @@ mod tests {
         Range::new(RangeOptions::default()).unwrap()
     }
 
-    /// The first scene, which expects to be released, with this answer.
+    /// The first plain or streamed scene, which expects to be released, with this answer.
     fn shown(range: &Range, status: u16, record: bool, body: &str) -> Shown {
+        let is_stream = body.starts_with("data: ");
+        let scene = SCENES.iter().find(|scene| scene.stream == is_stream).unwrap();
         let heard = Heard {
             status,
             record: record.then(|| "0123456789abcdef".to_owned()),
             findings: None,
             body: body.to_owned().into(),
         };
-        Shown::new(SCENES.first().unwrap(), range, &heard, b"", false)
+        Shown::new(scene, range, &heard, b"", false)
     }
 
     #[test]
@@ -310,6 +314,8 @@ mod tests {
             ("no key", 401, false, "", Fate::Denied),
             ("the upstream failed", 502, true, "", Fate::Failed),
             ("full", 503, false, "", Fate::Failed),
+            ("streamed", 200, true, "data: {}\n\ndata: [DONE]\n\n", Fate::Released),
+            ("cut off", 200, true, "data: {}\n\n", Fate::Failed),
             ("broken off", 200, true, "data: {\"error\":{}}\n\n", Fate::Failed),
         ];
         for (name, status, record, body, want) in cases {

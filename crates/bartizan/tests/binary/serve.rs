@@ -166,6 +166,11 @@ fn the_end_is_polite_and_the_second_signal_is_not() {
             serve.signal("TERM");
         }
         assert_eq!(serve.end(), code, "{}", serve.said());
+        if second {
+            wait_for("the truth", || serve.said().contains("answers were cut off"));
+        } else {
+            assert!(!serve.said().contains("cut off"), "{}", serve.said());
+        }
         let answer = asked.join().unwrap();
         assert_eq!(answer.contains("data: [DONE]"), is_whole, "{name}: {answer}");
         let done = run(folder.path(), &["audit", "verify", "--dir", name, "--json"]).json();

@@ -25,6 +25,7 @@ impl Inspector for SlowInspector {
     fn detector(&self) -> Box<dyn Detector> {
         TestInspector.detector()
     }
+    #[expect(clippy::disallowed_methods, reason = "this inspector blocks on purpose")]
     fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
         if find(text, b"SLOW").is_some() {
             self.at_work.fetch_add(1, SeqCst);

@@ -619,7 +619,7 @@ fn what_was_recorded_is_judged_the_same_again() {
         match open(&guard, Endpoint::Chat, request) {
             Opened::Forward(forward) => drafts.push((Direction::Input, forward.intent)),
             Opened::Refused { records, .. } => {
-                drafts.push((Direction::Input, records.into_iter().next().unwrap()))
+                drafts.push((Direction::Input, records.into_iter().next().unwrap()));
             }
             Opened::Rejected(reply) => panic!("{reply:?}"),
         }
