@@ -76,6 +76,11 @@ async fn tell(stage: &Stage, is_json: bool) -> anyhow::Result<Outcome> {
     report.finish(verdict, stage.measure().await?);
     if is_json {
         print::json(&report.json())?;
+        if 0 < report.unexpected() {
+            print::warn(
+                "some requests did not end as the story expects; `bartizan demo --exit` shows which",
+            );
+        }
     } else {
         print::data(&report.text())?;
     }
