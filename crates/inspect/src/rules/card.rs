@@ -1,5 +1,5 @@
 //! Payment card numbers: a network's prefix and length, and the Luhn digit.
-use crate::text::{Answer, Hit, Stop, Text};
+use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Fewest and most digits of a number.
 const DIGITS_MIN: usize = 13;
@@ -9,6 +9,11 @@ const DIGITS_MIN_AFTER_PLUS: usize = 16;
 /// Fewest digits of a group that a separator ends; the first one is longer.
 const GROUP_MIN: usize = 3;
 const GROUP_FIRST_MIN: usize = 4;
+/// Digits of a number, and of each of its groups, whose separators are those of a table.
+const DIGITS_WIDE: usize = 16;
+const GROUP_WIDE: usize = 4;
+/// Most digits before the point of a decimal number.
+const INTEGER_DIGITS_MAX: usize = 20;
 /// Digits that tell the network.
 const PREFIX_DIGITS: usize = 4;
 
@@ -78,27 +83,89 @@ fn passes_luhn(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Whether a number may begin at this digit: no fraction of a larger one.
+/// Whether a number may begin at this digit: no network's numbers begin with 0, 1 or 7.
 pub(super) fn may_begin(text: Text<'_>, at: usize) -> bool {
-    let is_fraction = matches!(text.back(at, 1), Some(b'.' | b','))
-        && text.back(at, 2).is_some_and(|byte| byte.is_ascii_digit());
-    !is_fraction && text.get(at).is_some_and(|byte| !matches!(byte, b'0' | b'1' | b'7'))
+    text.get(at).is_some_and(|byte| !matches!(byte, b'0' | b'1' | b'7'))
 }
 
-/// Length in bytes of a separator between groups: a space, a hyphen, or their unbreakable forms.
-fn separator(reader: &crate::text::Reader<'_>) -> Result<Option<(usize, u8)>, Stop> {
-    Ok(match reader.peek()? {
-        Some(byte @ (b' ' | b'-')) => Some((1, byte)),
-        Some(0xc2) if reader.peek_ahead(1)? == Some(0xa0) => Some((2, b' ')),
-        _ => None,
-    })
+/// Whether the digits from `start` on are the fraction of one decimal number: a point, and before it the digits of a number that
+/// itself follows neither a point nor a word. What stands after a comma is a cell of a table just as well, so it is no fraction.
+fn is_after_point(text: Text<'_>, start: usize) -> bool {
+    if text.back(start, 1) != Some(b'.') {
+        return false;
+    }
+    let point = start.saturating_sub(1);
+    let before = text.before(point, INTEGER_DIGITS_MAX.saturating_add(1));
+    let n = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = point.saturating_sub(n);
+    (1..=INTEGER_DIGITS_MAX).contains(&n)
+        && text.is_boundary(first)
+        && text.back(first, 1) != Some(b'.')
+}
+
+/// What stands between groups: one character, or two spaces, or the end of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Join {
+    Space,
+    Hyphen,
+    Line,
+}
+
+/// A separator between groups.
+#[derive(Clone, Copy)]
+struct Separator {
+    n_bytes: usize,
+    join: Join,
+    /// It stands between columns and lines of tables too, so all groups must have four digits.
+    wide: bool,
+}
+
+/// The separator that is next: a space, a hyphen, or their unbreakable forms; two spaces; the end of a line.
+fn separator(reader: &Reader<'_>) -> Result<Option<Separator>, Stop> {
+    let found = |n_bytes, join, wide| Ok(Some(Separator { n_bytes, join, wide }));
+    match reader.peek()? {
+        Some(b' ') if reader.sees_ahead(1, |byte| byte == b' ')? => found(2, Join::Space, true),
+        Some(b' ') => found(1, Join::Space, false),
+        Some(b'-') => found(1, Join::Hyphen, false),
+        Some(b'\n') => found(1, Join::Line, true),
+        Some(b'\r') if reader.sees_ahead(1, |byte| byte == b'\n')? => found(2, Join::Line, true),
+        Some(0xc2) if reader.sees_ahead(1, |byte| byte == 0xa0)? => found(2, Join::Space, false),
+        Some(0xe2) if reader.sees_ahead(1, |byte| byte == 0x80)? => match reader.peek_ahead(2)? {
+            Some(0xaf) => found(3, Join::Space, false),
+            // Hyphens U+2010 and U+2011, figure dash U+2012, en dash U+2013.
+            Some(0x90..=0x93) => found(3, Join::Hyphen, false),
+            _ => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// Whether the numbers that the lines make up go on above or below: a column of a table, no number in four lines.
+fn is_in_column(reader: &Reader<'_>, start: usize) -> Result<bool, Stop> {
+    let above = reader.text().before(start, GROUP_WIDE.saturating_add(2));
+    let above = above.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    if above.is_some_and(|line| {
+        line.len() >= GROUP_WIDE && line.iter().rev().take(GROUP_WIDE).all(|&byte| is_digit(byte))
+    }) {
+        return Ok(true);
+    }
+    let Some(Separator { n_bytes, join: Join::Line, .. }) = separator(reader)? else {
+        return Ok(false);
+    };
+    for ahead in 0..GROUP_WIDE {
+        if !reader.sees_ahead(n_bytes.saturating_add(ahead), is_digit)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     let mut digits = [0_u8; DIGITS_MAX];
     let (mut n, mut n_group) = (0_usize, 0_usize);
-    let mut join = None;
+    let (mut join, mut wide) = (None, false);
     let mut lengths = 0_u32;
     let mut best = Err(Stop::No);
     // After a `+`, up to fifteen digits are a phone number.
@@ -121,27 +188,43 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         }
         let longer = lengths.wrapping_shr(u32::try_from(n).unwrap_or(31));
         let number = digits.get(..n).unwrap_or_default();
-        let is_decimal = reader.sees(|byte| byte == b'.')?
-            && reader.sees_ahead(1, |byte| byte.is_ascii_digit())?;
-        if n >= n_min && !is_decimal && longer & 1 == 1 && passes_luhn(number) {
+        if n >= n_min
+            && longer & 1 == 1
+            && (!wide || (n, n_group) == (DIGITS_WIDE, GROUP_WIDE))
+            && passes_luhn(number)
+            && !(join.is_none() && is_fraction(&reader, start)?)
+            && !(join == Some(Join::Line) && is_in_column(&reader, start)?)
+        {
             best = Ok(Hit::new(start, reader.at));
         }
         let group_min = if n == n_group { GROUP_FIRST_MIN } else { GROUP_MIN };
         // Nothing longer can pass: decide without asking for more text.
-        if n_group < group_min || longer <= 1 {
+        if n_group < group_min || longer <= 1 || (wide && n >= DIGITS_WIDE) {
             break;
         }
         match separator(&reader)? {
-            Some((bytes, kind)) if join.is_none_or(|join| join == kind) => {
-                if !reader.sees_ahead(bytes, |byte| byte.is_ascii_digit())? {
+            Some(found) if join.is_none_or(|join| join == found.join) => {
+                wide |= found.wide;
+                let is_group = !wide || (n_group == GROUP_WIDE && n.is_multiple_of(GROUP_WIDE));
+                if !is_group || !reader.sees_ahead(found.n_bytes, |byte| byte.is_ascii_digit())? {
                     break;
                 }
-                join = Some(kind);
-                reader.skip(bytes);
+                join = Some(found.join);
+                reader.skip(found.n_bytes);
                 n_group = 0;
             }
             _ => break,
         }
     }
     best
+}
+
+/// Whether the digits that were read, without separators, are the fraction of a decimal number.
+fn is_fraction(reader: &Reader<'_>, start: usize) -> Result<bool, Stop> {
+    if !is_after_point(reader.text(), start) {
+        return Ok(false);
+    }
+    let goes_on =
+        reader.sees(|byte| byte == b'.')? && reader.sees_ahead(1, |byte| byte.is_ascii_digit())?;
+    Ok(!goes_on)
 }
