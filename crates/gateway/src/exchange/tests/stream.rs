@@ -433,3 +433,41 @@ fn an_unrecorded_end_is_an_error_and_no_end() {
     );
     assert!(stream.tail().is_empty());
 }
+
+/// Bounds of structure: each one is lowered, met, and said by its own code.
+#[test]
+fn bounds_of_structure_are_met_and_said() {
+    let lower = |limits: Limits| Guard { limits, ..guard(Profile::Standard) };
+    let ask = |guard: &Guard, body: &str| match open(guard, Endpoint::Chat, body) {
+        Opened::Rejected(reply) => reply.code,
+        other => panic!("{other:?}"),
+    };
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":3}"#;
+    for (name, limits, want) in [
+        ("json_depth_max", Limits { json_depth_max: 2, ..Limits::default() }, "json_too_complex"),
+        ("json_nodes_max", Limits { json_nodes_max: 5, ..Limits::default() }, "json_too_complex"),
+        ("choices_max", Limits { choices_max: 2, ..Limits::default() }, "invalid_type"),
+    ] {
+        assert_eq!(ask(&lower(limits), body), want, "{name}");
+    }
+    let two = chunk(r#""delta":{"a":"x","b":"y"},"finish_reason":null"#);
+    let deep = chunk(r#""delta":{"a":{"b":{"c":{"d":"x"}}}},"finish_reason":null"#);
+    for (name, limits, event, want) in [
+        ("channels_max", Limits { channels_max: 1, ..Limits::default() }, &two, "answer_too_large"),
+        (
+            "json_depth_max",
+            Limits { json_depth_max: 5, ..Limits::default() },
+            &deep,
+            "upstream_malformed",
+        ),
+        (
+            "json_nodes_max",
+            Limits { json_nodes_max: 17, ..Limits::default() },
+            &deep,
+            "upstream_malformed",
+        ),
+    ] {
+        let ran = run(one_of(&lower(limits)), &[event.as_str()]);
+        assert!(ran.tail.contains(&format!(r#""code":"{want}""#)), "{name}: {}", ran.tail);
+    }
+}
