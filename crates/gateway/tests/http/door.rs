@@ -171,6 +171,24 @@ async fn a_huge_upload_gets_its_answer() {
 }
 
 #[tokio::test]
+async fn the_largest_body_is_what_configuration_says() {
+    let limits = Limits { body_bytes_max: 10, ..limits() };
+    let world = World::new(limits, |_| async {}).await;
+    for (n_bytes, status, code) in [(10, 400, "malformed_json"), (11, 413, "body_too_large")] {
+        let mut tcp = TcpStream::connect(world.address).await.unwrap();
+        let request = format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n\
+             content-type: application/json\r\ncontent-length: {n_bytes}\r\n\r\n{}",
+            "x".repeat(n_bytes)
+        );
+        tcp.write_all(request.as_bytes()).await.unwrap();
+        let answer = read(&mut tcp).await.unwrap();
+        check_denial(&world, &format!("{n_bytes} bytes"), &answer, status, code);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn heads_that_are_no_heads_end_the_connection() {
     let limits = Limits { head_bytes_max: 16 << 10, headers_max: 20, ..limits() };
     let world = World::new(limits, |_| async {}).await;
