@@ -8,7 +8,7 @@
 //! is known, so that nothing which a different cut would have shown is missing.
 use super::findings::{Group, Rungs, group_from, placeholder};
 use bartizan_core::detect::{Detector, Finding};
-use bartizan_core::kind::{Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_HELD_BYTES};
+use bartizan_core::kind::{Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_HELD_BYTES};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::collections::VecDeque;
@@ -36,6 +36,31 @@ pub(super) struct Channel {
     pub(super) refused: Option<Finding>,
     /// The last piece has been pushed. Nothing leaves after it either.
     ended: bool,
+    budget: Budget,
+}
+
+/// How many places of a channel may have findings. Those that start at the same byte share a place, so that a stretch of text has no more
+/// places than bytes, and what may still come is bounded before it is known.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    max: usize,
+    /// Places that have settled.
+    n_places: usize,
+    /// Where the last of them starts.
+    last: Option<u64>,
+    /// The policy does not let a channel pass that has more.
+    refuses: bool,
+}
+
+impl Budget {
+    /// Counts a finding whose turn has come. Whether it is kept.
+    fn takes(&mut self, start: u64) -> bool {
+        if self.last != Some(start) {
+            self.n_places = self.n_places.saturating_add(1);
+            self.last = Some(start);
+        }
+        self.n_places <= self.max
+    }
 }
 
 /// What may leave after a piece has arrived.
@@ -53,8 +78,11 @@ impl Channel {
         detector: Option<Box<dyn Detector>>,
         rungs: Rungs,
         held_bytes_max: usize,
+        places_max: usize,
     ) -> Self {
+        let refuses = rungs.action(LIMIT_FINDINGS) != Action::Release;
         Self {
+            budget: Budget { max: places_max, n_places: 0, last: None, refuses },
             detector,
             rungs,
             held_bytes_max,
@@ -83,6 +111,7 @@ impl Channel {
         let was_empty = self.held.is_empty();
         let n_pushed = self.n_left + (self.held.len() + piece.len()) as u64;
         let (all, hold, intact) = self.detect(detector.as_mut(), piece, at_end, n_pushed);
+        let hold = self.within_budget(all, hold);
         if was_empty && hold == n_pushed && self.marks.is_empty() && self.open.is_none() && intact {
             self.n_left = n_pushed;
             self.settle(all, at_end);
@@ -148,6 +177,30 @@ impl Channel {
             Ok((all, hold)) => (all, hold, true),
             Err(_) => (n_pushed, n_pushed, false),
         }
+    }
+
+    /// How far text may leave, so that the place which is one too many, wherever it turns out to be, has not left before it is known.
+    ///
+    /// Everything here is a function of the text so far: a place is settled when it starts before `all`, and between `all` and `hold` there
+    /// can be no more places than bytes.
+    fn within_budget(&mut self, all: u64, hold: u64) -> u64 {
+        let n_unknown = usize::try_from(hold.saturating_sub(all)).unwrap_or(usize::MAX);
+        let at_most =
+            self.budget.n_places.saturating_add(self.unsettled.len()).saturating_add(n_unknown);
+        if !self.budget.refuses || at_most < self.budget.max {
+            return hold;
+        }
+        self.unsettled.sort_unstable();
+        let mut budget = self.budget;
+        let known = self.unsettled.iter().take_while(|finding| finding.span.start < all);
+        let one_too_many =
+            known.map(|finding| finding.span.start).find(|&start| !budget.takes(start));
+        if let Some(start) = one_too_many {
+            let span = Span::new(start, u64::MAX);
+            self.marks.push(Finding { span, kind: LIMIT_FINDINGS, detector: "exchange@1" });
+        }
+        let is_near = budget.max <= budget.n_places.saturating_add(n_unknown);
+        if is_near { hold.min(all) } else { hold }
     }
 
     /// A limit was met: from the first byte that has not left, nothing is known.
@@ -254,7 +307,16 @@ impl Channel {
     fn settle_until(&mut self, ready: impl Fn(&Finding) -> bool) {
         self.unsettled.sort_unstable();
         let n_ready = self.unsettled.iter().take_while(|finding| ready(finding)).count();
-        self.settled.extend(self.unsettled.drain(..n_ready));
+        for finding in self.unsettled.drain(..n_ready) {
+            let was_within = self.budget.n_places <= self.budget.max;
+            if self.budget.takes(finding.span.start) {
+                self.settled.push(finding);
+            } else if was_within {
+                let span = Span::new(finding.span.start, finding.span.start);
+                let (kind, detector) = (LIMIT_FINDINGS, "exchange@1");
+                self.settled.push(Finding { span, kind, detector });
+            }
+        }
     }
 }
 

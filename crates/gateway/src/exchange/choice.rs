@@ -12,6 +12,10 @@ use bartizan_core::span::Span;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+/// One channel may use this part of `findings_max`. What its text is refused for is then found in that text alone, so that it does not depend
+/// on how the channels of a stream are mixed.
+const CHANNEL_FINDINGS_SHARE: usize = 2;
+
 /// One field that carries running text.
 struct Slot {
     /// `delta.content`
@@ -247,7 +251,7 @@ impl Stream {
         for (path, source, finding, action) in &verdict.findings {
             self.found(*finding, *source, place(index, path), *action);
         }
-        if verdict.refused {
+        if verdict.refused || self.is_refused_whole {
             self.choices.get_mut(at).into_iter().for_each(Choice::refuse);
             return Ok(());
         }
@@ -320,7 +324,8 @@ impl Stream {
             return Err(Failure::TooLarge);
         }
         let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
-        let channel = Channel::new(detector, self.rungs, limits.held_bytes_max);
+        let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
+        let channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
         let entries = VecDeque::new();
         choice.slots.push(Slot { path: path.to_owned(), channel, text: Vec::new(), entries });
         Ok(choice.slots.len() - 1)

@@ -18,6 +18,7 @@ use bartizan_core::kind::{
 use bartizan_core::record::{Draft, Outcome};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Short strings that stand outside the text (ids, names) and were found clean, kept so that they are not scanned again with every event.
@@ -141,7 +142,13 @@ pub(super) struct Stream {
     spent_us: u64,
     n_text_bytes: usize,
     /// Something was refused that stands in no choice: nothing more leaves, whichever choices were still to come.
-    is_refused_whole: bool,
+    pub(super) is_refused_whole: bool,
+    /// Findings outside running text: a name that every event repeats is one finding.
+    outside: BTreeSet<(Finding, Source)>,
+    /// Places with findings so far.
+    n_places: usize,
+    /// More than may be kept, which has been noted.
+    is_crowded: bool,
 }
 
 impl Stream {
@@ -160,6 +167,9 @@ impl Stream {
             spent_us: 0,
             n_text_bytes: 0,
             is_refused_whole: false,
+            outside: BTreeSet::new(),
+            n_places: 0,
+            is_crowded: false,
         }
     }
 
@@ -295,7 +305,11 @@ impl Stream {
         let mut redacted = Vec::new();
         for finding in found {
             let action = rungs.action(finding.kind);
-            self.found(finding, source, "value".to_owned(), action);
+            let is_known = self.outside.contains(&(finding, source));
+            if !is_known && self.outside.len() <= self.answer.guard.limits.findings_max {
+                self.outside.insert((finding, source));
+                self.found(finding, source, "value".to_owned(), action);
+            }
             match action {
                 Action::Release => {}
                 Action::Redact => redacted.push(finding),
@@ -340,25 +354,20 @@ impl Stream {
         place: String,
         action: Action,
     ) {
-        if self.answer.judged.len() < self.answer.guard.limits.findings_max {
-            self.answer.judged.push(Judged {
-                finding,
-                source,
-                direction: Direction::Output,
-                place,
-                action,
-            });
-        } else if self.answer.judged.len() == self.answer.guard.limits.findings_max {
+        let direction = Direction::Output;
+        let findings_max = self.answer.guard.limits.findings_max;
+        let shares_place = self.answer.judged.last().is_some_and(|last| {
+            last.finding.span.start == finding.span.start && last.place == place
+        });
+        self.n_places = self.n_places.saturating_add(usize::from(!shares_place));
+        if self.n_places <= findings_max {
+            self.answer.judged.push(Judged { finding, source, direction, place, action });
+        } else if !std::mem::replace(&mut self.is_crowded, true) {
             let action = self.rungs.action(LIMIT_FINDINGS);
             let finding =
                 Finding { span: Span::new(0, 0), kind: LIMIT_FINDINGS, detector: "exchange@1" };
-            self.answer.judged.push(Judged {
-                finding,
-                source,
-                direction: Direction::Output,
-                place: String::new(),
-                action,
-            });
+            let place = String::new();
+            self.answer.judged.push(Judged { finding, source, direction, place, action });
             if action != Action::Release {
                 self.refuse_all();
             }

@@ -471,3 +471,25 @@ fn bounds_of_structure_are_met_and_said() {
         assert!(ran.tail.contains(&format!(r#""code":"{want}""#)), "{name}: {}", ran.tail);
     }
 }
+
+#[test]
+fn too_many_findings_refuse_calls_and_a_repeated_name_is_one_finding() {
+    let limits = Limits { findings_max: 4, ..Limits::default() };
+    let guard = Guard { limits, ..guard(Profile::Standard) };
+    let call = [
+        call(0, r#""id":"c","type":"function","function":{"name":"pay","arguments":""}"#),
+        arguments(0, "p1 p1 p1 p1 p1"),
+    ];
+    let ran = run(one_of(&guard), &[&say("ok"), &call[0], &call[1], &finish("tool_calls"), DONE]);
+    assert_eq!((ran.before, ran.ended), (say("ok"), Outcome::Refused));
+    assert!(evidence(&ran.outcome).contains(r#""reason":"limit.findings""#));
+    assert!(!ran.tail.contains("p1") && ran.tail.contains("content_filter"), "{}", ran.tail);
+
+    let named = say("word").replace("c-1", "p1");
+    let mut events = vec![named.as_str(); 9];
+    let end = finish("stop");
+    events.extend([end.as_str(), DONE]);
+    let ran = run(one_of(&guard), &events);
+    assert_eq!(ran.ended, Outcome::Completed, "the name stands in each of nine events");
+    assert!(ran.tail.contains("x-bartizan-findings pii.word=1"), "{}", ran.tail);
+}
