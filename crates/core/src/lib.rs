@@ -1,7 +1,7 @@
 //! Facts that every other crate agrees on, and no power at all: nothing here opens a file, a socket or a clock.
 //!
 //! * What was seen: [`kind`], [`span`], [`detect`], [`evidence`].
-//! * What is written down: [`record`], [`digest`].
+//! * What is written down: [`record`], [`digest`]; who seals and signs it: [`seal`], [`sign`].
 //! * What the outside world looks like to code that may not touch it: [`clock`], [`disk`].
 //! * How hostile JSON is read without losing a byte: [`json`].
 pub mod clock;
@@ -12,4 +12,6 @@ pub mod evidence;
 pub mod json;
 pub mod kind;
 pub mod record;
+pub mod seal;
+pub mod sign;
 pub mod span;

@@ -90,6 +90,14 @@ coded! {
         Tombstone = 6, "tombstone";
         /// Another policy is in force.
         PolicyChange = 7, "policy_change";
+        /// An artifact was admitted or turned away.
+        Admit = 8, "admit";
+        /// A deployment was gated.
+        Gate = 9, "gate";
+        /// Somebody waived a finding, for a while.
+        Waiver = 10, "waiver";
+        /// Somebody read a payload in clear.
+        Reveal = 11, "reveal";
     }
 }
 
