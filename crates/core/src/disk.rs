@@ -1,9 +1,10 @@
 //! What a disk promises, so that a simulated one can break every promise that a real one may break.
 use std::io;
+use std::sync::Arc;
 
-/// A folder of files with flat names.
+/// A folder of files with flat names, and of further folders.
 pub trait Disk: Send + Sync {
-    /// Names of the files in the folder, sorted.
+    /// Names of the files in the folder, sorted. Folders are not among them.
     ///
     /// # Errors
     /// Those of the disk.
@@ -28,7 +29,14 @@ pub trait Disk: Send + Sync {
     /// Those of the disk.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes names durable.
+    /// A folder in this one; made when it is absent and `create` is set. A new one is durable, with all that is in it, only after
+    /// [`Disk::sync_dir`] of this one.
+    ///
+    /// # Errors
+    /// Those of the disk; `NotFound` when it is absent and `create` is not set.
+    fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>>;
+
+    /// Makes the names in this folder durable, those of its folders included, but not the names in them.
     ///
     /// # Errors
     /// Those of the disk. A failed sync must never be retried: the kernel may have dropped the pages.

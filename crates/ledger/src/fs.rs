@@ -6,6 +6,7 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const LOCK_NAME: &str = "lock";
 
@@ -14,7 +15,7 @@ const LOCK_NAME: &str = "lock";
 pub struct FsDisk {
     folder: PathBuf,
     /// Held while this disk may be written; the kernel lets go of it when the process ends, however it ends.
-    lock: Option<File>,
+    lock: Option<Arc<File>>,
 }
 
 /// Why a folder cannot be used.
@@ -63,7 +64,7 @@ impl FsDisk {
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), lock: Some(lock) }),
+            Ok(()) => Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)) }),
             Err(TryLockError::WouldBlock) => Err(FsDiskError::Locked { folder: folder.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
@@ -117,6 +118,18 @@ impl Disk for FsDisk {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.may_write()?;
         std::fs::remove_file(self.path(name)?)
+    }
+
+    fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>> {
+        let folder = self.path(name)?;
+        if create {
+            self.may_write()?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        }
+        if !folder.metadata()?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Arc::new(Self { folder, lock: self.lock.clone() }))
     }
 
     fn sync_dir(&self) -> io::Result<()> {

@@ -25,8 +25,8 @@ pub struct Options {
     pub open_records_max: usize,
     /// Microseconds between two checkpoints.
     pub checkpoint_interval_us: u64,
-    /// Microseconds that a group waits for company when the one before it had some: fewer, larger syncs under load, and no wait for a
-    /// caller who is alone. 0 never waits.
+    /// Most microseconds that a group waits for company when the one before it had some (50 for each job of that one): fewer, larger
+    /// syncs under load, and no wait for a caller who is alone. 0 never waits.
     pub gather_us: u64,
     /// Whether a second thread readies segments and writes checkpoints, so that no record waits for either. Off, the order of
     /// operations on the disk depends on nothing but the order of records, which is what simulation wants.
@@ -44,7 +44,7 @@ impl Default for Options {
             record_bytes_max: 64 << 20,
             open_records_max: OPEN_RECORDS_MAX,
             checkpoint_interval_us: 1_000_000,
-            gather_us: 200,
+            gather_us: 1_000,
             prepare_ahead: true,
         }
     }

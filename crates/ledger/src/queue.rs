@@ -8,6 +8,10 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How long a group waits for each job that the group before had: large groups are worth a longer wait, because everybody in them shares
+/// one sync and one wake-up.
+const GATHER_US_EACH: u64 = 50;
+
 /// Records that become durable together, and who waits for them.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -157,7 +161,8 @@ impl Queue {
         mut line: MutexGuard<'q, Line>,
         n_company: usize,
     ) -> MutexGuard<'q, Line> {
-        let gather = Duration::from_micros(self.limits.gather_us);
+        let n_company_us = GATHER_US_EACH.saturating_mul(n_company as u64);
+        let gather = Duration::from_micros(n_company_us.min(self.limits.gather_us));
         let alone = n_company < 2 || line.jobs.is_empty() || n_company <= line.jobs.len();
         if alone || line.closing || gather.is_zero() {
             return line;

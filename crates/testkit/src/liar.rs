@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Which promise is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// [`DiskFile::sync_data`] does nothing for files opened under a name that starts so.
+    /// [`DiskFile::sync_data`] does nothing for files opened under a name that starts so, in whichever folder.
     SyncData(&'static str),
     /// [`Disk::sync_dir`] does nothing.
     SyncDir,
@@ -50,6 +50,11 @@ impl Disk for DishonestDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.honest.remove(name)
+    }
+
+    fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>> {
+        let honest = self.honest.folder(name, create)?;
+        Ok(Arc::new(Self { honest, lie: self.lie.clone() }))
     }
 
     fn sync_dir(&self) -> io::Result<()> {
