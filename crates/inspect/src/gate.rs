@@ -6,6 +6,7 @@
 use crate::kinds::Kind;
 use crate::rules;
 use crate::text::Text;
+use std::cell::LazyCell;
 use std::sync::LazyLock;
 
 const CODES: usize = 64;
@@ -55,8 +56,8 @@ pub(crate) struct Gate {
     wanted: Box<[u64; CODES * CODES]>,
     /// Trigrams that begin a literal, sorted, with the exact bytes and the kind.
     heads: Vec<Head>,
-    /// Per first byte, the slice of `firsts` that begins with it.
-    firsts: Vec<Head>,
+    /// Per first byte, the literals that begin with it.
+    firsts: Vec<Vec<Head>>,
 }
 
 /// The first three bytes of what a rule looks for.
@@ -67,7 +68,7 @@ pub(crate) struct Head {
     kind: Kind,
     /// Whether letters match in any case (the bytes are then in lower case).
     folded: bool,
-    /// Whether no word may run into it.
+    /// Whether no word may run into it ([`rules::is_boundary_of_literal`]).
     bounded: bool,
 }
 
@@ -120,9 +121,14 @@ impl Gate {
                 .try_into()
                 .expect("the vector has the length of the array"),
             heads: rules::heads(),
-            firsts: rules::heads(),
+            firsts: vec![Vec::new(); 256],
         };
-        gate.firsts.sort_by_key(|head| head.bytes);
+        for head in rules::heads() {
+            let [first, ..] = head.bytes;
+            if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
+                heads.push(head);
+            }
+        }
         let all = 0..64_u8;
         for first in all.clone() {
             for second in all.clone() {
@@ -197,7 +203,8 @@ impl Gate {
         let first = self.heads.partition_point(|head| head.trigram < trigram);
         let bytes = text.slice(start, at.saturating_add(1));
         for head in self.heads.iter().skip(first).take_while(|head| head.trigram == trigram) {
-            if head.matches(bytes) && (!head.bounded || text.is_boundary(start)) {
+            if head.matches(bytes) && (!head.bounded || rules::is_boundary_of_literal(text, start))
+            {
                 found(head.kind, start);
             }
         }
@@ -224,15 +231,15 @@ impl Gate {
     ) -> bool {
         let Some(&byte) = bytes.first() else { return false };
         let boundary = text.is_boundary(start);
+        // Costs more, and is asked only where a literal may begin.
+        let glued = LazyCell::new(|| rules::is_boundary_of_literal(text, start));
         let may_begin = |first: u8| {
-            let from = self.firsts.partition_point(|head| head.bytes < [first, 0, 0]);
-            let heads = self.firsts.iter().skip(from);
-            heads.take_while(|head| head.bytes.first() == Some(&first)).any(|head| {
+            self.firsts.get(usize::from(first)).into_iter().flatten().any(|head| {
                 // What the words announce begins later, so they hold nothing back.
-                wanted(head.kind)
+                head.matches(bytes)
                     && head.kind != Kind::AwsSecretKey
-                    && (boundary || !head.bounded)
-                    && head.matches(bytes)
+                    && wanted(head.kind)
+                    && (!head.bounded || boundary || *glued)
             })
         };
         may_begin(byte) || (byte.is_ascii_uppercase() && may_begin(byte.to_ascii_lowercase()))

@@ -12,6 +12,7 @@ mod iban;
 mod pem;
 mod phone;
 mod phrase;
+mod separator;
 mod ssn;
 mod token;
 
@@ -79,6 +80,15 @@ pub(crate) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
     }
 }
 
+/// Whether a token or a phrase may begin here: where a word may, after an underscore (names of variables, emphasis), after an escape,
+/// and right after a token of known length.
+pub(crate) fn is_boundary_of_literal(text: Text<'_>, at: usize) -> bool {
+    text.is_boundary(at)
+        || text.back(at, 1) == Some(b'_')
+        || text.is_after_escape(at)
+        || token::ends_at(text, at)
+}
+
 /// Candidates at a digit whose predecessor is none.
 pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, usize)) {
     if !text.get(at).is_some_and(|byte| byte.is_ascii_digit()) {
@@ -91,17 +101,21 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, u
     if card::may_begin(text, at) {
         found(Kind::Card, at);
     }
-    if before.is_some_and(|byte| byte.is_ascii_alphabetic())
+    let is_letter = |byte: u8| byte.is_ascii_alphabetic();
+    if before.is_some_and(is_letter)
+        && text.back(at, 2).is_some_and(is_letter)
         && let Some(start) = at.checked_sub(2)
         && iban::may_begin(text, start)
     {
         found(Kind::Iban, start);
     }
+    if ssn::may_begin(text, at) {
+        found(Kind::Ssn, at);
+    }
     if !text.is_boundary(at) {
         return;
     }
     if before != Some(b'.') {
-        found(Kind::Ssn, at);
         found(Kind::Ipv4, at);
     }
     if let Some(start) = phone::start_of(text, at) {

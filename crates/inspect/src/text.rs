@@ -6,6 +6,9 @@
 /// Bytes before a candidate's start that a rule may look at.
 pub(crate) const LEFT_BYTES_MAX: usize = 128;
 
+/// Most bytes of an escape that is told from a word before a candidate: a colour of a terminal is the longest.
+const ESCAPE_BYTES_MAX: usize = 16;
+
 /// Tells which bytes belong to a run.
 pub(crate) type Class = fn(u8) -> bool;
 
@@ -130,9 +133,33 @@ impl<'t> Text<'t> {
         }
     }
 
+    /// Whether an escape ends here whose last byte is a letter or a digit, and yet no part of a word: `%3D` of URLs, `\u003d` and `\x3d`
+    /// of strings, and the colours of terminals.
+    pub(crate) fn is_after_escape(self, at: usize) -> bool {
+        let is_hex = |n: usize| self.before(at, n).iter().all(u8::is_ascii_hexdigit);
+        match self.back(at, 1) {
+            Some(b'm') => is_colour(self.before(at, ESCAPE_BYTES_MAX)),
+            // Nearly all that is asked about is no escape, and a byte tells.
+            Some(byte) if byte.is_ascii_hexdigit() => {
+                let is = |n: usize, mark: u8| self.back(at, n) == Some(mark);
+                (is(3, b'%') && is_hex(2))
+                    || (is(4, b'\\') && is(3, b'x') && is_hex(2))
+                    || (is(6, b'\\') && is(5, b'u') && is_hex(4))
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) const fn reader(self, at: usize) -> Reader<'t> {
         Reader { text: self, at }
     }
+}
+
+/// Whether the bytes end in `[0;31m`; what stands before the bracket may be the control character or one of its many written forms.
+fn is_colour(bytes: &[u8]) -> bool {
+    let numbers = bytes.iter().rev().skip(1);
+    let mut rest = numbers.skip_while(|&&byte| byte.is_ascii_digit() || byte == b';');
+    rest.next() == Some(&b'[')
 }
 
 /// Letters, digits and the underscore.

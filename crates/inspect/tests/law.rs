@@ -241,16 +241,76 @@ fn fragment() -> impl Strategy<Value = String> {
         "ignorez ",
         "les ",
         "précédentes",
+        // separators of all sorts, alone and between groups
+        "\u{a0}",
+        "\u{202f}",
+        "\u{2011}",
+        "\u{2012}",
+        "\u{3000}",
+        "\u{ad}",
+        "\u{2212}",
+        "&nbsp;",
+        "&#160;",
+        "\\u00a0",
+        "%20",
+        "4111\\u20111111",
+        "sk\\_live\\_",
+        "hf\\_",
+        " - ",
+        "\r\n",
+        "4111\u{a0}1111",
+        "\u{a0}1111\u{a0}1111",
+        "4111\u{2011}1111\u{2011}1111\u{2011}1111",
+        "4111 - 1111",
+        ".1111.1111",
+        "DE89\u{202f}3704\u{202f}0044",
+        "\u{202f}0532\u{202f}0130\u{202f}00",
+        "DE89 37040044 0532013000",
+        "IT60 X 05428 11101 000000123456",
+        "536\u{2011}90\u{2011}4399",
+        "536.90.4399",
+        "536\u{a0}90",
+        // digits with points, and words that are glued to numbers
+        "7.",
+        "1.4111111111111111",
+        "3.078-05-1120",
+        "No.",
+        "No.4111111111111111",
+        "No.078-05-1120",
+        "SSN078-05-1120",
+        "ssn_",
+        "_078-05-1120_",
+        "078-05-1120x",
+        "IBAN",
+        "iban",
+        "IBANDE89370400440532013000",
+        "toDE89370400440532013000",
+        "DE89370400440532013000EUR",
+        "gb82west12345698765432",
+        "EUR",
+        // escapes
+        "%3D",
+        "\\u0022",
+        "\\x22",
+        "\u{1b}[32m",
+        "[0;1m",
+        // tokens of fixed length, and bodies that make some
+        "1//0-",
+        "GR1348941",
+        "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17",
+        "aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA",
+        "yA1b2C3d4E5f6G7h8I9j0KaLbMcNdOePfQ1",
     ])
     .prop_map(str::to_owned);
     prop_oneof![8 => fixed, 1 => "[0-9]{1,19}", 1 => "[A-Za-z0-9]{1,40}", 1 => "[a-f0-9:]{1,12}"]
 }
 
-/// So many cases by default; `PROPTEST_CASES`, which is 256 when nobody sets it, scales them.
+/// Most characters of a text that is cut in every way at two places.
+const TWICE_CHARACTERS_MAX: usize = 60;
+
+/// So many cases, or as many as `PROPTEST_CASES` says for every test alike.
 fn config(n_cases: u32) -> ProptestConfig {
-    let given = ProptestConfig::default();
-    let cases = (given.cases.saturating_mul(n_cases) / 256).max(1);
-    ProptestConfig { cases, failure_persistence: None, ..given }
+    ProptestConfig { cases: n_cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 
 fn text(n_max: usize) -> impl Strategy<Value = String> {
@@ -307,9 +367,9 @@ proptest! {
 
     #[test]
     fn every_way_of_cutting_twice(text in text(4)) {
-        let at = boundaries(&text);
-        prop_assume!(at.len() < 60);
-        let sets = sets();
+        // A longer text is cut short instead of thrown away: a long run that rejects too many cases fails for that alone.
+        let text: String = text.chars().take(TWICE_CHARACTERS_MAX).collect();
+        let (at, sets) = (boundaries(&text), sets());
         let mut known = vec![None; text.len() + 1];
         for (n, &first) in at.iter().enumerate() {
             for &second in &at[n..] {
@@ -385,6 +445,13 @@ fn every_short_text_of_the_bytes_that_begin_something() {
         ("IPv6", ":a. "),
         ("IPv6 and escapes", ":1\\n"),
         ("IBAN", "DE9 "),
+        ("IBAN and marks", "D_E9"),
+        ("IBAN after small letters", "dDE9"),
+        ("IBAN and its name", "IBAN"),
+        ("SSN and its name", "sn_5"),
+        ("escapes", "%3Ds"),
+        ("colours", "[0ms"),
+        ("markup", "hf\\_"),
         ("e-mail", "a.@-"),
         ("key", "-B s"),
         ("card and SSN", "4- ."),
@@ -461,5 +528,52 @@ fn long_secrets_are_cut_without_consequence() {
         assert_eq!(at, 7 + secret.len() as u64);
         let every: Vec<usize> = boundaries(&text).into_iter().step_by(61).collect();
         check(&text, &every, &sets(), &mut vec![None; text.len() + 1]);
+    }
+}
+
+/// What may begin depends on what is glued before it: the look back must see the same in a stream as in a whole text.
+#[test]
+fn what_is_glued_to_a_token_or_a_word_does_not_depend_on_cuts() {
+    let github = ["gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17"].concat();
+    let google = ["AI", "zaSyA1b2C3d4E5f6G7h8I9j0KaLbMcNdOePfQ"].concat();
+    let key = ["sk", "-ant-api03-aB3dE5fG7hJ9kL1mN3pQ"].concat();
+    let cases = [
+        ("token after token", [&github, key.as_str()].concat(), 2),
+        ("far into a text", [&"x ".repeat(170), github.as_str(), key.as_str()].concat(), 2),
+        ("token after token, other class", [&google, "ya", "29.aB3dE5fG7hJ9kL1mN3pQ"].concat(), 2),
+        ("after an escape", ["%3D", &key, "%22 \u{1b}[32m", &key].concat(), 2),
+        ("IBAN after its name", "IBANDE89370400440532013000EUR".to_owned(), 1),
+        (
+            "IBAN, unbreakable",
+            "IBAN DE89\u{202f}3704\u{202f}0044\u{202f}0532\u{202f}0130\u{202f}00".to_owned(),
+            1,
+        ),
+        ("IBAN in an entity", "DE89&nbsp;3704&nbsp;0044&nbsp;0532&nbsp;0130&nbsp;00".to_owned(), 1),
+        ("SSN after its name", "SSN536\u{2011}90\u{2011}4399x _078-05-1120_".to_owned(), 2),
+        (
+            "card",
+            "No.4111\u{2011}1111\u{2011}1111\u{2011}1111 4111 - 1111 - 1111 - 1111".to_owned(),
+            2,
+        ),
+    ];
+    for (name, text, n_least) in cases {
+        assert!(whole(text.as_bytes()).len() >= n_least, "{name}: {text}");
+        check_many_ways(&text, 7);
+    }
+}
+
+/// A run that meets its bound and is no token hides no token that begins in it and that the bound cut off.
+#[test]
+fn a_run_that_is_no_token_hides_no_token_at_its_end() {
+    for n_bytes in [100, 250, 480, 505, 600] {
+        let text = ["sk-", &"ab-".repeat(n_bytes / 3), "sk-", &"a1B2".repeat(12), " "].concat();
+        let end = text.len() as u64 - 1;
+        assert!(whole(text.as_bytes()).iter().any(|finding| finding.span.end == end), "{n_bytes}");
+        let (sets, at) = ([KindSet::ALL], boundaries(&text));
+        let mut known = vec![None; text.len() + 1];
+        for n in [1, 3, 61, 256] {
+            let cuts: Vec<usize> = at.iter().copied().step_by(n).collect();
+            check(&text, &cuts, &sets, &mut known);
+        }
     }
 }

@@ -1,4 +1,5 @@
 //! Payment card numbers: a network's prefix and length, and the Luhn digit.
+use super::separator::{self, Join, Separator};
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Fewest and most digits of a number.
@@ -103,54 +104,32 @@ fn is_after_point(text: Text<'_>, start: usize) -> bool {
         && text.back(first, 1) != Some(b'.')
 }
 
-/// What stands between groups: one character, or two spaces, or the end of a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Join {
-    Space,
-    Hyphen,
-    Line,
-}
-
-/// A separator between groups.
-#[derive(Clone, Copy)]
-struct Separator {
-    n_bytes: usize,
-    join: Join,
-    /// It stands between columns and lines of tables too, so all groups must have four digits.
-    wide: bool,
-}
-
-/// The separator that is next: a space, a hyphen, or their unbreakable forms; two spaces; the end of a line.
-fn separator(reader: &Reader<'_>) -> Result<Option<Separator>, Stop> {
-    let found = |n_bytes, join, wide| Ok(Some(Separator { n_bytes, join, wide }));
-    match reader.peek()? {
-        Some(b' ') if reader.sees_ahead(1, |byte| byte == b' ')? => found(2, Join::Space, true),
-        Some(b' ') => found(1, Join::Space, false),
-        Some(b'-') => found(1, Join::Hyphen, false),
-        Some(b'\n') => found(1, Join::Line, true),
-        Some(b'\r') if reader.sees_ahead(1, |byte| byte == b'\n')? => found(2, Join::Line, true),
-        Some(0xc2) if reader.sees_ahead(1, |byte| byte == 0xa0)? => found(2, Join::Space, false),
-        Some(0xe2) if reader.sees_ahead(1, |byte| byte == 0x80)? => match reader.peek_ahead(2)? {
-            Some(0xaf) => found(3, Join::Space, false),
-            // Hyphens U+2010 and U+2011, figure dash U+2012, en dash U+2013.
-            Some(0x90..=0x93) => found(3, Join::Hyphen, false),
-            _ => Ok(None),
-        },
-        _ => Ok(None),
+/// Whether a separator may stand in a number that begins at `start`.
+fn may_join(text: Text<'_>, start: usize, join: Join) -> bool {
+    match join {
+        // The literals of programs.
+        Join::Underscore => false,
+        // Tables of weights, paths: the number before, or the lack of one, is a part of them.
+        Join::Dot => text.back(start, 1) != Some(b'.'),
+        Join::Slash => text.back(start, 1) != Some(b'/'),
+        Join::Space | Join::Hyphen | Join::Dash | Join::Line => true,
     }
 }
 
 /// Whether the numbers that the lines make up go on above or below: a column of a table, no number in four lines.
 fn is_in_column(reader: &Reader<'_>, start: usize) -> Result<bool, Stop> {
     let above = reader.text().before(start, GROUP_WIDE.saturating_add(2));
-    let above = above.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let above = match above.strip_suffix(b"\n") {
+        Some(line) => Some(line.strip_suffix(b"\r").unwrap_or(line)),
+        None => above.strip_suffix(b"\\n"),
+    };
     let is_digit = |byte: u8| byte.is_ascii_digit();
     if above.is_some_and(|line| {
         line.len() >= GROUP_WIDE && line.iter().rev().take(GROUP_WIDE).all(|&byte| is_digit(byte))
     }) {
         return Ok(true);
     }
-    let Some(Separator { n_bytes, join: Join::Line, .. }) = separator(reader)? else {
+    let Some(Separator { n_bytes, join: Join::Line, .. }) = separator::next(reader)? else {
         return Ok(false);
     };
     for ahead in 0..GROUP_WIDE {
@@ -202,8 +181,11 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         if n_group < group_min || longer <= 1 || (wide && n >= DIGITS_WIDE) {
             break;
         }
-        match separator(&reader)? {
-            Some(found) if join.is_none_or(|join| join == found.join) => {
+        match separator::next(&reader)? {
+            Some(found)
+                if may_join(text, start, found.join)
+                    && join.is_none_or(|join| join == found.join) =>
+            {
                 wide |= found.wide;
                 let is_group = !wide || (n_group == GROUP_WIDE && n.is_multiple_of(GROUP_WIDE));
                 if !is_group || !reader.sees_ahead(found.n_bytes, |byte| byte.is_ascii_digit())? {

@@ -1,5 +1,6 @@
 //! International bank account numbers (ISO 13616): a country's length, and the remainder 1 modulo 97.
-use crate::text::{Answer, Hit, Stop, Text};
+use super::separator::{self, Join, Separator};
+use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Country and length of the whole number, as in the SWIFT registry.
 static COUNTRIES: &[([u8; 2], u8)] = &[
@@ -118,6 +119,10 @@ static COUNTRIES: &[([u8; 2], u8)] = &[
 
 /// Characters of a written group.
 const GROUP: usize = 4;
+/// Most characters of a number.
+const LENGTH_MAX: usize = 34;
+/// Fewest digits of a number in other groups: after a British post code as in `GL50 1QA` come no ten digits.
+const FREE_DIGITS_MIN: usize = 12;
 
 fn length_of(country: &[u8]) -> Option<usize> {
     let folded: [u8; 2] = country.first_chunk::<2>()?.map(|byte| byte.to_ascii_uppercase());
@@ -126,7 +131,25 @@ fn length_of(country: &[u8]) -> Option<usize> {
 }
 
 pub(super) fn may_begin(text: Text<'_>, start: usize) -> bool {
-    text.is_boundary(start) && length_of(text.slice(start, start.saturating_add(2))).is_some()
+    (is_clear(text, start) || is_hump(text, start))
+        && length_of(text.slice(start, start.saturating_add(2))).is_some()
+}
+
+/// Whether no word runs into what begins here, the word IBAN and the underscores of names and of emphasis aside.
+fn is_clear(text: Text<'_>, start: usize) -> bool {
+    match text.back(start, 1) {
+        Some(b'_') => true,
+        Some(b'N' | b'n') => {
+            text.is_boundary(start) || text.before(start, 4).eq_ignore_ascii_case(b"iban")
+        }
+        _ => text.is_boundary(start) || text.is_after_escape(start),
+    }
+}
+
+/// Whether small letters end and capitals begin here: text that lost its blanks. The number is then written in capitals throughout.
+fn is_hump(text: Text<'_>, start: usize) -> bool {
+    text.back(start, 1).is_some_and(|byte| byte.is_ascii_lowercase())
+        && text.get(start).is_some_and(|byte| byte.is_ascii_uppercase())
 }
 
 /// Where a country code may stand at the end of the text, whole or half.
@@ -138,7 +161,7 @@ pub(super) fn partial(text: Text<'_>) -> usize {
         return start;
     }
     match end.checked_sub(1).map(|start| (start, text.get(start))) {
-        Some((start, Some(byte))) if text.is_boundary(start) => {
+        Some((start, Some(byte))) if is_clear(text, start) || is_hump(text, start) => {
             let first = byte.to_ascii_uppercase();
             let begins = COUNTRIES.iter().any(|(country, _)| country.first() == Some(&first));
             if begins { start } else { end }
@@ -147,38 +170,82 @@ pub(super) fn partial(text: Text<'_>) -> usize {
     }
 }
 
+/// How a number is written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    /// What stands between its groups, once one was there.
+    join: Option<Join>,
+    n_joins: usize,
+    /// A group that is not the last one has not four characters.
+    irregular: bool,
+    has_lower: bool,
+    /// Digits and letters after the country code.
+    n_digits: usize,
+    n_letters: usize,
+}
+
+impl Look {
+    /// Whether the groups are those of a number and not of an address or of words: in fours throughout, or as the country's banks write
+    /// their numbers, which no chance makes of words.
+    fn is_number(&self, length: usize) -> bool {
+        let in_fours = !self.irregular
+            && (self.n_joins == 0 || self.n_joins == length.saturating_sub(1) / GROUP);
+        in_fours || (!self.has_lower && self.n_digits >= FREE_DIGITS_MIN)
+    }
+
+    /// Whether a letter right after the number begins another word.
+    fn ends_before_letter(&self) -> bool {
+        !self.has_lower || self.n_letters == 0
+    }
+}
+
+/// Steps over the separator that is next, if it is one and the same as before.
+fn skip_separator(reader: &mut Reader<'_>, place: usize, look: &mut Look) -> Result<(), Stop> {
+    let Some(Separator { n_bytes, join, .. }) = separator::next(reader)? else { return Ok(()) };
+    // Lines are broken where there was a blank.
+    let join = if join == Join::Line { Join::Space } else { join };
+    if look.join.is_none_or(|before| before == join) {
+        look.join = Some(join);
+        look.n_joins = look.n_joins.saturating_add(1);
+        look.irregular |= !place.is_multiple_of(GROUP);
+        reader.skip(n_bytes);
+    }
+    Ok(())
+}
+
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let length = length_of(text.slice(start, start.saturating_add(2))).ok_or(Stop::No)?;
     let mut reader = text.reader(start);
-    let mut number = [0_u8; 34];
-    let mut join = None;
+    let mut number = [0_u8; LENGTH_MAX];
+    let mut look = Look::default();
     for (place, slot) in number.iter_mut().take(length).enumerate() {
-        if place == GROUP {
-            join = reader.peek()?.filter(|&byte| byte == b' ' || byte == b'-');
-        }
-        if let Some(join) = join
-            && place.is_multiple_of(GROUP)
-            && !reader.eat(&[join])?
-        {
-            return Err(Stop::No);
+        if place >= GROUP && !reader.sees(|byte| byte.is_ascii_alphanumeric())? {
+            skip_separator(&mut reader, place, &mut look)?;
         }
         let Some(byte) = reader.peek()? else { return Err(Stop::No) };
-        let fits = if place == 2 || place == 3 {
-            byte.is_ascii_digit()
-        } else {
-            byte.is_ascii_alphanumeric()
-        };
-        if !fits {
-            return Err(Stop::No);
+        match byte {
+            b'0'..=b'9' => look.n_digits = look.n_digits.saturating_add(1),
+            b'A'..=b'Z' | b'a'..=b'z' if place != 2 && place != 3 => {
+                look.n_letters = look.n_letters.saturating_add(usize::from(place > 3));
+                look.has_lower |= byte.is_ascii_lowercase();
+            }
+            _ => return Err(Stop::No),
         }
         *slot = byte;
         reader.skip(1);
     }
     let number = number.get(..length).unwrap_or_default();
-    if reader.sees(|byte| byte.is_ascii_alphanumeric())? || remainder(number) != Some(1) {
-        return Err(Stop::No);
+    let fits = |next: Option<u8>| match next {
+        Some(b'0'..=b'9') => false,
+        Some(byte) if byte.is_ascii_alphabetic() => look.ends_before_letter(),
+        _ => true,
+    };
+    let begins = !look.has_lower || is_clear(text, start);
+    if begins && fits(reader.peek()?) && look.is_number(length) && remainder(number) == Some(1) {
+        Ok(Hit::new(start, reader.at))
+    } else {
+        Err(Stop::No)
     }
-    Ok(Hit::new(start, reader.at))
 }
 
 /// The number modulo 97, its first four characters moved to the end and letters read as 10 to 35 (ISO 7064, MOD 97-10).

@@ -16,16 +16,27 @@ struct Form {
     body: Class,
     /// Fewest bytes of body.
     n_min: usize,
+    /// Bytes of body, where the vendor gives out one length only.
+    n_fixed: Option<usize>,
     judge: fn(&[u8]) -> bool,
 }
 
 const fn form(kind: Kind, prefix: &'static str, body: Class, n_min: usize) -> Form {
-    Form { kind, prefix, body, n_min, judge: always }
+    Form { kind, prefix, body, n_min, n_fixed: None, judge: always }
+}
+
+const fn fixed(mut form: Form, n_bytes: usize) -> Form {
+    form.n_fixed = Some(n_bytes);
+    form
 }
 
 const fn judged(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
     form.judge = judge;
     form
+}
+
+const fn aws(prefix: &'static str) -> Form {
+    fixed(judged(form(Kind::AwsAccessKey, prefix, UPPER, 16), is_key_id), 16)
 }
 
 const ALNUM: Class = |byte| byte.is_ascii_alphanumeric();
@@ -38,26 +49,26 @@ const PATH: Class = |byte| is_base64url(byte) || byte == b'/';
 
 /// The formats, in order: of one kind the first whose prefix is there decides.
 static FORMS: &[Form] = &[
-    judged(form(Kind::AwsAccessKey, "AKIA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ASIA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ABIA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ACCA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "AGPA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "AIDA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "AIPA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ANPA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ANVA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "APKA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "AROA", UPPER, 16), is_key_id),
-    judged(form(Kind::AwsAccessKey, "ASCA", UPPER, 16), is_key_id),
-    form(Kind::Github, "ghp_", is_word, 36),
-    form(Kind::Github, "gho_", is_word, 36),
-    form(Kind::Github, "ghu_", is_word, 36),
+    aws("AKIA"),
+    aws("ASIA"),
+    aws("ABIA"),
+    aws("ACCA"),
+    aws("AGPA"),
+    aws("AIDA"),
+    aws("AIPA"),
+    aws("ANPA"),
+    aws("ANVA"),
+    aws("APKA"),
+    aws("AROA"),
+    aws("ASCA"),
+    fixed(form(Kind::Github, "ghp_", is_word, 36), 36),
+    fixed(form(Kind::Github, "gho_", is_word, 36), 36),
+    fixed(form(Kind::Github, "ghu_", is_word, 36), 36),
     // Server tokens come as JWTs too.
-    form(Kind::Github, "ghs_", DOTTED, 36),
-    form(Kind::Github, "ghr_", is_word, 36),
+    fixed(form(Kind::Github, "ghs_", DOTTED, 36), 36),
+    fixed(form(Kind::Github, "ghr_", is_word, 36), 36),
     form(Kind::Github, "github_pat_", is_word, 36),
-    form(Kind::Gitlab, "glpat-", DOTTED, 20),
+    fixed(form(Kind::Gitlab, "glpat-", DOTTED, 20), 20),
     form(Kind::Gitlab, "gldt-", DOTTED, 20),
     form(Kind::Gitlab, "glrt-", DOTTED, 20),
     form(Kind::Gitlab, "glrtr-", DOTTED, 20),
@@ -70,7 +81,7 @@ static FORMS: &[Form] = &[
     form(Kind::Gitlab, "glsoat-", DOTTED, 20),
     form(Kind::Gitlab, "gloas-", DOTTED, 20),
     form(Kind::Gitlab, "glwt-", DOTTED, 20),
-    form(Kind::Gitlab, "GR1348941", URL, 20),
+    form(Kind::Gitlab, "GR1348941", DOTTED, 20),
     judged(form(Kind::Slack, "xoxa-", SLACK, 16), has_digit),
     judged(form(Kind::Slack, "xoxb-", SLACK, 16), has_digit),
     judged(form(Kind::Slack, "xoxc-", SLACK, 16), has_digit),
@@ -81,7 +92,7 @@ static FORMS: &[Form] = &[
     judged(form(Kind::Slack, "xoxp-", SLACK, 16), has_digit),
     judged(form(Kind::Slack, "xoxr-", SLACK, 16), has_digit),
     judged(form(Kind::Slack, "xoxs-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xapp-", URL, 16), has_digit),
+    judged(form(Kind::Slack, "xapp-", SLACK, 16), has_digit),
     form(Kind::SlackWebhook, "https://hooks.slack.com/services/", PATH, 20),
     form(Kind::SlackWebhook, "https://hooks.slack.com/workflows/", PATH, 20),
     form(Kind::SlackWebhook, "https://hooks.slack.com/triggers/", PATH, 20),
@@ -92,10 +103,10 @@ static FORMS: &[Form] = &[
     form(Kind::Stripe, "rk_live_", ALNUM, 16),
     form(Kind::Stripe, "rk_test_", ALNUM, 16),
     form(Kind::Stripe, "whsec_", BASE64, 24),
-    form(Kind::GoogleApiKey, "AIza", URL, 35),
+    fixed(form(Kind::GoogleApiKey, "AIza", URL, 35), 35),
     form(Kind::GoogleOauth, "ya29.", DOTTED, 20),
-    form(Kind::GoogleOauth, "GOCSPX-", URL, 20),
-    form(Kind::GoogleOauth, "1//0", URL, 40),
+    form(Kind::GoogleOauth, "GOCSPX-", DOTTED, 20),
+    form(Kind::GoogleOauth, "1//0", DOTTED, 40),
     judged(form(Kind::Openai, "sk-ant-", URL, 0), never),
     judged(form(Kind::Openai, "sk-proj-", URL, 20), is_dense),
     judged(form(Kind::Openai, "sk-svcacct-", URL, 20), is_dense),
@@ -103,7 +114,7 @@ static FORMS: &[Form] = &[
     judged(form(Kind::Openai, "sk-admin-", URL, 20), is_dense),
     judged(form(Kind::Openai, "sk-", URL, 20), is_dense),
     form(Kind::Anthropic, "sk-ant-", URL, 20),
-    form(Kind::HuggingFace, "hf_", ALNUM, 30),
+    fixed(form(Kind::HuggingFace, "hf_", ALNUM, 30), 34),
     form(Kind::HuggingFace, "api_org_", ALNUM, 30),
 ];
 
@@ -116,8 +127,13 @@ fn never(_: &[u8]) -> bool {
 }
 
 fn is_key_id(body: &[u8]) -> bool {
-    body.len() == 16
-        && body.iter().all(|&byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
+    let Some((id, rest)) = body.split_at_checked(16) else { return false };
+    // Several may be glued to each other.
+    let is_next = FORMS
+        .iter()
+        .any(|form| form.kind == Kind::AwsAccessKey && rest.starts_with(form.prefix.as_bytes()));
+    (rest.is_empty() || (is_next && rest.len() >= 20))
+        && id.iter().all(|&byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
 }
 
 fn has_digit(body: &[u8]) -> bool {
@@ -131,21 +147,63 @@ fn is_dense(body: &[u8]) -> bool {
     n_digits >= 4 || longest.is_some_and(|n| n >= 16)
 }
 
+/// Most bytes of a token of fixed length.
+const FIXED_BYTES_MAX: usize = 40;
+/// Length and first byte of every token of fixed length.
+const FIXED: [(usize, u8); 5] = [(20, b'A'), (26, b'g'), (37, b'h'), (39, b'A'), (40, b'g')];
+
+/// Whether a token of fixed length ends here, so that what is glued to it begins anew.
+pub(super) fn ends_at(text: Text<'_>, at: usize) -> bool {
+    let before = text.slice(at.saturating_sub(FIXED_BYTES_MAX), at);
+    FIXED.iter().any(|&(n_bytes, first)| {
+        let start = before.len().wrapping_sub(n_bytes);
+        before.get(start) == Some(&first) && is_fixed(text.before(at, n_bytes))
+    })
+}
+
+fn is_fixed(token: &[u8]) -> bool {
+    FORMS.iter().any(|form| {
+        let body = token.strip_prefix(form.prefix.as_bytes());
+        body.is_some_and(|body| {
+            form.n_fixed == Some(body.len()) && body.iter().all(|&byte| (form.body)(byte))
+        })
+    })
+}
+
 /// Kind and first three bytes of every format.
 pub(super) fn heads() -> impl Iterator<Item = (Kind, [u8; 3])> {
     let forms =
         FORMS.iter().filter_map(|form| Some((form.kind, *form.prefix.as_bytes().first_chunk()?)));
-    forms.chain([(Kind::Jwt, *b"eyJ")])
+    // Markup writes `sk\_live\_`: where that changes the first three bytes, they are looked for as well.
+    let escaped = FORMS.iter().filter_map(|form| match form.prefix.as_bytes() {
+        [first, second, b'_', ..] => Some((form.kind, [*first, *second, b'\\'])),
+        _ => None,
+    });
+    forms.chain(escaped).chain([(Kind::Jwt, *b"eyJ")])
 }
 
 pub(super) fn decide(kind: Kind, text: Text<'_>, start: usize) -> Answer {
     for form in FORMS.iter().filter(|form| form.kind == kind) {
         let mut reader = text.reader(start);
-        if reader.eat(form.prefix.as_bytes())? {
+        if eat_prefix(&mut reader, form.prefix.as_bytes())? {
             return decide_form(form, reader, start);
         }
     }
     Err(Stop::No)
+}
+
+/// Steps over a prefix, whose underscores may be written as markup does: `\_`.
+fn eat_prefix(reader: &mut Reader<'_>, prefix: &[u8]) -> Result<bool, Stop> {
+    for want in prefix {
+        if *want == b'_' && reader.sees(|byte| byte == b'\\')? {
+            reader.skip(1);
+        }
+        if reader.peek()? != Some(*want) {
+            return Ok(false);
+        }
+        reader.skip(1);
+    }
+    Ok(true)
 }
 
 fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
@@ -153,9 +211,15 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
     let n = reader.run_long(form.body, BODY_BYTES_MAX)?;
     let body = reader.text().slice(from, reader.at);
     let kept = if n < BODY_BYTES_MAX { body.trim_ascii_end_of_dots() } else { body };
-    if kept.len() < form.n_min || !(form.judge)(kept) {
-        // What is inside is shorter and no denser, so a text of prefixes is read once.
-        return Err(Stop::NoUntil(reader.at));
+    if kept.len() < form.n_min {
+        // A prefix inside may be that of a format whose class is wider, so its token may be longer.
+        return Err(Stop::No);
+    }
+    if !(form.judge)(kept) {
+        // What is inside is shorter and no denser, so a text of prefixes is read once. Where the bound cut the run, that is sure of its
+        // first half only: what begins in the second one may see what this did not.
+        let n_sure = if n < BODY_BYTES_MAX { n } else { BODY_BYTES_MAX / 2 };
+        return Err(Stop::NoUntil(from.saturating_add(n_sure)));
     }
     let mut hit = Hit::new(start, from.saturating_add(kept.len()));
     hit.goes_on = n == BODY_BYTES_MAX;
@@ -281,6 +345,7 @@ fn decode_base64url(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::LEFT_BYTES_MAX;
 
     #[test]
     fn checksum_is_the_vendors() {
@@ -299,6 +364,21 @@ mod tests {
                 assert_eq!(widest(kind)(byte), in_some, "{kind:?} {byte}");
             }
         }
+    }
+
+    #[test]
+    fn tokens_of_fixed_length_are_looked_for_where_they_would_begin() {
+        let n_bytes = |form: &Form| form.prefix.len() + form.n_fixed.unwrap_or_default();
+        let mut wanted: Vec<_> = FORMS
+            .iter()
+            .filter(|form| form.n_fixed.is_some_and(|n_body| n_body >= form.n_min))
+            .map(|form| (n_bytes(form), form.prefix.as_bytes()[0]))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        assert_eq!(wanted, FIXED);
+        assert!(FIXED.iter().all(|&(n_bytes, _)| n_bytes <= FIXED_BYTES_MAX));
+        const { assert!(FIXED_BYTES_MAX <= LEFT_BYTES_MAX) };
     }
 
     #[test]
