@@ -8,6 +8,9 @@ use bartizan_core::record::Leaf;
 use bartizan_gateway::sse::{Deframer, SseError};
 use bartizan_inspect::TextInspector;
 
+pub mod keys;
+pub mod tlog;
+
 /// Most bytes of one event in the law of [`sse`]: small, so that the limit is met too.
 const EVENT_BYTES_MAX: usize = 64;
 
@@ -182,7 +185,7 @@ mod tests {
         bytes
     }
 
-    fn holds(law: fn(&[u8]), seeds: &[&[u8]]) {
+    pub(crate) fn holds(law: fn(&[u8]), seeds: &[&[u8]]) {
         for seed in seeds {
             law(seed);
             law(&[&[0], *seed].concat());

@@ -2,11 +2,12 @@
 use crate::clock::utc;
 use crate::outcome::Usage;
 use crate::print;
+use crate::vault;
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
-use bartizan_core::record::Slot;
+use bartizan_core::record::{RecordId, Slot};
 use bartizan_gateway::exchange::verdict_words;
-use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader};
+use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader, Stored};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -22,7 +23,7 @@ pub(crate) fn log_folder(folder: &Path) -> PathBuf {
 }
 
 /// A leaf with its payloads.
-pub(crate) type Whole = (Entry, Vec<(Slot, Vec<u8>)>);
+pub(crate) type Whole = (Entry, Vec<(Slot, Content)>);
 
 /// What verification came to.
 #[derive(Debug)]
@@ -35,21 +36,32 @@ pub(crate) struct Verdict {
     pub(crate) root: String,
     /// INTENTs that have no OUTCOME yet.
     pub(crate) open: u64,
+    /// Names of the keys that have signed the checkpoint.
+    pub(crate) signed_by: Vec<String>,
     /// The first thing that is wrong.
     pub(crate) problem: Option<String>,
 }
 
 impl Verdict {
+    fn unreadable(problem: String) -> Self {
+        let (root, signed_by) = (String::new(), Vec::new());
+        Self { verified: false, leaves: 0, root, open: 0, signed_by, problem: Some(problem) }
+    }
+
     /// As `--json` prints it.
     pub(crate) fn json(&self) -> Value {
         json!({
             "verified": self.verified, "leaves": self.leaves, "problem": self.problem,
-            "root": self.root, "open": self.open,
+            "root": self.root, "open": self.open, "signed_by": self.signed_by,
         })
     }
 }
 
-fn reader(folder: &Path) -> Result<Reader, LedgerError> {
+/// Reads the log of a state folder, as it is.
+///
+/// # Errors
+/// When there is none, or it is damaged.
+pub(crate) fn reader(folder: &Path) -> Result<Reader, LedgerError> {
     let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&log_folder(folder)));
     Reader::open(disk)
 }
@@ -76,25 +88,21 @@ fn no_ledger(folder: &Path) -> String {
 
 /// Recomputes everything. A log that is not there or cannot be read is not verified either.
 pub(crate) fn verify(folder: &Path) -> Verdict {
-    match reader(folder).and_then(|reader| reader.verify()) {
+    let keys = match vault::published_key(&log_folder(folder)) {
+        Ok(key) => key.into_iter().collect::<Vec<_>>(),
+        Err(error) => return Verdict::unreadable(format!("{error:#}")),
+    };
+    match reader(folder).and_then(|reader| reader.verify_with(&keys, &mut |_| {})) {
         Ok(told) => Verdict {
             verified: told.verified,
             leaves: told.leaves,
             root: told.root.to_string(),
             open: told.open,
+            signed_by: told.signed_by,
             problem: told.problem.map(|problem| problem.to_string()),
         },
-        Err(error) => Verdict {
-            verified: false,
-            leaves: 0,
-            root: String::new(),
-            open: 0,
-            problem: Some(if is_absent(folder, &error) {
-                no_ledger(folder)
-            } else {
-                format!("{}: {error}", log_folder(folder).display())
-            }),
-        },
+        Err(error) if is_absent(folder, &error) => Verdict::unreadable(no_ledger(folder)),
+        Err(error) => Verdict::unreadable(format!("{}: {error}", log_folder(folder).display())),
     }
 }
 
@@ -117,7 +125,28 @@ pub(crate) fn last(folder: &Path, limit: usize) -> anyhow::Result<Vec<Entry>> {
 ///
 /// # Errors
 /// When the prefix is too short, or no single record has it, or the log is damaged.
-pub(crate) fn record(folder: &Path, prefix: &str) -> anyhow::Result<Vec<Whole>> {
+pub(crate) fn record(folder: &Path, prefix: &str, lens: &Lens) -> anyhow::Result<Vec<Whole>> {
+    let (reader, entries) = leaves_of(folder, prefix)?;
+    let mut leaves = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let look = |stored: &Stored| Ok((stored.slot, lens.look(&reader, &entry, stored)?));
+        let payloads = entry.payloads.iter().map(look).collect::<Result<Vec<_>, LedgerError>>()?;
+        leaves.push((entry, payloads));
+    }
+    Ok(leaves)
+}
+
+/// The id of the one record that begins with `prefix`.
+///
+/// # Errors
+/// Those of [`record`].
+pub(crate) fn id_of(folder: &Path, prefix: &str) -> anyhow::Result<RecordId> {
+    let (_, entries) = leaves_of(folder, prefix)?;
+    let first = entries.first().map(|entry| entry.leaf.record);
+    first.ok_or_else(|| Usage(format!("no record has an id that begins with {prefix}")).into())
+}
+
+fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {
     let is_hex = prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !is_hex || prefix.len() < PREFIX_DIGITS_MIN {
         let message = format!(
@@ -133,14 +162,7 @@ pub(crate) fn record(folder: &Path, prefix: &str) -> anyhow::Result<Vec<Whole>> 
         ))
         .into());
     }
-    let mut leaves = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let payloads =
-            entry.payloads.iter().map(|stored| Ok((stored.slot, reader.payload(stored)?)));
-        let payloads = payloads.collect::<Result<Vec<_>, LedgerError>>()?;
-        leaves.push((entry, payloads));
-    }
-    Ok(leaves)
+    Ok((reader, entries))
 }
 
 /// One leaf for programs.
@@ -163,15 +185,21 @@ pub(crate) fn leaf_json(entry: &Entry) -> Value {
     })
 }
 
-/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text.
-pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> Value {
+/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is.
+pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)]) -> Value {
     let mut value = leaf_json(entry);
-    for (slot, bytes) in payloads {
+    let mut states = serde_json::Map::new();
+    for (slot, content) in payloads {
+        states.insert(slot.name().to_owned(), json!(content.state()));
+        let Content::Clear(bytes) = content else { continue };
         let text = String::from_utf8_lossy(bytes);
         let parsed = (*slot == Slot::Evidence).then(|| serde_json::from_str(&text).ok()).flatten();
         if let Some(object) = value.as_object_mut() {
             object.insert(slot.name().to_owned(), parsed.unwrap_or_else(|| json!(text)));
         }
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.insert("payloads".to_owned(), Value::Object(states));
     }
     value
 }
@@ -195,7 +223,7 @@ pub(crate) fn leaf_row(entry: &Entry) -> Vec<String> {
 }
 
 /// One leaf with its payloads, for people.
-pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String {
+pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)]) -> String {
     let leaf = &entry.leaf;
     let mut out = String::new();
     let kind = leaf.kind.name().to_uppercase();
@@ -217,9 +245,9 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Vec<u8>)]) -> String
     row("tokens", leaf.tokens.map(|(prompt, completion)| format!("{prompt} in, {completion} out")));
     row("denied", leaf.count.map(|count| count.to_string()));
     row("leaf", Some(format!("{} {}", entry.index, entry.leaf_hash)));
-    for (slot, bytes) in payloads {
-        let text = String::from_utf8_lossy(bytes);
-        if *slot == Slot::Evidence {
+    for (slot, content) in payloads {
+        let text = content.text();
+        if *slot == Slot::Evidence && matches!(content, Content::Clear(_)) {
             out.push_str(&evidence_text(&text));
         } else {
             let indented = print::visible(&text).replace('\n', "\n    ");
@@ -260,6 +288,10 @@ fn evidence_text(text: &str) -> String {
     }
     out
 }
+
+mod content;
+
+pub(crate) use content::{Content, Lens};
 
 #[cfg(test)]
 mod tests;

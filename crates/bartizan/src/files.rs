@@ -77,11 +77,12 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Names that our state folder may hold.
-const OWN_NAMES: [&str; 7] = [
+const OWN_NAMES: [&str; 8] = [
     "keys.toml",
     "keys.recorded.toml",
     "keys.lock",
     "ledger",
+    "vault",
     "bartizan.toml",
     "lock",
     "first.key",

@@ -18,9 +18,12 @@ mod files;
 mod guard;
 mod keys;
 mod log;
+mod orders;
 mod outcome;
 mod print;
 mod serve;
+mod tombstones;
+mod vault;
 mod verbs;
 
 fn main() -> ExitCode {

@@ -6,17 +6,21 @@ use crate::config::{self, Config, GuardMode, LedgerMode, Listen};
 use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::outcome::Usage;
+use crate::tombstones;
+use crate::vault::Vault;
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
 use bartizan_gateway::http::{Gateway, GatewayOptions, ServerTls};
-use bartizan_ledger::{FsDisk, Ledger, Options, Recovery};
+use bartizan_keys::KeyStore;
+use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Recovery};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 mod build;
+mod desk;
 pub(crate) mod follow;
 mod journal;
 mod meter;
@@ -27,6 +31,7 @@ mod tally;
 
 use build::Builder;
 pub(crate) use build::check_files;
+use desk::Desk;
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -97,6 +102,7 @@ pub(crate) struct Running {
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
     tally: TallyTask,
+    desk: Option<Desk>,
 }
 
 /// Starts a gateway. It must be called inside a tokio runtime.
@@ -114,7 +120,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let (recorder, ledger, recovery) = open_ledger(&config, &sources, &meter)?;
+    let OpenLedger { recorder, ledger, recovery, keys } = open_ledger(&config, &sources, &meter)?;
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
     let journal = built.journal(&sources, &folder)?;
     let gateway = Gateway::new(GatewayOptions {
@@ -138,6 +144,8 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
             return Err(error);
         }
     };
+    let desk =
+        keys.map(|keys| Desk::start(folder.clone(), Arc::clone(&recorder), keys, sources.clone()));
     let made_key = None;
     let mut running = Running {
         listen_addr,
@@ -152,6 +160,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         recorder,
         ledger,
         tally,
+        desk,
     };
     running.make_first_key().await?;
     Ok(running)
@@ -254,7 +263,10 @@ impl Running {
 
     /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
     pub(crate) async fn close(self) -> Option<String> {
-        let Self { gateway, recorder, ledger, tally, .. } = self;
+        let Self { gateway, recorder, ledger, tally, desk, .. } = self;
+        if let Some(desk) = desk {
+            desk.stop().await;
+        }
         tally.stop().await;
         let failure = recorder.failure().map(|error| error.to_string());
         drop((gateway, recorder));
@@ -308,7 +320,13 @@ fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
     Ok(Some(tls.map_err(|error| Usage(format!("{}: {error}", chain.display())))?))
 }
 
-type OpenLedger = (Arc<dyn Recorder>, Option<Weak<Ledger>>, Option<Recovery>);
+/// A ledger that is written, or what stands for none.
+struct OpenLedger {
+    recorder: Arc<dyn Recorder>,
+    ledger: Option<Weak<Ledger>>,
+    recovery: Option<Recovery>,
+    keys: Option<Arc<KeyStore>>,
+}
 
 fn open_ledger(
     config: &Config,
@@ -316,7 +334,8 @@ fn open_ledger(
     meter: &Arc<meter::Meter>,
 ) -> anyhow::Result<OpenLedger> {
     if config.ledger.mode == LedgerMode::Off {
-        return Ok((Arc::new(off::Unrecorded::default()), None, None));
+        let recorder = Arc::new(off::Unrecorded::default());
+        return Ok(OpenLedger { recorder, ledger: None, recovery: None, keys: None });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -328,12 +347,20 @@ fn open_ledger(
     };
     let disk =
         Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
-    let (clock, entropy) = (Arc::clone(&sources.clock), Arc::clone(&sources.entropy));
-    let (ledger, recovery) = Ledger::open(disk, clock, entropy, options)
+    let vault = Vault::open(&config.ledger.dir, sources)?;
+    let parts = Parts {
+        disk,
+        clock: Arc::clone(&sources.clock),
+        entropy: Arc::clone(&sources.entropy),
+        sealer: vault.keys.clone(),
+        signer: vault.signer,
+    };
+    let (ledger, recovery) = Ledger::open(parts, options)
         .with_context(|| format!("cannot open the ledger in {}", config.ledger.dir.display()))?;
-    let ledger = Arc::new(ledger);
-    let weak = Arc::downgrade(&ledger);
-    Ok((ledger, Some(weak), Some(recovery)))
+    tombstones::destroy_again(&config.ledger.dir, &vault.keys)?;
+    let recorder = Arc::new(ledger);
+    let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
+    Ok(OpenLedger { recorder, ledger, recovery, keys: Some(vault.keys) })
 }
 
 /// What differs and cannot change while we run.

@@ -36,6 +36,12 @@ pub trait Disk: Send + Sync {
     /// Those of the disk; `NotFound` when it is absent and `create` is not set.
     fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>>;
 
+    /// Takes away a folder in this one, which must be empty. Durable only after [`Disk::sync_dir`].
+    ///
+    /// # Errors
+    /// Those of the disk; `DirectoryNotEmpty` when something is in it.
+    fn remove_folder(&self, name: &str) -> io::Result<()>;
+
     /// Makes the names in this folder durable, those of its folders included, but not the names in them.
     ///
     /// # Errors

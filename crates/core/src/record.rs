@@ -140,13 +140,22 @@ pub struct Payload {
     pub bytes: Vec<u8>,
 }
 
-/// A record on its way into the ledger, which fills in the payload hashes.
+/// A record on its way into the ledger, which seals the payloads and fills in what the leaf commits to.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The leaf; its `payload_root` is overwritten.
+    /// The leaf; its `payload_root`, `key_commitment` and `subject` are overwritten.
     pub leaf: Leaf,
     /// At most one payload per slot.
     pub payloads: Vec<Payload>,
+    /// Whose text the payloads are, by whatever name the caller gave. It is written down nowhere.
+    pub subject: Option<String>,
+}
+
+impl Draft {
+    /// A record that is about nobody in particular.
+    pub fn new(leaf: Leaf, payloads: Vec<Payload>) -> Self {
+        Self { leaf, payloads, subject: None }
+    }
 }
 
 /// Where a durable record stands.
@@ -179,6 +188,9 @@ pub enum RecordError {
     /// The record itself cannot be written.
     #[error("the record cannot be written: {0}")]
     Unwritable(#[from] LeafError),
+    /// Its payloads cannot be sealed, so they are not stored.
+    #[error("the record cannot be sealed: {0}")]
+    Unsealed(#[from] crate::seal::SealError),
     /// Its payloads are larger than a record may be.
     #[error("the record has {bytes} bytes of payload, at most {bytes_max} are kept")]
     TooLarge {

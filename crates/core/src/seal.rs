@@ -4,7 +4,7 @@
 //! key wraps both of those where they are kept. Destroying the subject's key forgets a person; destroying a period's key forgets what is
 //! older than its retention. No proof depends on any key: leaves commit to what is stored, which is ciphertext.
 use crate::digest::Digest;
-use crate::record::{RecordId, Slot};
+use crate::record::{RecordId, RecordKind, Slot};
 use std::fmt;
 
 /// How long a payload is kept: what decides when its period's key is destroyed.
@@ -38,6 +38,21 @@ impl Retention {
             Self::Payload => "payload",
             Self::Traffic => "traffic",
             Self::Admission => "admission",
+        }
+    }
+
+    /// How long this payload of a record of this kind is kept.
+    pub const fn of(kind: RecordKind, slot: Slot) -> Self {
+        match (kind, slot) {
+            (
+                RecordKind::Intent | RecordKind::Outcome | RecordKind::Decision,
+                Slot::Released | Slot::Received,
+            ) => Self::Payload,
+            (
+                RecordKind::Intent | RecordKind::Outcome | RecordKind::Decision | RecordKind::Tally,
+                _,
+            ) => Self::Traffic,
+            _ => Self::Admission,
         }
     }
 

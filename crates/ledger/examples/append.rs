@@ -12,7 +12,7 @@ use aws_lc_rs::rand;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{Draft, Leaf, Payload, RecordId, RecordKind, Recorded, Recorder, Slot};
-use bartizan_ledger::{FsDisk, Ledger, Options, Reader};
+use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Reader};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
@@ -46,7 +46,7 @@ impl Entropy for SystemEntropy {
 
 /// Counts the syncs of a disk.
 struct Counting {
-    disk: FsDisk,
+    disk: Arc<dyn Disk>,
     syncs: Arc<AtomicU64>,
 }
 
@@ -71,6 +71,15 @@ impl Disk for Counting {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.disk.remove(name)
+    }
+
+    fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>> {
+        let disk = Self { disk: self.disk.folder(name, create)?, syncs: Arc::clone(&self.syncs) };
+        Ok(Arc::new(disk))
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        self.disk.remove_folder(name)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
@@ -114,16 +123,19 @@ fn draft(n: u64, payload: &[u8]) -> Draft {
     let mut leaf = Leaf::new(RecordId(id), RecordKind::Decision, 1_700_000_000_000);
     leaf.key_id = Some("key-0123456789".to_owned());
     leaf.route = Some("default".to_owned());
-    Draft { leaf, payloads: vec![Payload { slot: Slot::Released, bytes: payload.to_vec() }] }
+    Draft::new(leaf, vec![Payload { slot: Slot::Released, bytes: payload.to_vec() }])
 }
 
 fn measure(folder: &Path, n_in_flight: usize, n_records: u64) -> Result<(), Box<dyn Error>> {
     let syncs = Arc::new(AtomicU64::new(0));
     let disk: Arc<dyn Disk> =
-        Arc::new(Counting { disk: FsDisk::lock(folder)?, syncs: Arc::clone(&syncs) });
+        Arc::new(Counting { disk: Arc::new(FsDisk::lock(folder)?), syncs: Arc::clone(&syncs) });
     let clock = Arc::new(SystemClock(Instant::now()));
-    let (ledger, _) =
-        Ledger::open(Arc::clone(&disk), clock, Arc::new(SystemEntropy), Options::default())?;
+    let entropy = Arc::new(SystemEntropy);
+    let sealer = Arc::new(bartizan_testkit::SimSealer::new());
+    let signer = Arc::new(bartizan_testkit::SimSigner::new("example.com/log", 1));
+    let parts = Parts { disk: Arc::clone(&disk), clock, entropy, sealer, signer };
+    let (ledger, _) = Ledger::open(parts, Options::default())?;
     let payload = vec![0x61; PAYLOAD_BYTES];
     let (mut sent, mut line) = (0, VecDeque::<Recorded>::with_capacity(n_in_flight));
     let (started, cpu_before, syncs_before) =

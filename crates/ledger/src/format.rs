@@ -1,4 +1,4 @@
-//! The bytes on disk, version 1.
+//! The bytes on disk, version 2.
 //!
 //! A log is a row of segment files. A segment is a header block and then *groups*: what one sync made durable. A group starts on a block of
 //! its own, so that tearing it cannot touch what an earlier sync promised, and has
@@ -17,14 +17,15 @@
 use crate::merkle::sha256_of;
 use bartizan_core::digest::Digest;
 
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// The unit in which groups are aligned: a page of the cache, and the largest sector in use.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 pub(crate) const BLOCK: u64 = BLOCK_BYTES as u64;
 pub(crate) const FRAME_HEAD_BYTES: usize = 12;
 pub(crate) const GROUP_BODY_BYTES: usize = 24;
 pub(crate) const MARK_BYTES: usize = 104;
-pub(crate) const SALT_BYTES: usize = 32;
+/// What a leaf frame holds for each slot: its code, the hash of what is stored, the commitment to its key.
+pub(crate) const SLOT_BYTES: usize = 65;
 /// Most leaves of one group.
 pub(crate) const GROUP_LEAVES_MAX: usize = 16_384;
 /// Most INTENTs that may be without an OUTCOME.
@@ -274,7 +275,7 @@ fn mark_checksum(covered: &[u8], log: &LogId, segment: u64, offset: u64) -> u32 
 
 /// The chain before the first group.
 pub(crate) fn genesis(log: &LogId) -> Digest {
-    sha256_of(&[b"bartizan log 1", log])
+    sha256_of(&[b"bartizan log 2", log])
 }
 
 const _: () = assert!(SEGMENT_HEAD_BYTES <= BLOCK_BYTES && MARK_BYTES <= BLOCK_BYTES);

@@ -132,6 +132,11 @@ impl Disk for FsDisk {
         Ok(Arc::new(Self { folder, lock: self.lock.clone() }))
     }
 
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        self.may_write()?;
+        std::fs::remove_dir(self.path(name)?)
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.folder)?.sync_all()
     }

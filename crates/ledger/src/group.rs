@@ -1,7 +1,7 @@
 //! One group: how it is put together in memory, and what reading it finds.
 use crate::format::{
     BLOCK_BYTES, FRAME_HEAD_BYTES, FrameHead, FrameKind, GROUP_BODY_BYTES, GroupHead, LogId,
-    MARK_BYTES, Mark, group_seed,
+    MARK_BYTES, Mark, SLOT_BYTES, group_seed,
 };
 use crate::record::Record;
 use crate::state::State;
@@ -10,6 +10,9 @@ use bartizan_core::record::{RecordId, RecordKind};
 
 /// More than a group is padded with: at most a block, and the mark's place in it.
 const ZEROS: [u8; BLOCK_BYTES + MARK_BYTES] = [0; BLOCK_BYTES + MARK_BYTES];
+
+/// Most payloads of one leaf.
+pub(crate) const SLOTS_MAX: usize = 8;
 
 /// Where a group begins.
 #[derive(Clone, Copy, Debug)]
@@ -101,24 +104,26 @@ impl Frames<'_> {
     }
 
     fn put_record(&mut self, record: &Record) {
-        let mut slots = [0; 1 + 33 * 8];
+        let mut slots = [0; 1 + SLOT_BYTES * SLOTS_MAX];
         let n_slots = record.payloads.len();
         let (count, places) = slots.split_at_mut(1);
         count.copy_from_slice(&[u8::try_from(n_slots).unwrap_or(u8::MAX)]);
-        let (places, _) = places.as_chunks_mut::<33>();
-        for (payload, [code, hash @ ..]) in record.payloads.iter().zip(places) {
+        let (places, _) = places.as_chunks_mut::<SLOT_BYTES>();
+        for (payload, [code, digests @ ..]) in record.payloads.iter().zip(places) {
             *code = payload.slot.code();
-            *hash = payload.hash.0;
+            let (hash, commitment) = digests.split_at_mut(32);
+            hash.copy_from_slice(&payload.hash.0);
+            commitment.copy_from_slice(&payload.commitment.0);
         }
-        let slots = slots.get(..1 + 33 * n_slots).unwrap_or_default();
+        let slots = slots.get(..1 + SLOT_BYTES * n_slots).unwrap_or_default();
         self.put(FrameKind::Leaf, 0, &[slots, &record.leaf]);
         for payload in &record.payloads {
-            self.put(FrameKind::Payload, payload.slot.code(), &[&payload.salt, &payload.bytes]);
+            self.put(FrameKind::Payload, payload.slot.code(), &[&payload.bytes]);
         }
     }
 }
 
 const _: () = assert!(
-    bartizan_core::record::Slot::ALL.len() <= 8,
-    "a leaf frame has room for the hashes of eight payloads"
+    bartizan_core::record::Slot::ALL.len() <= SLOTS_MAX,
+    "a leaf frame has room for the digests of eight payloads"
 );

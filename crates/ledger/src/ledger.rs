@@ -1,8 +1,9 @@
 //! The writing end: callers hash, one thread writes, one sync covers everybody who waits.
-use crate::checkpoint::Checkpoint;
 use crate::format::LogId;
+use crate::log_folder::Head;
 use crate::options::Options;
 use crate::problem::LedgerError;
+use crate::publish::Publisher;
 use crate::queue::{Job, Queue, Taken};
 use crate::record::unwritable;
 use crate::recover::{Recovery, find_end};
@@ -10,6 +11,8 @@ use crate::store::{Segments, Store, prepare, stopped};
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{Draft, RecordError, Recorded, Recorder};
+use bartizan_core::seal::Sealer;
+use bartizan_core::sign::Signer;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,12 +24,33 @@ const CHORES_MAX: usize = 3;
 /// How long the writer sleeps at least when a checkpoint is due and the second thread has no room for it.
 const PATIENCE_MIN: Duration = Duration::from_millis(10);
 
+/// What a ledger works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// The folder of the log, which nobody else writes.
+    pub disk: Arc<dyn Disk>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Names a new log.
+    pub entropy: Arc<dyn Entropy>,
+    /// Seals payloads. Its keys are made durable before what they seal.
+    pub sealer: Arc<dyn Sealer>,
+    /// Signs checkpoints. Its name is the log's origin.
+    pub signer: Arc<dyn Signer>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
 /// A log that is being written. One process at a time: [`crate::FsDisk::lock`] sees to that.
 ///
 /// Dropping it writes what is in line, then a last checkpoint, and returns when both are durable.
 pub struct Ledger {
     queue: Arc<Queue>,
-    entropy: Arc<dyn Entropy>,
+    sealer: Arc<dyn Sealer>,
     limits: Options,
     writer: Option<JoinHandle<()>>,
 }
@@ -43,14 +67,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`LedgerError`]; a damaged log is not touched.
-    pub fn open(
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-        options: Options,
-    ) -> Result<(Self, Recovery), LedgerError> {
+    pub fn open(parts: Parts, options: Options) -> Result<(Self, Recovery), LedgerError> {
         options.check()?;
-        let (mut store, torn_bytes) = match find_end(&disk)? {
+        let Parts { disk, clock, entropy, sealer, signer } = parts;
+        let (mut store, torn_bytes) = match find_end(&disk, &*signer)? {
             None => (Store::create(&*disk, &*entropy, options.clone())?, 0),
             Some(end) => {
                 let torn_bytes = end.tail.n_bytes;
@@ -58,18 +78,22 @@ impl Ledger {
             }
         };
         let queue = Arc::new(Queue::new(options.clone()));
-        let mut helper = Helper::start(disk, store.log(), &options, &queue)?;
-        let interrupted = store.interrupt(&mut helper, &*clock, &*entropy)?;
+        let publisher = Publisher::open(&disk, signer)?;
+        let mut helper = Helper::start(disk, store.log(), publisher, &options, &queue)?;
+        let interrupted = store.interrupt(&mut helper, &*clock, &*sealer)?;
         let recovery = store.recovery(torn_bytes, interrupted);
         if let Some(number) = store.wanted() {
             helper.order(number);
         }
-        let writer = Writer { store, helper, queue: Arc::clone(&queue), clock, checkpointed: None };
+        let keys = Arc::clone(&sealer);
+        let line = Arc::clone(&queue);
+        let n_leaves = options.checkpoint_leaves;
+        let writer = Writer { store, helper, queue: line, clock, keys, n_leaves, told: None };
         let thread = std::thread::Builder::new().name("ledger".to_owned());
         let interval_us = options.checkpoint_interval_us;
         let thread = thread.spawn(move || writer.run(interval_us));
         let writer = Some(thread.map_err(LedgerError::disk("start", "the writer's thread"))?);
-        Ok((Self { queue, entropy, limits: options, writer }, recovery))
+        Ok((Self { queue, sealer, limits: options, writer }, recovery))
     }
 
     fn enqueue(&self, drafts: Vec<Draft>) -> Recorded {
@@ -79,7 +103,7 @@ impl Ledger {
         } else if limit < drafts.len() {
             Err(RecordError::Full { limit })
         } else {
-            Job::new(drafts, &*self.entropy, self.limits.record_bytes_max)
+            Job::new(drafts, &*self.sealer, self.limits.record_bytes_max)
         };
         match job.and_then(|(job, pending)| self.queue.push(job).map(|()| pending)) {
             Ok(pending) => Box::pin(pending),
@@ -118,8 +142,11 @@ struct Writer {
     helper: Helper,
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
+    keys: Arc<dyn Sealer>,
+    /// Leaves after which a checkpoint is due.
+    n_leaves: u64,
     /// Size of the log at the last checkpoint, and when that was.
-    checkpointed: Option<(u64, u64)>,
+    told: Option<(u64, u64)>,
 }
 
 impl Drop for Writer {
@@ -161,7 +188,12 @@ impl Writer {
     }
 
     fn commit(&mut self, batch: &mut Vec<Job>) -> Result<(), RecordError> {
-        match self.store.commit(&mut self.helper, batch) {
+        // A key that was lost would make what it sealed unreadable for ever.
+        let persisted = self.keys.persist().map_err(|error| RecordError::Stopped {
+            operation: "write of the key store",
+            reason: error.to_string(),
+        });
+        match persisted.and_then(|()| self.store.commit(&mut self.helper, batch)) {
             Ok(answers) => {
                 batch.drain(..).zip(answers).for_each(|(job, answer)| job.promise.keep(answer));
                 Ok(())
@@ -178,8 +210,9 @@ impl Writer {
     /// Microseconds until a checkpoint is due; `None` when there is nothing new to say.
     fn until_checkpoint(&self, interval_us: u64) -> Option<u64> {
         let size = self.store.state().tree.size();
-        match self.checkpointed {
+        match self.told {
             Some((told, _)) if told == size => None,
+            Some((told, _)) if told + self.n_leaves <= size => Some(0),
             Some((_, at_us)) => {
                 Some(interval_us.saturating_sub(self.clock.monotonic_us().saturating_sub(at_us)))
             }
@@ -189,9 +222,9 @@ impl Writer {
 
     fn checkpoint(&mut self, last: bool) -> Result<(), RecordError> {
         let tree = &self.store.state().tree;
-        let checkpoint = Checkpoint { size: tree.size(), root: tree.root() };
-        if self.helper.checkpoint(checkpoint, last)? {
-            self.checkpointed = Some((checkpoint.size, self.clock.monotonic_us()));
+        let head = Head { size: tree.size(), root: tree.root() };
+        if self.helper.checkpoint(head, last)? {
+            self.told = Some((head.size, self.clock.monotonic_us()));
         }
         Ok(())
     }
@@ -207,58 +240,34 @@ impl Writer {
 
 enum Chore {
     Segment(u64),
-    Checkpoint(Checkpoint),
+    Checkpoint(Head),
 }
 
 /// Does what no record should wait for: on its own thread, or on the writer's when the order of operations matters.
 struct Helper {
+    worker: Worker,
+    thread: Option<HelperThread>,
+}
+
+struct Worker {
     disk: Arc<dyn Disk>,
     log: LogId,
     segment_bytes: u64,
-    thread: Option<HelperThread>,
+    /// Lives where the work is done; `None` while the second thread has it, and once that failed.
+    publisher: Option<Publisher>,
 }
 
 struct HelperThread {
     chores: SyncSender<Chore>,
     segments: Receiver<Box<dyn DiskFile>>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Option<Publisher>>,
     ordered: Option<u64>,
     queue: Arc<Queue>,
 }
 
-impl Helper {
-    fn start(
-        disk: Arc<dyn Disk>,
-        log: LogId,
-        options: &Options,
-        queue: &Arc<Queue>,
-    ) -> Result<Self, LedgerError> {
-        let segment_bytes = options.segment_bytes;
-        let mut helper = Self { disk, log, segment_bytes, thread: None };
-        if options.prepare_ahead {
-            let (chores, inbox) = sync_channel(CHORES_MAX);
-            let (outbox, segments) = sync_channel(1);
-            let (worker, stop) = (helper.inline(), Arc::clone(queue));
-            let thread = std::thread::Builder::new().name("ledger-helper".to_owned());
-            let thread = thread.spawn(move || {
-                if let Err(error) = worker.work(&inbox, &outbox) {
-                    stop.stop(error);
-                }
-            });
-            let thread = thread.map_err(LedgerError::disk("start", "the helper's thread"))?;
-            let queue = Arc::clone(queue);
-            helper.thread = Some(HelperThread { chores, segments, thread, ordered: None, queue });
-        }
-        Ok(helper)
-    }
-
-    fn inline(&self) -> Self {
-        let (disk, log, segment_bytes) = (Arc::clone(&self.disk), self.log, self.segment_bytes);
-        Self { disk, log, segment_bytes, thread: None }
-    }
-
+impl Worker {
     fn work(
-        &self,
+        &mut self,
         inbox: &Receiver<Chore>,
         outbox: &SyncSender<Box<dyn DiskFile>>,
     ) -> Result<(), RecordError> {
@@ -271,7 +280,7 @@ impl Helper {
                         return Ok(());
                     }
                 }
-                Chore::Checkpoint(checkpoint) => checkpoint.write(&*self.disk, &self.log)?,
+                Chore::Checkpoint(head) => self.publish(head)?,
             }
         }
         Ok(())
@@ -282,13 +291,48 @@ impl Helper {
         file.map_err(stopped("preparation of a segment"))
     }
 
-    /// Whether the checkpoint will be written; not when the second thread is busy. The last one is written here and now.
-    fn checkpoint(&mut self, checkpoint: Checkpoint, last: bool) -> Result<bool, RecordError> {
-        match &self.thread {
-            Some(thread) if !last => {
-                Ok(thread.chores.try_send(Chore::Checkpoint(checkpoint)).is_ok())
+    fn publish(&mut self, head: Head) -> Result<(), RecordError> {
+        let Some(publisher) = &mut self.publisher else { return Ok(()) };
+        publisher.publish(head).map(|_| ())
+    }
+}
+
+impl Helper {
+    fn start(
+        disk: Arc<dyn Disk>,
+        log: LogId,
+        publisher: Publisher,
+        options: &Options,
+        queue: &Arc<Queue>,
+    ) -> Result<Self, LedgerError> {
+        let (segment_bytes, publisher) = (options.segment_bytes, Some(publisher));
+        let mut worker = Worker { disk, log, segment_bytes, publisher };
+        if !options.prepare_ahead {
+            return Ok(Self { worker, thread: None });
+        }
+        let (chores, inbox) = sync_channel(CHORES_MAX);
+        let (outbox, segments) = sync_channel(1);
+        let here = Worker { disk: Arc::clone(&worker.disk), publisher: None, ..worker };
+        let stop = Arc::clone(queue);
+        let thread = std::thread::Builder::new().name("ledger-helper".to_owned());
+        let thread = thread.spawn(move || match worker.work(&inbox, &outbox) {
+            Ok(()) => worker.publisher,
+            Err(error) => {
+                stop.stop(error);
+                None
             }
-            _ => checkpoint.write(&*self.disk, &self.log).map(|()| true),
+        });
+        let thread = thread.map_err(LedgerError::disk("start", "the helper's thread"))?;
+        let queue = Arc::clone(queue);
+        let thread = Some(HelperThread { chores, segments, thread, ordered: None, queue });
+        Ok(Self { worker: here, thread })
+    }
+
+    /// Whether the checkpoint will be written; not when the second thread is busy. The last one is written here and now.
+    fn checkpoint(&mut self, head: Head, last: bool) -> Result<bool, RecordError> {
+        match &self.thread {
+            Some(thread) if !last => Ok(thread.chores.try_send(Chore::Checkpoint(head)).is_ok()),
+            _ => self.worker.publish(head).map(|()| true),
         }
     }
 
@@ -297,7 +341,7 @@ impl Helper {
         if let Some(HelperThread { chores, segments, thread, .. }) = self.thread.take() {
             drop((chores, segments));
             // It told the queue why it failed, if it did.
-            drop(thread.join());
+            self.worker.publisher = thread.join().ok().flatten();
         }
     }
 }
@@ -320,7 +364,7 @@ impl Segments for Helper {
 
     fn take(&mut self, number: u64) -> Result<Box<dyn DiskFile>, RecordError> {
         self.order(number);
-        let Some(thread) = &self.thread else { return self.prepare(number) };
+        let Some(thread) = &self.thread else { return self.worker.prepare(number) };
         thread.segments.recv().map_err(|_| {
             let reason = "its thread ended".to_owned();
             let gone = RecordError::Stopped { operation: "preparation of a segment", reason };

@@ -3,34 +3,41 @@
 //! This crate alone holds the power "disk". [`Ledger`] writes, one thread, one sync per group of records; [`Reader`] reads and verifies, without
 //! a lock and while a writer runs. Both see the disk through [`bartizan_core::disk::Disk`]; [`FsDisk`] is the real one.
 //!
-//! What it deliberately does not do: it signs nothing and encrypts nothing (checkpoints carry no signature and payloads are stored as
-//! they come, behind a salt), it never retries a failed write or sync, and it never drops a record without saying so.
+//! What it deliberately does not do: it holds no key (a [`bartizan_core::seal::Sealer`] seals what it stores, a
+//! [`bartizan_core::sign::Signer`] signs), it never retries a failed write or sync, and it never drops a record without saying so.
 //!
 //! ```
-//! # use bartizan_ledger::{Ledger, Options, Reader};
+//! # use bartizan_ledger::{Ledger, Options, Parts, Reader};
 //! # use bartizan_core::record::{Draft, Leaf, RecordId, RecordKind, Recorder};
-//! # use bartizan_testkit::{SimClock, SimDisk, SimEntropy, wait};
+//! # use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SimSealer, SimSigner, wait};
 //! # use std::sync::Arc;
 //! let disk = Arc::new(SimDisk::new(1));
-//! let (ledger, recovery) = Ledger::open(
-//!     disk.clone(), Arc::new(SimClock::new(0)), Arc::new(SimEntropy::new(1)), Options::default())?;
+//! let parts = Parts {
+//!     disk: disk.clone(),
+//!     clock: Arc::new(SimClock::new(0)),
+//!     entropy: Arc::new(SimEntropy::new(1)),
+//!     sealer: Arc::new(SimSealer::new()),
+//!     signer: Arc::new(SimSigner::new("example.com/log", 1)),
+//! };
+//! let (ledger, recovery) = Ledger::open(parts, Options::default())?;
 //! assert_eq!(recovery.leaves, 0);
 //! let leaf = Leaf::new(RecordId([7; 16]), RecordKind::Decision, 1_700_000_000_000);
-//! let receipt = wait(ledger.append(Draft { leaf, payloads: vec![] }))?;
+//! let receipt = wait(ledger.append(Draft::new(leaf, vec![])))?;
 //! assert_eq!(receipt.index, 0);
 //! drop(ledger);
 //! assert!(Reader::open(disk)?.verify()?.verified);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-mod checkpoint;
 mod format;
 mod fs;
 mod group;
 mod ledger;
+mod log_folder;
 pub mod merkle;
 mod options;
 mod problem;
 mod promise;
+mod publish;
 mod queue;
 mod reader;
 mod record;
@@ -39,11 +46,12 @@ mod segment;
 mod state;
 mod store;
 mod tally;
+pub mod tlog;
 mod verify;
 mod walk;
 
 pub use fs::{FsDisk, FsDiskError};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Parts};
 pub use options::Options;
 pub use problem::{Flaw, LedgerError, Problem};
 pub use reader::{Entries, Entry, Reader, Stored};

@@ -25,6 +25,8 @@ pub struct Options {
     pub open_records_max: usize,
     /// Microseconds between two checkpoints.
     pub checkpoint_interval_us: u64,
+    /// Leaves after which a checkpoint comes before its time.
+    pub checkpoint_leaves: u64,
     /// Most microseconds that a group waits for company when the one before it had some (50 for each job of that one): fewer, larger
     /// syncs under load, and no wait for a caller who is alone. 0 never waits.
     pub gather_us: u64,
@@ -44,6 +46,7 @@ impl Default for Options {
             record_bytes_max: 64 << 20,
             open_records_max: OPEN_RECORDS_MAX,
             checkpoint_interval_us: 1_000_000,
+            checkpoint_leaves: 1_000,
             gather_us: 1_000,
             prepare_ahead: true,
         }
@@ -73,6 +76,9 @@ impl Options {
         }
         if GATHER_US_MAX < self.gather_us {
             return wrong("gather_us", "must be at most 10000: callers wait for it");
+        }
+        if self.checkpoint_leaves == 0 {
+            return wrong("checkpoint_leaves", "must not be 0");
         }
         if OPEN_RECORDS_MAX < self.open_records_max {
             return wrong("open_records_max", "must be at most 65536");

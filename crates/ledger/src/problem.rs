@@ -1,6 +1,8 @@
 //! What can be wrong with a log, and where.
 use crate::format::segment_name;
-use bartizan_core::record::{LeafError, RecordId};
+use crate::tlog::TileError;
+use bartizan_core::record::{LeafError, RecordId, Slot};
+use bartizan_core::seal::OpenError;
 use std::fmt;
 
 /// What is wrong with the bytes at some place.
@@ -17,7 +19,7 @@ pub enum Flaw {
     #[error("the segment's header is damaged or belongs to another log")]
     Header,
     /// A segment was written by another version.
-    #[error("format version {version} is not known to this build: use a newer one")]
+    #[error("format version {version} is not known to this build: use the build that wrote it")]
     Version {
         /// The version found.
         version: u32,
@@ -68,8 +70,14 @@ pub enum Flaw {
     #[error("too many intents have no outcome")]
     OpenTooMany,
     /// The checkpoint file cannot be read as one of this log.
-    #[error("the checkpoint file is damaged or belongs to another log")]
+    #[error("the checkpoint is damaged, or signed by another log's key")]
     Checkpoint,
+    /// No key that is trusted has signed the checkpoint.
+    #[error("the checkpoint is signed by none of the trusted keys")]
+    CheckpointUnsigned,
+    /// A published file does not fit the leaves, or is missing.
+    #[error("published file: {0}")]
+    Tile(String),
     /// The checkpoint's root is not that of the log at its size.
     #[error("the log has another root than the checkpoint at {size} leaves")]
     CheckpointRoot {
@@ -135,7 +143,7 @@ pub enum LedgerError {
         name: String,
     },
     /// The log was written by another version.
-    #[error("{name} has format version {version}, this build knows 1: use a newer one")]
+    #[error("{name} has format version {version}, this build knows 2: use the build that wrote it")]
     Version {
         /// The file.
         name: String,
@@ -145,6 +153,21 @@ pub enum LedgerError {
     /// The log is damaged. Nothing was changed.
     #[error("the log is damaged at {0}: nothing was changed; keep a copy, then restore a backup")]
     Damaged(Problem),
+    /// The published tiles are not those of the checkpoint.
+    #[error(
+        "the published log is damaged: {0}; it can be made again from the journal: move the folder log/ away"
+    )]
+    Tiles(TileError),
+    /// A payload cannot be opened.
+    #[error("the payload {slot} of record {record} cannot be opened: {error}")]
+    Sealed {
+        /// Its record.
+        record: RecordId,
+        /// Which payload.
+        slot: Slot,
+        /// Why.
+        error: OpenError,
+    },
     /// An option makes no sense.
     #[error("option {option} {reason}")]
     Options {

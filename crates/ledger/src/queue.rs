@@ -2,8 +2,8 @@
 use crate::options::Options;
 use crate::promise::{Pending, Promise, promise};
 use crate::record::Record;
-use bartizan_core::clock::Entropy;
 use bartizan_core::record::{Draft, RecordError};
+use bartizan_core::seal::Sealer;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,17 +22,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Hashes the drafts, whose payloads may have `bytes_max` bytes in all.
+    /// Seals the drafts, whose payloads may have `bytes_max` bytes in all.
     pub(crate) fn new(
         drafts: Vec<Draft>,
-        entropy: &dyn Entropy,
+        sealer: &dyn Sealer,
         bytes_max: usize,
     ) -> Result<(Self, Pending), RecordError> {
         let bytes = drafts.iter().flat_map(|draft| &draft.payloads).map(|p| p.bytes.len()).sum();
         if bytes_max < bytes {
             return Err(RecordError::TooLarge { bytes, bytes_max });
         }
-        let seal = |draft| Record::seal(draft, entropy);
+        let seal = |draft| Record::seal(draft, sealer);
         let records = drafts.into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
         let n_bytes = records.iter().map(Record::n_bytes).sum();
         let (promise, pending) = promise();

@@ -1,11 +1,13 @@
 //! The reading end: no lock, no change, and no trust in what it reads.
 use crate::problem::{LedgerError, Problem};
 use crate::segment::{Depth, SegmentReader};
+use crate::tlog::VerifierKey;
 use crate::verify::{Verification, verify};
 use crate::walk::{Step, Walk, count_segments};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Leaf, RecordId, Slot};
+use bartizan_core::seal::{Opener, Retention, Sealing};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -32,9 +34,11 @@ pub struct Entry {
 pub struct Stored {
     /// What it holds.
     pub slot: Slot,
-    /// SHA-256 of the stored bytes, which are a salt and the payload.
+    /// SHA-256 of the stored bytes, which are ciphertext.
     pub hash: Digest,
-    /// Bytes of the payload, without the salt.
+    /// Commits to the key that opens them.
+    pub commitment: Digest,
+    /// Number of the stored bytes.
     pub bytes: u64,
     pub(crate) segment: u64,
     pub(crate) offset: u64,
@@ -66,8 +70,16 @@ impl Reader {
     /// # Errors
     /// Those of the disk, and [`LedgerError`] for a first segment that is none.
     pub fn entries(&self) -> Result<Entries, LedgerError> {
-        let walk = Walk::new(Arc::clone(&self.disk), Depth::Leaves)?;
-        Ok(Entries { walk: Some(walk), ready: VecDeque::new(), n_seen: 0 })
+        self.since(0)
+    }
+
+    /// Every leaf from the one at `index` on. What lies in earlier segments is not read.
+    ///
+    /// # Errors
+    /// Those of [`Reader::entries`].
+    pub fn since(&self, index: u64) -> Result<Entries, LedgerError> {
+        let walk = Walk::before(Arc::clone(&self.disk), Depth::Leaves, index)?;
+        Ok(Entries { walk: Some(walk), ready: VecDeque::new(), n_seen: None, index })
     }
 
     /// Every leaf of one record, in order.
@@ -100,11 +112,29 @@ impl Reader {
         Ok(found)
     }
 
-    /// The bytes of a payload, which are those that its leaf commits to.
+    /// A payload in clear.
+    ///
+    /// # Errors
+    /// Those of [`Reader::stored`], and [`LedgerError::Sealed`] when it cannot be opened.
+    pub fn payload(
+        &self,
+        entry: &Entry,
+        stored: &Stored,
+        opener: &dyn Opener,
+    ) -> Result<Vec<u8>, LedgerError> {
+        let Leaf { record, kind, unix_ms, .. } = entry.leaf;
+        let slot = stored.slot;
+        let retention = Retention::of(kind, slot);
+        let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
+        let clear = opener.open(&sealing, &stored.commitment, &self.stored(stored)?);
+        clear.map_err(|error| LedgerError::Sealed { record, slot, error })
+    }
+
+    /// The bytes of a payload as they are stored, which are those that its leaf commits to.
     ///
     /// # Errors
     /// [`LedgerError::Damaged`] when they are not, and those of the disk.
-    pub fn payload(&self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
+    pub fn stored(&self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
         let mut segment = SegmentReader::open(&*self.disk, stored.segment)?;
         let problem = segment.problem(stored.offset, None, crate::problem::Flaw::Payload);
         segment.payload(stored)?.ok_or_else(|| problem.into())
@@ -115,15 +145,20 @@ impl Reader {
     /// # Errors
     /// Those of the disk. What is wrong with the log is a finding, not an error.
     pub fn verify(&self) -> Result<Verification, LedgerError> {
-        self.verify_with(&mut |_| {})
+        self.verify_with(&[], &mut |_| {})
     }
 
-    /// [`Reader::verify`], which tells now and then how many leaves it has checked.
+    /// [`Reader::verify`], which tells now and then how many leaves it has checked. Of `keys`, where there are any, at least one must
+    /// have signed the checkpoint, and no signature of one of them may be wrong.
     ///
     /// # Errors
     /// Those of [`Reader::verify`].
-    pub fn verify_with(&self, progress: &mut dyn FnMut(u64)) -> Result<Verification, LedgerError> {
-        verify(&self.disk, progress)
+    pub fn verify_with(
+        &self,
+        keys: &[VerifierKey],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Verification, LedgerError> {
+        verify(&self.disk, keys, progress)
     }
 }
 
@@ -131,7 +166,10 @@ impl Reader {
 pub struct Entries {
     walk: Option<Walk>,
     ready: VecDeque<Entry>,
-    n_seen: u64,
+    /// Index of the next leaf; unknown before the first group.
+    n_seen: Option<u64>,
+    /// The first leaf that is wanted.
+    index: u64,
 }
 
 impl fmt::Debug for Entries {
@@ -145,15 +183,15 @@ impl Entries {
         let Some(walk) = &mut self.walk else { return Ok(()) };
         let mut entries = Vec::new();
         match walk.step(Some(&mut entries))? {
-            Step::Group(group) if group.head.first == self.n_seen => {
-                self.n_seen += group.leaves.len() as u64;
-                self.ready.extend(entries);
+            Step::Group(group) if self.n_seen.is_none_or(|n_seen| group.head.first == n_seen) => {
+                self.n_seen = Some(group.head.first + group.leaves.len() as u64);
+                self.ready.extend(entries.into_iter().filter(|entry| self.index <= entry.index));
                 Ok(())
             }
             Step::Group(group) => {
                 let (segment, offset) = (group.segment, group.start);
                 let flaw = crate::problem::Flaw::Order;
-                Err(Problem { segment, offset, leaf: Some(self.n_seen), flaw }.into())
+                Err(Problem { segment, offset, leaf: self.n_seen, flaw }.into())
             }
             Step::End(_) => {
                 self.walk = None;

@@ -1,9 +1,9 @@
-//! A record whose hashes are computed, ready for the writer. Made on the thread that asks, so that hashing runs in parallel.
-use crate::format::{FRAME_HEAD_BYTES, SALT_BYTES};
-use crate::merkle::{leaf_hash, sha256_of};
-use bartizan_core::clock::Entropy;
+//! A record that is sealed and hashed, ready for the writer. Made on the thread that asks, so that the work runs in parallel.
+use crate::format::{FRAME_HEAD_BYTES, SLOT_BYTES};
+use crate::merkle::{leaf_hash, sha256};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{Draft, LeafError, Payload, RecordError, RecordId, RecordKind, Slot};
+use bartizan_core::seal::{Retention, Sealed, Sealer, Sealing};
 
 #[derive(Debug)]
 pub(crate) struct Record {
@@ -13,22 +13,23 @@ pub(crate) struct Record {
     pub(crate) leaf: Vec<u8>,
     pub(crate) hash: Digest,
     /// In order of slot.
-    pub(crate) payloads: Vec<Salted>,
+    pub(crate) payloads: Vec<Kept>,
 }
 
-/// A payload behind its salt, without which the hash of a short text could be guessed.
+/// A payload as it is stored.
 #[derive(Debug)]
-pub(crate) struct Salted {
+pub(crate) struct Kept {
     pub(crate) slot: Slot,
-    pub(crate) salt: [u8; SALT_BYTES],
+    /// Ciphertext.
     pub(crate) bytes: Vec<u8>,
     pub(crate) hash: Digest,
+    pub(crate) commitment: Digest,
 }
 
 impl Record {
-    /// Salts and hashes what a draft holds, and encodes its leaf.
-    pub(crate) fn seal(draft: Draft, entropy: &dyn Entropy) -> Result<Self, RecordError> {
-        let Draft { mut leaf, mut payloads } = draft;
+    /// Seals and hashes what a draft holds, and encodes its leaf.
+    pub(crate) fn seal(draft: Draft, sealer: &dyn Sealer) -> Result<Self, RecordError> {
+        let Draft { mut leaf, mut payloads, subject } = draft;
         if (leaf.kind == RecordKind::Outcome) != leaf.outcome.is_some() {
             return Err(unwritable("outcome"));
         }
@@ -37,17 +38,24 @@ impl Record {
         if payloads.windows(2).any(twice) {
             return Err(unwritable("payload slot"));
         }
-        let mut salts = [0; SALT_BYTES * Slot::ALL.len()];
-        let (salts, _) = salts.as_chunks_mut::<SALT_BYTES>();
-        if let Some(needed) = salts.get_mut(..payloads.len()) {
-            entropy.fill(needed.as_flattened_mut());
-        }
-        let salted = |(Payload { slot, bytes }, salt): (Payload, &[u8; SALT_BYTES])| {
-            let hash = sha256_of(&[salt, &bytes]);
-            Salted { slot, salt: *salt, bytes, hash }
+        let (record, kind, unix_ms) = (leaf.record, leaf.kind, leaf.unix_ms);
+        let subject = subject.as_deref();
+        let keep = |Payload { slot, bytes }| {
+            let retention = Retention::of(kind, slot);
+            let sealing = Sealing { record, slot, retention, subject, unix_ms };
+            let Sealed { bytes, commitment } = sealer.seal(&sealing, &bytes)?;
+            Ok(Kept { slot, hash: sha256(&bytes), bytes, commitment })
         };
-        let payloads: Vec<_> = payloads.into_iter().zip(salts.iter()).map(salted).collect();
-        leaf.payload_root = payload_root(payloads.iter().map(|p| (p.slot.code(), p.hash)));
+        let payloads = payloads.into_iter().map(keep).collect::<Result<Vec<_>, RecordError>>()?;
+        leaf.payload_root = slots_root(payloads.iter().map(|p| (p.slot.code(), p.hash)));
+        leaf.key_commitment = slots_root(payloads.iter().map(|p| (p.slot.code(), p.commitment)));
+        // An OUTCOME is about whom its INTENT is about.
+        leaf.subject = match subject {
+            Some(subject) if kind != RecordKind::Outcome => {
+                Some(sealer.pseudonym(subject, record)?)
+            }
+            _ => None,
+        };
         let encoded = leaf.encode()?;
         let hash = leaf_hash(&encoded);
         Ok(Self { id: leaf.record, kind: leaf.kind, leaf: encoded, hash, payloads })
@@ -55,8 +63,8 @@ impl Record {
 
     /// Bytes of its frames.
     pub(crate) fn n_bytes(&self) -> usize {
-        let payload = |payload: &Salted| FRAME_HEAD_BYTES + SALT_BYTES + payload.bytes.len();
-        let leaf = FRAME_HEAD_BYTES + 1 + 33 * self.payloads.len() + self.leaf.len();
+        let payload = |payload: &Kept| FRAME_HEAD_BYTES + payload.bytes.len();
+        let leaf = FRAME_HEAD_BYTES + 1 + SLOT_BYTES * self.payloads.len() + self.leaf.len();
         leaf + self.payloads.iter().map(payload).sum::<usize>()
     }
 }
@@ -66,15 +74,15 @@ pub(crate) fn unwritable(field: &'static str) -> RecordError {
     RecordError::Unwritable(LeafError::Malformed { field })
 }
 
-/// What a leaf commits to: SHA-256 over code and hash of each slot in order; nothing when there is no payload.
-pub(crate) fn payload_root(slots: impl Iterator<Item = (u8, Digest)>) -> Option<Digest> {
+/// What a leaf commits to: SHA-256 over code and digest of each slot in order; nothing when there is no payload.
+pub(crate) fn slots_root(slots: impl Iterator<Item = (u8, Digest)>) -> Option<Digest> {
     let mut bytes = [0; 33 * Slot::ALL.len()];
     let (places, _) = bytes.as_chunks_mut::<33>();
     let mut n_slots = 0;
-    for ((code, hash), [to_code, to_hash @ ..]) in slots.zip(places) {
+    for ((code, digest), [to_code, to_digest @ ..]) in slots.zip(places) {
         *to_code = code;
-        *to_hash = hash.0;
+        *to_digest = digest.0;
         n_slots += 1;
     }
-    (0 < n_slots).then(|| crate::merkle::sha256(bytes.get(..33 * n_slots).unwrap_or_default()))
+    (0 < n_slots).then(|| sha256(bytes.get(..33 * n_slots).unwrap_or_default()))
 }

@@ -1,11 +1,13 @@
 //! Finding the end of a log that may have been cut off anywhere, without changing a byte of it.
-use crate::checkpoint::Checkpoint;
 use crate::format::{BLOCK, LogId};
+use crate::log_folder::{Head, LogFolder};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
+use crate::publish::own_checkpoint;
 use crate::segment::{Depth, SegmentReader};
 use crate::state::State;
 use crate::walk::{Step, Tail, Walk, count_segments};
 use bartizan_core::disk::Disk;
+use bartizan_core::sign::Signer;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,14 +33,21 @@ pub(crate) struct End {
 }
 
 /// Reads the last segment that has a group; `None` when there is no log.
-pub(crate) fn find_end(disk: &Arc<dyn Disk>) -> Result<Option<End>, LedgerError> {
+pub(crate) fn find_end(
+    disk: &Arc<dyn Disk>,
+    signer: &dyn Signer,
+) -> Result<Option<End>, LedgerError> {
     let n_segments = count_segments(&**disk)?;
     if n_segments == 0 {
         return Ok(None);
     }
     let (reader, mut state) = find_start(&**disk, n_segments)?;
     let log = reader.log;
-    let checkpoint = Checkpoint::read(&**disk, &log)?;
+    let folder = LogFolder::find(&**disk).map_err(LedgerError::disk("open", "log"))?;
+    let checkpoint = match &folder {
+        Some(folder) => own_checkpoint(folder, signer)?.as_ref().map(Head::of),
+        None => None,
+    };
     // What lies before this segment is not read again here; `verify` does that.
     let mut owed = checkpoint.filter(|checkpoint| state.tree.size() <= checkpoint.size);
     let mut last = None;
@@ -54,7 +63,7 @@ pub(crate) fn find_end(disk: &Arc<dyn Disk>) -> Result<Option<End>, LedgerError>
                 })?;
             }
             Step::End(tail) => {
-                if let Some(Checkpoint { size, .. }) = owed {
+                if let Some(Head { size, .. }) = owed {
                     let flaw = Flaw::Cut { leaves: state.tree.size(), size };
                     let (segment, offset) = (tail.segment, tail.offset);
                     return Err(Problem { segment, offset, leaf: None, flaw }.into());
@@ -67,13 +76,13 @@ pub(crate) fn find_end(disk: &Arc<dyn Disk>) -> Result<Option<End>, LedgerError>
 
 /// Compares with the checkpoint once the log is as long as it was, and takes it off the list.
 pub(crate) fn settle(
-    owed: &mut Option<Checkpoint>,
+    owed: &mut Option<Head>,
     state: &State,
     segment: u64,
     offset: u64,
 ) -> Result<(), Trouble> {
     match *owed {
-        Some(Checkpoint { size, root }) if size <= state.tree.size() => {
+        Some(Head { size, root }) if size <= state.tree.size() => {
             *owed = None;
             if size == state.tree.size() && root == state.tree.root() {
                 return Ok(());

@@ -1,14 +1,14 @@
 //! Reading one segment file, through a window, so that memory stays bounded whatever the file says.
 use crate::format::{
-    BLOCK, BLOCK_BYTES, BODY_BYTES_MAX, FRAME_HEAD_BYTES, FrameHead, FrameKind, GROUP_BODY_BYTES,
-    GROUP_LEAVES_MAX, GroupHead, HeadFault, LogId, MARK_BYTES, Mark, SALT_BYTES, decode_head,
-    group_seed, segment_name,
+    BLOCK, BLOCK_BYTES, BODY_BYTES_MAX, Bytes, FRAME_HEAD_BYTES, FrameHead, FrameKind,
+    GROUP_BODY_BYTES, GROUP_LEAVES_MAX, GroupHead, HeadFault, LogId, MARK_BYTES, Mark, SLOT_BYTES,
+    decode_head, group_seed, segment_name,
 };
-use crate::group::{Group, LeafSeen};
-use crate::merkle::{finish, leaf_hash};
+use crate::group::{Group, LeafSeen, SLOTS_MAX};
+use crate::merkle::{finish, leaf_hash, sha256};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::reader::{Entry, Stored};
-use crate::record::payload_root;
+use crate::record::slots_root;
 use crate::state::State;
 use aws_lc_rs::digest::{Context, SHA256};
 use bartizan_core::digest::Digest;
@@ -16,7 +16,7 @@ use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, Slot};
 
 const WINDOW_BYTES: usize = 256 << 10;
-const LEAF_BODY_BYTES_MAX: usize = 1 + 33 * 8 + LEAF_BYTES_MAX;
+const LEAF_BODY_BYTES_MAX: usize = 1 + SLOT_BYTES * SLOTS_MAX + LEAF_BYTES_MAX;
 
 /// How much of a group is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,10 +266,10 @@ impl SegmentReader {
         };
         let (hash, decoded) = (leaf_hash(encoded), Leaf::decode(encoded));
         let mut payloads = Vec::with_capacity(slots.len());
-        for &(slot, hash) in &slots {
+        for announced in &slots {
             let at = progress.offset;
-            let (stored, honest) = self.read_payload(progress, index, (slot, hash), depth)?;
-            match Slot::from_code(slot).filter(|_| honest) {
+            let (stored, honest) = self.read_payload(progress, index, announced, depth)?;
+            match Slot::from_code(announced.slot).filter(|_| honest) {
                 Some(slot) => payloads.push(Stored { slot, ..stored }),
                 None => self.note(progress, at, index, Flaw::Payload),
             }
@@ -281,8 +281,12 @@ impl SegmentReader {
                 return Ok(None);
             }
         };
-        let in_order = slots.is_sorted_by(|a, b| a.0 < b.0);
-        if !in_order || leaf.payload_root != payload_root(slots.into_iter()) {
+        let in_order = slots.is_sorted_by(|a, b| a.slot < b.slot);
+        let hashes = slots.iter().map(|slot| (slot.slot, slot.hash));
+        let commitments = slots.iter().map(|slot| (slot.slot, slot.commitment));
+        let fits = leaf.payload_root == slots_root(hashes)
+            && leaf.key_commitment == slots_root(commitments);
+        if !in_order || !fits {
             self.note(progress, offset, index, Flaw::Payload);
         }
         let seen = LeafSeen { offset, record: leaf.record, kind: leaf.kind, hash };
@@ -301,14 +305,15 @@ impl SegmentReader {
         &mut self,
         progress: &mut Progress,
         index: u64,
-        (slot, hash): (u8, Digest),
+        announced: &SlotSeen,
         depth: Depth,
     ) -> Result<(Stored, bool), Trouble> {
         let start = progress.offset;
         let frame = self.frame_head(progress, FrameKind::Payload, Some(index))?;
         let FrameHead { n_bytes, checksum, .. } = frame.head;
         let end = frame.body + u64::from(n_bytes);
-        let mut honest = frame.head.slot == slot && SALT_BYTES <= n_bytes as usize;
+        let SlotSeen { slot, hash, commitment } = *announced;
+        let mut honest = frame.head.slot == slot;
         if depth != Depth::Leaves {
             let mut crc = frame_crc(progress, frame.head);
             let mut sha = (depth == Depth::Payloads).then(|| Context::new(&SHA256));
@@ -332,9 +337,14 @@ impl SegmentReader {
         }
         progress.checksum = checksum;
         progress.offset = end;
-        let bytes = u64::from(n_bytes).saturating_sub(SALT_BYTES as u64);
-        let stored =
-            Stored { slot: Slot::Released, hash, bytes, segment: self.number, offset: frame.body };
+        let stored = Stored {
+            slot: Slot::Released,
+            hash,
+            commitment,
+            bytes: u64::from(n_bytes),
+            segment: self.number,
+            offset: frame.body,
+        };
         Ok((stored, honest))
     }
 
@@ -393,27 +403,22 @@ impl SegmentReader {
         }
     }
 
-    /// The bytes of a payload without its salt; `None` when they are not the ones with this hash.
+    /// The bytes of a payload as they are stored; `None` when they are not the ones with this hash.
     pub(crate) fn payload(&mut self, stored: &Stored) -> Result<Option<Vec<u8>>, Trouble> {
-        let n_bytes = stored.bytes.saturating_add(SALT_BYTES as u64);
-        let fits = stored
-            .offset
-            .checked_add(n_bytes)
-            .is_some_and(|end| Ok(end) <= self.len().map_err(|_| ()));
-        let mut sha = Context::new(&SHA256);
+        let end = stored.offset.checked_add(stored.bytes);
+        let len = self.len()?;
+        let Some(end) = end.filter(|&end| end <= len) else { return Ok(None) };
         let (mut at, mut bytes) = (stored.offset, Vec::new());
-        while fits && at < stored.offset + n_bytes {
-            let left = usize::try_from(stored.offset + n_bytes - at).unwrap_or(usize::MAX);
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(usize::MAX);
             let piece = self.peek(at, left.min(WINDOW_BYTES))?;
             if piece.is_empty() {
                 break;
             }
-            sha.update(piece);
             bytes.extend_from_slice(piece);
             at += piece.len() as u64;
         }
-        let honest = fits && finish(sha) == stored.hash && SALT_BYTES <= bytes.len();
-        Ok(honest.then(|| bytes.split_off(SALT_BYTES)))
+        Ok((sha256(&bytes) == stored.hash).then_some(bytes))
     }
 }
 
@@ -444,13 +449,22 @@ fn is_zero(block: &[u8]) -> bool {
     ZEROS.get(..block.len()) == Some(block)
 }
 
-type SlotHashes = Vec<(u8, Digest)>;
+/// What a leaf frame says of one payload.
+struct SlotSeen {
+    slot: u8,
+    hash: Digest,
+    commitment: Digest,
+}
 
-/// Slots with their hashes, and the encoded leaf behind them.
-fn split_leaf(body: &[u8]) -> Option<(SlotHashes, &[u8])> {
+/// The payloads that are announced, and the encoded leaf behind them.
+fn split_leaf(body: &[u8]) -> Option<(Vec<SlotSeen>, &[u8])> {
     let (&n_slots, rest) = body.split_first()?;
-    let (slots, encoded) = rest.split_at_checked(33 * usize::from(n_slots))?;
-    let (slots, _) = slots.as_chunks::<33>();
-    let slots = slots.iter().map(|&[code, ref hash @ ..]| (code, Digest(*hash))).collect();
-    Some((slots, encoded))
+    let (slots, encoded) = rest.split_at_checked(SLOT_BYTES * usize::from(n_slots))?;
+    let (slots, _) = slots.as_chunks::<SLOT_BYTES>();
+    let seen = |slot: &[u8; SLOT_BYTES]| {
+        let mut bytes = Bytes(slot);
+        let [slot] = bytes.array()?;
+        Some(SlotSeen { slot, hash: Digest(bytes.array()?), commitment: Digest(bytes.array()?) })
+    };
+    Some((slots.iter().map(seen).collect::<Option<_>>()?, encoded))
 }

@@ -11,6 +11,7 @@ use crate::state::State;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{Draft, Leaf, Outcome, Receipt, RecordError, RecordId, RecordKind};
+use bartizan_core::seal::Sealer;
 use std::collections::VecDeque;
 use std::io;
 
@@ -131,16 +132,16 @@ impl Store {
         &mut self,
         segments: &mut dyn Segments,
         clock: &dyn Clock,
-        entropy: &dyn Entropy,
+        sealer: &dyn Sealer,
     ) -> Result<u64, RecordError> {
         let open: Vec<RecordId> = self.state.open.iter().copied().collect();
         for records in open.chunks(self.limits.group_records_max) {
             let outcome = |&record: &RecordId| {
                 let mut leaf = Leaf::new(record, RecordKind::Outcome, clock.unix_ms());
                 leaf.outcome = Some(Outcome::Interrupted);
-                Draft { leaf, payloads: Vec::new() }
+                Draft::new(leaf, Vec::new())
             };
-            let (job, _receipt) = Job::new(records.iter().map(outcome).collect(), entropy, 0)?;
+            let (job, _receipt) = Job::new(records.iter().map(outcome).collect(), sealer, 0)?;
             self.commit(segments, &[job])?;
         }
         Ok(open.len() as u64)

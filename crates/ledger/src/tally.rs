@@ -62,7 +62,7 @@ impl Tally {
         let mut leaf = Leaf::new(RecordId(id), RecordKind::Tally, clock.unix_ms());
         leaf.count = Some(counts.values().fold(0, |sum: u64, &count| sum.saturating_add(count)));
         let payload = Payload { slot: Slot::Evidence, bytes: to_json(&counts) };
-        Some(Draft { leaf, payloads: vec![payload] })
+        Some(Draft::new(leaf, vec![payload]))
     }
 }
 

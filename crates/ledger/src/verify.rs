@@ -1,9 +1,12 @@
-//! Everything again from the bytes: frames, hashes, roots, chain, pairing, checkpoint.
-use crate::checkpoint::Checkpoint;
+//! Everything again from the bytes: frames, hashes, roots, chain, pairing, tiles, checkpoint.
+use crate::log_folder::{Head, LogFolder};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
+use crate::publish::TileCheck;
+use crate::reader::Entry;
 use crate::recover::settle;
 use crate::segment::Depth;
 use crate::state::State;
+use crate::tlog::{NoteError, VerifierKey};
 use crate::walk::{Step, Walk};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
@@ -22,6 +25,8 @@ pub struct Verification {
     pub open: u64,
     /// Leaves that the checkpoint stands for, where there is one. Without it nobody can tell whether the end was cut off.
     pub checkpoint: Option<u64>,
+    /// Names of the trusted keys that have signed that checkpoint.
+    pub signed_by: Vec<String>,
     /// Bytes behind the end that belong to no whole group: a write under way, or one that a crash tore.
     pub unfinished_bytes: u64,
     /// The first thing that is wrong.
@@ -30,6 +35,7 @@ pub struct Verification {
 
 pub(crate) fn verify(
     disk: &Arc<dyn Disk>,
+    keys: &[VerifierKey],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verification, LedgerError> {
     let mut report = Verification {
@@ -38,10 +44,11 @@ pub(crate) fn verify(
         root: crate::merkle::sha256(&[]),
         open: 0,
         checkpoint: None,
+        signed_by: Vec::new(),
         unfinished_bytes: 0,
         problem: None,
     };
-    match check(disk, &mut report, progress) {
+    match check(disk, keys, &mut report, progress) {
         Ok(()) => report.verified = true,
         Err(Trouble::Fault { problem, .. }) => report.problem = Some(problem),
         Err(Trouble::Disk(error)) => return Err(error),
@@ -51,23 +58,25 @@ pub(crate) fn verify(
 
 fn check(
     disk: &Arc<dyn Disk>,
+    keys: &[VerifierKey],
     report: &mut Verification,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Trouble> {
     let mut walk = Walk::new(Arc::clone(disk), Depth::Payloads)?;
     let mut state = State::genesis(&walk.log());
     // Read before the log is, so that a log that grows meanwhile is not behind it.
-    let mut owed = Checkpoint::read(&**disk, &walk.log())?;
-    report.checkpoint = owed.map(|checkpoint| checkpoint.size);
+    let (mut owed, mut tiles) = read_checkpoint(&**disk, keys, report)?.unzip();
     let (mut segment, mut offset) = (0, 0);
     loop {
         settle(&mut owed, &state, segment, offset)?;
-        match walk.step(None)? {
+        let mut entries = Vec::new();
+        match walk.step(Some(&mut entries))? {
             Step::Group(group) => {
                 (segment, offset) = (group.segment, group.end);
                 state.follow(&group).map_err(|(offset, leaf, flaw)| {
                     Trouble::from(Problem { segment, offset, leaf, flaw })
                 })?;
+                check_tiles(tiles.as_mut(), &entries)?;
                 report.leaves = state.tree.size();
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;
@@ -75,7 +84,7 @@ fn check(
             }
             Step::End(tail) => {
                 report.unfinished_bytes = tail.n_bytes;
-                let Some(Checkpoint { size, .. }) = owed else { return Ok(()) };
+                let Some(Head { size, .. }) = owed else { return Ok(()) };
                 let flaw = if tail.n_bytes == 0 {
                     Flaw::Cut { leaves: report.leaves, size }
                 } else {
@@ -85,4 +94,38 @@ fn check(
             }
         }
     }
+}
+
+/// The checkpoint, whose signatures are checked as far as keys are known, and a check of the files that it stands for.
+fn read_checkpoint(
+    disk: &dyn Disk,
+    keys: &[VerifierKey],
+    report: &mut Verification,
+) -> Result<Option<(Head, TileCheck)>, Trouble> {
+    let opened = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"));
+    let Some(folder) = opened.map_err(Trouble::Disk)? else { return Ok(None) };
+    let Some(checkpoint) = folder.checkpoint()? else { return Ok(None) };
+    let wrong = |flaw| Trouble::from(Problem { segment: 0, offset: 0, leaf: None, flaw });
+    if !keys.is_empty() {
+        let signed = checkpoint.verify(keys).map_err(|error| match error {
+            NoteError::NoKnownKey => wrong(Flaw::CheckpointUnsigned),
+            _ => wrong(Flaw::Checkpoint),
+        })?;
+        report.signed_by = signed.iter().map(|signed| signed.key.name().to_owned()).collect();
+    }
+    let head = Head::of(&checkpoint);
+    report.checkpoint = Some(head.size);
+    Ok(Some((head, TileCheck::new(folder, head.size))))
+}
+
+fn check_tiles(tiles: Option<&mut TileCheck>, entries: &[Entry]) -> Result<(), Trouble> {
+    let Some(tiles) = tiles else { return Ok(()) };
+    for Entry { index, leaf, leaf_hash, segment, offset, .. } in entries {
+        tiles.leaf(leaf, *leaf_hash).map_err(|error| {
+            let flaw = Flaw::Tile(error.to_string());
+            let (segment, offset, leaf) = (*segment, *offset, Some(*index));
+            Trouble::from(Problem { segment, offset, leaf, flaw })
+        })?;
+    }
+    Ok(())
 }

@@ -64,6 +64,21 @@ impl Walk {
         Self { disk, depth, reader, offset: BLOCK, number }
     }
 
+    /// A walk from the start of the last segment that has the leaf at `index`, or that it will come to.
+    pub(crate) fn before(disk: Arc<dyn Disk>, depth: Depth, index: u64) -> Result<Self, Trouble> {
+        for number in (1..count_segments(&*disk)?).rev() {
+            let mut reader = SegmentReader::open(&*disk, number)?;
+            match reader.read_group(BLOCK, None, depth, None) {
+                Ok(group) if group.head.first <= index => {
+                    return Ok(Self::from(disk, depth, reader, group.head.number));
+                }
+                Ok(_) | Err(Trouble::Fault { torn: true, .. }) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        Self::new(disk, depth)
+    }
+
     pub(crate) fn log(&self) -> LogId {
         self.reader.log
     }

@@ -9,7 +9,7 @@ use bartizan_core::disk::Disk;
 use bartizan_core::record::{Draft, Leaf, Outcome, RecordId, RecordKind, Recorder as _};
 use bartizan_ledger::{Options, Reader};
 use bartizan_testkit::{DishonestDisk, Lie, SimDisk, SplitMix, wait};
-use common::{SEGMENT_BYTES, draft, open_with, options, record};
+use common::{SEGMENT_BYTES, clear, draft, open_with, options, record};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -77,10 +77,11 @@ fn check(disk: &Arc<dyn Disk>, truth: &Truth) -> Result<(), String> {
         let entry = entry.map_err(|error| error.to_string())?;
         let key = (entry.leaf.record, entry.leaf.kind);
         let payloads: Result<Vec<_>, _> =
-            entry.payloads.iter().map(|stored| reader.payload(stored)).collect();
+            entry.payloads.iter().map(|stored| clear(&reader, &entry, stored)).collect();
         let payloads = payloads.map_err(|error| error.to_string())?;
         if let Some(sent) = truth.get(&key) {
-            let leaf = Leaf { payload_root: entry.leaf.payload_root, ..sent.draft.leaf.clone() };
+            let Leaf { payload_root, key_commitment, .. } = entry.leaf;
+            let leaf = Leaf { payload_root, key_commitment, ..sent.draft.leaf.clone() };
             let interrupted = entry.leaf.outcome == Some(Outcome::Interrupted);
             let same = leaf == entry.leaf
                 && sent.draft.payloads.iter().map(|p| &p.bytes).eq(payloads.iter());
@@ -151,11 +152,16 @@ fn a_build_without_one_of_its_syncs_is_caught() {
     // Small segments, so that every life makes some.
     let options = Options { segment_bytes: SEGMENT_BYTES / 4, ..options() };
     for lie in [
-        Lie::SyncData(""),
-        Lie::SyncData("segment-"),
-        Lie::SyncData("segment-00000000.new"),
-        Lie::SyncData("checkpoint"),
-        Lie::SyncDir,
+        Lie::Data(""),
+        Lie::Data("segment-"),
+        Lie::Data("segment-00000000.new"),
+        Lie::Data("log/checkpoint"),
+        Lie::Data("log/tile/0/"),
+        Lie::Data("log/tile/entries/"),
+        Lie::Names,
+        Lie::NamesOf(""),
+        Lie::NamesOf("log/tile/0/"),
+        Lie::NamesOf("log/tile/entries/"),
     ] {
         let caught = (0..100).filter(|&seed| lives(seed, Some(lie.clone()), &options).is_err());
         assert!(0 < caught.count(), "{lie:?} went unnoticed");

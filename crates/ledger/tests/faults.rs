@@ -5,9 +5,10 @@ mod common;
 use bartizan_core::record::{
     Draft, Leaf, Outcome, Payload, RecordError, RecordKind, Recorder as _, Slot,
 };
-use bartizan_ledger::{LedgerError, Options};
-use bartizan_testkit::{SimDisk, wait};
-use common::{append, arc, intent, open, open_with, options, outcome, record, verify};
+use bartizan_ledger::{Ledger, LedgerError, Options, Parts};
+use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SimSealer, SimSigner, wait};
+use common::{LOG, append, arc, intent, open, open_with, options, outcome, record, verify};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Breaks a disk under a live ledger: what the append says, and what is on the disk after a restart.
@@ -66,16 +67,30 @@ fn a_failed_checkpoint_ends_recording_too() {
     let disk = SimDisk::new(1);
     let limits = Options { checkpoint_interval_us: 0, ..options() };
     let (ledger, _) = open_with(arc(&disk), 1, limits).unwrap();
-    disk.fail_dir_sync_at(1);
+    disk.fail_sync_at(6);
     let mut n_done = 0;
     while append(&ledger, intent(record(n_done))).is_ok() {
         n_done += 1;
         assert!(n_done < 100, "the failure was never told");
     }
     let failure = ledger.failure().unwrap().to_string();
-    assert!(failure.contains("checkpoint"), "{failure}");
+    assert!(failure.contains("checkpoint") || failure.contains("tiles"), "{failure}");
     drop(ledger);
     assert!(verify(&disk).verified);
+
+    let signer = Arc::new(SimSigner::new(LOG, 1));
+    let parts = Parts {
+        disk: arc(&disk),
+        clock: Arc::new(SimClock::new(1)),
+        entropy: Arc::new(SimEntropy::new(1)),
+        sealer: Arc::new(SimSealer::new()),
+        signer: signer.clone(),
+    };
+    let (ledger, _) = Ledger::open(parts, options()).unwrap();
+    signer.fail();
+    append(&ledger, intent(record(500))).unwrap();
+    drop(ledger);
+    assert!(verify(&disk).verified, "what could not be signed any more is there all the same");
 }
 
 #[test]
@@ -173,7 +188,7 @@ fn a_record_larger_than_a_segment_is_kept_whole() {
     for id in 0..3 {
         let payloads = vec![Payload { slot: Slot::Received, bytes: vec![9; 300_000] }];
         let leaf = Leaf::new(record(id), RecordKind::Decision, 1);
-        append(&ledger, Draft { leaf, payloads }).unwrap();
+        append(&ledger, Draft::new(leaf, payloads)).unwrap();
     }
     drop(ledger);
     drop(open(arc(&disk), 1).unwrap());
@@ -233,4 +248,28 @@ fn options_that_cannot_be_kept_are_refused() {
         let opened = open_with(arc(&disk), 1, limits.clone());
         assert!(matches!(opened, Err(LedgerError::Options { .. })), "{limits:?}");
     }
+}
+
+#[test]
+fn keys_are_durable_before_what_they_seal_and_a_key_store_that_fails_stops_the_ledger() {
+    let disk = SimDisk::new(1);
+    let sealer = Arc::new(SimSealer::new());
+    let parts = Parts {
+        disk: arc(&disk),
+        clock: Arc::new(SimClock::new(1)),
+        entropy: Arc::new(SimEntropy::new(1)),
+        sealer: sealer.clone(),
+        signer: Arc::new(SimSigner::new(LOG, 1)),
+    };
+    let (ledger, _) = Ledger::open(parts, options()).unwrap();
+    for id in 0..5 {
+        append(&ledger, intent(record(id))).unwrap();
+        assert_eq!(sealer.counts(), (id + 1, id + 1), "sealed, and made durable since");
+    }
+    sealer.fail();
+    let error = append(&ledger, intent(record(9))).unwrap_err();
+    assert!(error.to_string().contains("write of the key store"), "{error}");
+    assert_eq!(ledger.failure(), Some(error));
+    drop(ledger);
+    assert_eq!(verify(&disk).leaves, 5);
 }

@@ -5,7 +5,8 @@ use bartizan_core::record::{RecordKind, Recorder as _, Slot};
 use bartizan_ledger::{Flaw, LedgerError, Options, Reader};
 use bartizan_testkit::{SimDisk, SplitMix, wait};
 use common::{
-    append, arc, closed_log, draft, intent, open, open_with, options, outcome, record, verify,
+    CHECKPOINT, LOG, append, arc, clear, closed_log, draft, intent, log_key, open, open_with,
+    options, outcome, record, verify,
 };
 use proptest::prelude::*;
 
@@ -47,7 +48,7 @@ fn every_flipped_byte_of_a_small_log_is_noticed() {
     append(&ledger, intent(record(1))).unwrap();
     append(&ledger, outcome(record(1))).unwrap();
     drop(ledger);
-    for name in [SEGMENT, "checkpoint"] {
+    for name in [SEGMENT, CHECKPOINT, "log/tile/0/000.p/2", "log/tile/entries/000.p/2"] {
         for at in 0..used(&disk, name) {
             assert!(after(&disk, |disk| flip(disk, name, at, 1)).is_some(), "{name} byte {at}");
         }
@@ -128,9 +129,16 @@ fn files_that_are_missing_or_another_logs_are_named() {
         move |disk: &SimDisk| disk.edit(name, |bytes| *bytes = content)
     };
     assert!(disk.content("segment-00000002.log").is_some());
-    assert_eq!(after(&disk, swap("checkpoint")), Some(Flaw::Checkpoint));
+    assert_eq!(after(&disk, swap(CHECKPOINT)), Some(Flaw::CheckpointRoot { size: 160 }));
     assert_eq!(after(&disk, swap(NEXT)), Some(Flaw::Header));
-    assert_eq!(after(&disk, swap(SEGMENT)), Some(Flaw::Checkpoint));
+    assert_eq!(after(&disk, swap(SEGMENT)), Some(Flaw::Header), "of the next one");
+    assert!(matches!(after(&disk, swap("log/tile/0/000.p/160")), Some(Flaw::Tile(_))));
+    let gone = after(&disk, |disk| disk.lose("log/tile/entries/000.p/160"));
+    assert_eq!(gone, Some(Flaw::Tile("tile/entries/000.p/160 is missing".to_owned())));
+    let reader = Reader::open(arc(&disk)).unwrap();
+    let strangers = reader.verify_with(&[log_key(2)], &mut |_| {}).unwrap();
+    assert_eq!(strangers.problem.unwrap().flaw, Flaw::CheckpointUnsigned);
+    assert_eq!(verify(&disk).signed_by, [LOG]);
     let order = |disk: &SimDisk| {
         let (a, b) = (disk.content(SEGMENT).unwrap(), disk.content(NEXT).unwrap());
         disk.edit(SEGMENT, |bytes| *bytes = b);
@@ -147,12 +155,12 @@ fn files_that_are_missing_or_another_logs_are_named() {
 #[test]
 fn wrong_files_are_refused_and_left_alone() {
     let mut block = closed_log(1, 1).content(SEGMENT).unwrap();
-    block[8] = 2;
+    block[8] = 1;
     let cases = [
         ("empty", Vec::new(), "not part of a log"),
         ("text", b"dear diary".repeat(1000), "not part of a log"),
         ("zeros", vec![0; 1 << 16], "not part of a log"),
-        ("version 2", block, "format version 2"),
+        ("version 1", block, "format version 1"),
     ];
     for (name, content, want) in cases {
         let disk = SimDisk::new(0);
@@ -186,8 +194,9 @@ fn what_was_written_is_read_back() {
         let digits: String = draft.leaf.record.to_string().chars().take(12).collect();
         assert_eq!(reader.find_prefix(&digits).unwrap(), entries);
         for (stored, payload) in entry.payloads.iter().zip(&draft.payloads) {
-            assert_eq!((stored.slot, stored.bytes), (payload.slot, payload.bytes.len() as u64));
-            assert_eq!(reader.payload(stored).unwrap(), payload.bytes);
+            assert_eq!(stored.slot, payload.slot);
+            assert_eq!(clear(&reader, entry, stored).unwrap(), payload.bytes);
+            assert_ne!(reader.stored(stored).unwrap(), payload.bytes);
         }
         assert_eq!(entry.payloads.len(), draft.payloads.len());
     }
@@ -208,9 +217,11 @@ fn a_changed_payload_is_not_handed_out() {
     let entry = reader.entries().unwrap().next().unwrap().unwrap();
     assert_eq!(entry.payloads[0].slot, Slot::Released);
     let content = disk.content(SEGMENT).unwrap();
-    let at = content.windows(14).position(|window| window == b"what was asked").unwrap();
+    let masked: Vec<u8> = b"what was asked".iter().map(|byte| byte ^ 0xa5).collect();
+    assert!(!content.windows(14).any(|window| window == b"what was asked"));
+    let at = content.windows(14).position(|window| window == masked).unwrap();
     flip(&disk, SEGMENT, at, 0x20);
-    assert!(matches!(reader.payload(&entry.payloads[0]), Err(LedgerError::Damaged(_))));
+    assert!(matches!(reader.stored(&entry.payloads[0]), Err(LedgerError::Damaged(_))));
 }
 
 #[test]

@@ -460,6 +460,19 @@ impl Disk for SimDisk {
         Ok(Arc::new(Self { world: Arc::clone(&self.world), prefix }))
     }
 
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        let name = format!("{}/", self.path(name)?);
+        let mut world = self.world();
+        if !world.names.contains_key(&name) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if world.names.keys().any(|inside| inside.len() != name.len() && inside.starts_with(&name))
+        {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        world.change_name(NameChange::Remove { name })
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         let mut world = self.world();
         let boot = world.boot;
@@ -635,6 +648,11 @@ mod tests {
         disk.crash(0);
         assert_eq!(disk.content("log/tile/a").unwrap(), b"x");
         assert!(disk.folder("gone", false).is_err() && disk.open("log/a", false).is_err());
+        let folder = disk.folder("log", false).unwrap();
+        assert!(folder.remove_folder("tile").is_err(), "not empty");
+        folder.folder("tile", false).unwrap().remove("a").unwrap();
+        folder.remove_folder("tile").unwrap();
+        assert!(folder.folder("tile", false).is_err() && folder.remove_folder("tile").is_err());
     }
 
     #[test]

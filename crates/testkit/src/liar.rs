@@ -6,16 +6,20 @@ use std::sync::Arc;
 /// Which promise is broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lie {
-    /// [`DiskFile::sync_data`] does nothing for files opened under a name that starts so, in whichever folder.
-    SyncData(&'static str),
+    /// [`DiskFile::sync_data`] does nothing for files whose path starts so: `segment-`, `log/tile/`.
+    Data(&'static str),
     /// [`Disk::sync_dir`] does nothing.
-    SyncDir,
+    Names,
+    /// [`Disk::sync_dir`] does nothing for folders whose path starts so, `log/`; of the topmost folder alone, for an empty path.
+    NamesOf(&'static str),
 }
 
 /// Passes everything on to another disk, except the syncs that it lies about.
 pub struct DishonestDisk {
     honest: Arc<dyn Disk>,
     lie: Lie,
+    /// Where this folder is: empty, or a path that ends in a slash.
+    path: String,
 }
 
 impl std::fmt::Debug for DishonestDisk {
@@ -27,7 +31,7 @@ impl std::fmt::Debug for DishonestDisk {
 impl DishonestDisk {
     /// A disk that tells this lie about `honest`.
     pub fn new(honest: Arc<dyn Disk>, lie: Lie) -> Self {
-        Self { honest, lie }
+        Self { honest, lie, path: String::new() }
     }
 }
 
@@ -39,7 +43,9 @@ impl Disk for DishonestDisk {
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
         let file = self.honest.open(name, create)?;
         match self.lie {
-            Lie::SyncData(prefix) if name.starts_with(prefix) => Ok(Box::new(UnsyncedFile(file))),
+            Lie::Data(prefix) if format!("{}{name}", self.path).starts_with(prefix) => {
+                Ok(Box::new(UnsyncedFile(file)))
+            }
             _ => Ok(file),
         }
     }
@@ -54,11 +60,22 @@ impl Disk for DishonestDisk {
 
     fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>> {
         let honest = self.honest.folder(name, create)?;
-        Ok(Arc::new(Self { honest, lie: self.lie.clone() }))
+        let path = format!("{}{name}/", self.path);
+        Ok(Arc::new(Self { honest, lie: self.lie.clone(), path }))
+    }
+
+    fn remove_folder(&self, name: &str) -> io::Result<()> {
+        self.honest.remove_folder(name)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        if self.lie == Lie::SyncDir { Ok(()) } else { self.honest.sync_dir() }
+        let lies = match self.lie {
+            Lie::Data(_) => false,
+            Lie::Names => true,
+            Lie::NamesOf("") => self.path.is_empty(),
+            Lie::NamesOf(prefix) => self.path.starts_with(prefix),
+        };
+        if lies { Ok(()) } else { self.honest.sync_dir() }
     }
 }
 

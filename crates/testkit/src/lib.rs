@@ -6,10 +6,14 @@ mod chance;
 mod clock;
 mod disk;
 mod liar;
+mod sealer;
+mod signer;
 mod wait;
 
 pub use chance::{SimEntropy, SplitMix};
 pub use clock::SimClock;
 pub use disk::{Counts, SimDisk};
 pub use liar::{DishonestDisk, Lie};
+pub use sealer::SimSealer;
+pub use signer::SimSigner;
 pub use wait::wait;

@@ -5,11 +5,12 @@ use crate::{bites, keep};
 use std::collections::BTreeSet;
 
 /// What each crate may depend on, of ours. `*` is everything. A crate that is not here has no arrows yet: give it some.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("core", &[]),
     ("policy", &["core"]),
     ("inspect", &["core"]),
     ("ledger", &["core"]),
+    ("keys", &["core"]),
     ("gateway", &["core", "policy"]),
     ("range", &["core"]),
     ("testkit", &["core"]),
@@ -36,11 +37,12 @@ const POWERS: [(&str, &[&str]); 13] = [
 ];
 
 /// What a crate's `clippy.toml` must ban besides what all must: the powers that it lacks.
-const BANS: [(&str, &[&str]); 7] = [
+const BANS: [(&str, &[&str]); 8] = [
     ("core", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("policy", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
     ("inspect", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("ledger", &[NETWORK, ENVIRONMENT, CLOCK]),
+    ("keys", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("gateway", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
     ("range", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
     ("testkit", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),

@@ -1,7 +1,8 @@
 use super::*;
-use crate::clock::{OsEntropy, SystemClock};
+use crate::serve::Sources;
+use crate::vault::Vault;
 use bartizan_core::record::{Draft, Leaf, Outcome, Payload, RecordId, RecordKind, Recorder};
-use bartizan_ledger::{Ledger, Options};
+use bartizan_ledger::{Ledger, Options, Parts};
 
 const EVIDENCE: &str = r#"{"version":1,"reason":"guard.secret","evidence":[{"type":"caller","key":"k-1","roles":["app"],"route":"default"},
     {"type":"finding","detector":"pii.card@1","kind":"pii.card","source":"user","direction":"input","place":"messages[0].content","span":{"start":3,"end":19}}],
@@ -23,15 +24,18 @@ fn draft(
         key_id: Some("k-1".to_owned()),
         ..Leaf::new(record, kind, 1_763_875_569_000)
     };
-    Draft { leaf, payloads }
+    Draft::new(leaf, payloads)
 }
 
 /// A state folder with `n` exchanges in its log.
 fn state(n: u8) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
+    let sources = Sources::real();
     let disk = Arc::new(FsDisk::lock(&log_folder(folder.path())).unwrap());
-    let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(OsEntropy));
-    let (ledger, _) = Ledger::open(disk, clock, entropy, Options::default()).unwrap();
+    let vault = Vault::open(folder.path(), &sources).unwrap();
+    let (clock, entropy) = (sources.clock, sources.entropy);
+    let parts = Parts { disk, clock, entropy, sealer: vault.keys, signer: vault.signer };
+    let (ledger, _) = Ledger::open(parts, Options::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for n in 0..n {
         let payload = |slot, text: &str| Payload { slot, bytes: text.as_bytes().to_vec() };
@@ -64,7 +68,12 @@ fn the_last_leaves_oldest_first() {
 #[test]
 fn a_record_is_found_by_its_beginning() {
     let folder = state(2);
-    let shown = record(folder.path(), "0101").unwrap();
+    let lens = |is_revealing| Lens::new(folder.path(), &Sources::real(), is_revealing).unwrap();
+    let sealed = record(folder.path(), "0101", &lens(false)).unwrap();
+    let text = record_text(&sealed[0].0, &sealed[0].1);
+    assert!(text.contains("[sealed, ") && text.contains("redact (pii.card@1)"), "{text}");
+    assert_eq!(record_json(&sealed[0].0, &sealed[0].1)["payloads"]["released"], "sealed");
+    let shown = record(folder.path(), "0101", &lens(true)).unwrap();
     assert_eq!(shown.len(), 2);
     let (entry, payloads) = &shown[0];
     let text = record_text(entry, payloads);
@@ -84,7 +93,7 @@ fn a_record_is_found_by_its_beginning() {
     for (name, prefix) in
         [("nobody's", "ffff"), ("too short", "010"), ("not hexadecimal", "01zz"), ("empty", "")]
     {
-        assert!(record(folder.path(), prefix).is_err(), "{name}");
+        assert!(record(folder.path(), prefix, &lens(true)).is_err(), "{name}");
     }
 }
 
@@ -98,7 +107,8 @@ fn verification_says_what_is_wrong() {
     assert!(!absent.verified && absent.problem.is_some(), "{absent:?}");
     let segment = log_folder(folder.path()).join("segment-00000000.log");
     let mut bytes = crate::files::read_bounded(&segment, 64 << 20).unwrap();
-    let at = bytes.windows(2).position(|pair| pair == b"hi").unwrap();
+    assert!(!bytes.windows(9).any(|text| text == b"hi\x1b[2J t"), "what is stored is sealed");
+    let at = bytes.iter().rposition(|byte| *byte != 0).unwrap() / 2;
     bytes[at] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     let broken = verify(folder.path());

@@ -324,8 +324,14 @@ mod tests {
     #[test]
     fn a_surprise_is_shown_and_denies() {
         let range = range();
-        let verdict =
-            || Verdict { verified: true, leaves: 2, root: "00".repeat(32), open: 0, problem: None };
+        let verdict = || Verdict {
+            verified: true,
+            leaves: 2,
+            root: "00".repeat(32),
+            open: 0,
+            signed_by: Vec::new(),
+            problem: None,
+        };
         for (name, status, body, n_unexpected, want) in [
             ("as it should be", 200, "Paris", 0, Outcome::Allow),
             ("taken out for nothing", 200, "[redacted:pii.card]", 1, Outcome::Deny),

@@ -84,7 +84,7 @@ impl Journal {
 
     fn add(&mut self, leaf: Leaf, evidence: &Value) {
         let bytes = evidence.to_string().into_bytes();
-        self.drafts.push(Draft { leaf, payloads: vec![Payload { slot: Slot::Evidence, bytes }] });
+        self.drafts.push(Draft::new(leaf, vec![Payload { slot: Slot::Evidence, bytes }]));
     }
 
     /// Makes the records durable.

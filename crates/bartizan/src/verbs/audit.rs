@@ -1,8 +1,12 @@
 //! `bartizan audit`: what was decided, and the proof that nobody changed it since.
-use crate::audit;
-use crate::outcome::Outcome;
+use crate::audit::{self, Lens};
+use crate::orders::{self, Answer, Order};
+use crate::outcome::{Outcome, Usage};
 use crate::print;
+use crate::serve::Sources;
+use crate::vault::Vault;
 use crate::verbs::state_folder;
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -20,6 +24,7 @@ pub(crate) struct AuditArgs {
 enum AuditVerb {
     List(ListArgs),
     Show(ShowArgs),
+    Erase(EraseArgs),
     Verify(VerifyArgs),
 }
 
@@ -41,18 +46,44 @@ struct ListArgs {
     limit: u64,
 }
 
-/// Show one record: what was asked, what was found, what was decided, what went out
+/// Show one record: what was found, what was decided and, with --reveal, what was asked and what went out
+///
+/// Texts are stored sealed. --reveal opens them, and the ledger keeps a record that it did.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Example:
-  bartizan audit show 8f3a91c2     the id is in the header x-bartizan-record; its beginning will do")]
+Examples:
+  bartizan audit show 8f3a91c2              the id is in the header x-bartizan-record; its beginning will do
+  bartizan audit show 8f3a91c2 --reveal     with the texts")]
 struct ShowArgs {
     /// The record's id, or the beginning of it
     id: String,
     /// The state folder [default: .bartizan]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Open the texts, too; the ledger records it
+    #[arg(long)]
+    reveal: bool,
     /// Print one JSON array of leaves
+    #[arg(long)]
+    json: bool,
+}
+
+/// Forget a person: destroy the key of everything that was recorded about them
+///
+/// The ledger keeps a tombstone, and every proof stays valid. What it does not reach: copies that were exported before, backups of
+/// the vault that are never opened again, and people who are only mentioned in the texts of others.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  bartizan audit erase --subject user-4711     as the requests named them: safety_identifier, user, or the route's header")]
+struct EraseArgs {
+    /// The person, by the name that requests gave; caller:KEY for a caller that named nobody
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// The state folder [default: .bartizan]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -81,6 +112,7 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
     match args.verb {
         AuditVerb::List(args) => list(args),
         AuditVerb::Show(args) => show(args),
+        AuditVerb::Erase(args) => erase(args),
         AuditVerb::Verify(args) => verify(args),
     }
 }
@@ -102,7 +134,15 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
 }
 
 fn show(args: ShowArgs) -> anyhow::Result<Outcome> {
-    let leaves = audit::record(&state_folder(args.dir), &args.id)?;
+    let (folder, sources) = (state_folder(args.dir), Sources::real());
+    if args.reveal {
+        let record = audit::id_of(&folder, &args.id)?.to_string();
+        let by = orders::operator(&sources);
+        orders::give(&folder, &Order::Reveal { record, by }, &sources)
+            .context("nothing is revealed, because it could not be recorded")?;
+    }
+    let lens = Lens::new(&folder, &sources, args.reveal)?;
+    let leaves = audit::record(&folder, &args.id, &lens)?;
     if args.json {
         let leaves: Vec<_> =
             leaves.iter().map(|(entry, payloads)| audit::record_json(entry, payloads)).collect();
@@ -113,6 +153,28 @@ fn show(args: ShowArgs) -> anyhow::Result<Outcome> {
         print::data(&leaves.join("\n"))?;
     }
     Ok(Outcome::Allow)
+}
+
+fn erase(args: EraseArgs) -> anyhow::Result<Outcome> {
+    let (folder, sources) = (state_folder(args.dir), Sources::real());
+    if args.subject.is_empty() {
+        return Err(
+            Usage("--subject is empty: name the person as the requests did".to_owned()).into()
+        );
+    }
+    let tag = Vault::read(&folder, &sources)?.keys.tag(&args.subject)?.to_string();
+    let by = orders::operator(&sources);
+    let answer = orders::give(&folder, &Order::Erase { tag, by }, &sources)?;
+    match (&answer, args.json) {
+        (answer, true) => print::json(answer)?,
+        (Answer::Done { index, record }, false) => print::line(&format!(
+            "erased: the key {record} is destroyed, and leaf {index} is its tombstone"
+        ))?,
+        (_, false) => print::line(
+            "nothing to erase: no record is about a subject of that name, or it was erased before",
+        )?,
+    }
+    Ok(if matches!(answer, Answer::Done { .. }) { Outcome::Allow } else { Outcome::Deny })
 }
 
 fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {

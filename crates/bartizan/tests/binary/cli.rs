@@ -213,8 +213,10 @@ fn verify_tells_good_from_empty_from_bad() {
     let segment = folder.path().join(".bartizan/ledger/segment-00000000.log");
     let mut bytes = Vec::new();
     std::io::copy(&mut fs::File::open(&segment).unwrap(), &mut bytes).unwrap();
-    let at = bytes.windows(6).position(|word| word == b"needle").unwrap();
-    bytes[at] ^= 1;
+    assert!(!bytes.windows(6).any(|word| word == b"needle"), "texts are stored sealed");
+    // A payload frame begins with its kind, 4, and its slot, 0.
+    let frame = bytes.windows(4).position(|head| head == [4, 0, 0, 0]).unwrap();
+    bytes[frame + 100] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let done = run(folder.path(), &["audit", "verify", "--json"]);
     assert_eq!((done.code, &done.json()["verified"]), (1, &false.into()), "{done:?}");

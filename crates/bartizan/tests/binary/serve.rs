@@ -49,7 +49,9 @@ fn a_request_goes_through_the_wall() {
     assert!(metrics.contains("bartizan_ledger_syncs_total"), "{metrics}");
 
     let record = after(&plain, "x-bartizan-record: ");
-    let shown = run(folder.path(), &["audit", "show", record.get(..10).unwrap()]);
+    let sealed = run(folder.path(), &["audit", "show", record.get(..10).unwrap()]);
+    assert!(sealed.stdout.contains("[sealed, ") && !sealed.stdout.contains(CARD), "{sealed:?}");
+    let shown = run(folder.path(), &["audit", "show", record.get(..10).unwrap(), "--reveal"]);
     for want in
         [&format!("INTENT {record}"), &format!("OUTCOME {record}"), CARD, "pii.card from model"]
     {
@@ -57,6 +59,10 @@ fn a_request_goes_through_the_wall() {
     }
     let kinds: Vec<_> = leaves(folder.path()).iter().map(|leaf| leaf["kind"].clone()).collect();
     assert_eq!(kinds[..2], ["policy_change", "key_event"]);
+    let reveals = leaves(folder.path());
+    let mut reveals = reveals.iter().filter(|leaf| leaf["kind"] == "reveal");
+    assert_eq!(reveals.next().unwrap()["record"], record, "who reads leaves a trace");
+    assert!(reveals.next().is_none(), "and who does not read leaves none");
     wait_for("the tally", || leaves(folder.path()).iter().any(|leaf| leaf["kind"] == "tally"));
 }
 

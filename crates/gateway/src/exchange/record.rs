@@ -48,7 +48,7 @@ impl Identity {
             verdict,
             ..Leaf::new(self.record, RecordKind::Intent, unix_ms)
         };
-        Draft { leaf, payloads: payloads(released, evidence) }
+        Draft::new(leaf, payloads(released, evidence))
     }
 
     pub(super) fn outcome(
@@ -65,7 +65,7 @@ impl Identity {
             outcome: Some(ended.outcome),
             ..Leaf::new(self.record, RecordKind::Outcome, unix_ms)
         };
-        Draft { leaf, payloads: payloads(released, evidence) }
+        Draft::new(leaf, payloads(released, evidence))
     }
 
     /// The evidence payload: who asked, what was seen, what was decided. Enough to judge again.

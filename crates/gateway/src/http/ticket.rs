@@ -232,7 +232,7 @@ impl Ticket {
 
     fn bare_outcome(&self, outcome: Outcome) -> Draft {
         let leaf = Leaf::new(self.record, RecordKind::Outcome, self.shared.clock.unix_ms());
-        Draft { leaf: Leaf { outcome: Some(outcome), ..leaf }, payloads: Vec::new() }
+        Draft::new(Leaf { outcome: Some(outcome), ..leaf }, Vec::new())
     }
 
     fn count(&self, outcome: Outcome) {
@@ -350,7 +350,7 @@ impl Shared {
         self.tasks.spawn_background(async move {
             for _ in 0..SETTLE_TRIES_MAX {
                 tokio::time::sleep(SETTLE_PAUSE).await;
-                match recorder.append(Draft { leaf: leaf.clone(), payloads: Vec::new() }).await {
+                match recorder.append(Draft::new(leaf.clone(), Vec::new())).await {
                     Err(RecordError::Full { .. }) => {}
                     Ok(_) => return,
                     Err(error) => {

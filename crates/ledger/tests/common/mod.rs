@@ -4,9 +4,16 @@ use bartizan_core::disk::Disk;
 use bartizan_core::record::{
     Draft, Leaf, Outcome, Payload, Receipt, RecordError, RecordId, RecordKind, Recorder as _, Slot,
 };
-use bartizan_ledger::{Ledger, LedgerError, Options, Reader, Recovery, Verification};
-use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SplitMix, wait};
+use bartizan_ledger::tlog::VerifierKey;
+use bartizan_ledger::{
+    Entry, Ledger, LedgerError, Options, Parts, Reader, Recovery, Stored, Verification,
+};
+use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SimSealer, SimSigner, SplitMix, wait};
 use std::sync::Arc;
+
+/// The name of every log here.
+pub(crate) const LOG: &str = "example.com/log";
+pub(crate) const CHECKPOINT: &str = "log/checkpoint";
 
 /// Small enough that a test fills several segments.
 pub(crate) const SEGMENT_BYTES: u64 = 64 << 10;
@@ -26,7 +33,10 @@ pub(crate) fn open_with(
     options: Options,
 ) -> Result<(Ledger, Recovery), LedgerError> {
     let clock = Arc::new(SimClock::new(1_700_000_000_000));
-    Ledger::open(disk, clock, Arc::new(SimEntropy::new(seed)), options)
+    let entropy = Arc::new(SimEntropy::new(seed));
+    let sealer = Arc::new(SimSealer::new());
+    let signer = Arc::new(SimSigner::new(LOG, 1));
+    Ledger::open(Parts { disk, clock, entropy, sealer, signer }, options)
 }
 
 pub(crate) fn arc(disk: &SimDisk) -> Arc<dyn Disk> {
@@ -58,19 +68,19 @@ pub(crate) fn draft(kind: RecordKind, id: RecordId, chance: &mut SplitMix) -> Dr
             payload(slot, chance, n_bytes)
         })
         .collect();
-    Draft { leaf, payloads }
+    Draft::new(leaf, payloads)
 }
 
 pub(crate) fn intent(id: RecordId) -> Draft {
     let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was asked".to_vec() }];
-    Draft { leaf: Leaf::new(id, RecordKind::Intent, 1), payloads }
+    Draft::new(Leaf::new(id, RecordKind::Intent, 1), payloads)
 }
 
 pub(crate) fn outcome(id: RecordId) -> Draft {
     let mut leaf = Leaf::new(id, RecordKind::Outcome, 2);
     leaf.outcome = Some(Outcome::Completed);
     let payloads = vec![Payload { slot: Slot::Released, bytes: b"what was answered".to_vec() }];
-    Draft { leaf, payloads }
+    Draft::new(leaf, payloads)
 }
 
 pub(crate) fn append(ledger: &Ledger, draft: Draft) -> Result<Receipt, RecordError> {
@@ -79,8 +89,13 @@ pub(crate) fn append(ledger: &Ledger, draft: Draft) -> Result<Receipt, RecordErr
 
 pub(crate) fn verify(disk: &SimDisk) -> Verification {
     Reader::open(arc(disk))
-        .and_then(|reader| reader.verify())
+        .and_then(|reader| reader.verify_with(&[log_key(1)], &mut |_| {}))
         .expect("a simulated disk with power can be read")
+}
+
+/// The key that checkpoints are verified with.
+pub(crate) fn log_key(seed: u8) -> VerifierKey {
+    VerifierKey::of_log(&SimSigner::new(LOG, seed)).expect("the name of a key")
 }
 
 /// A log of `n` pairs, closed as it should be.
@@ -96,4 +111,13 @@ pub(crate) fn closed_log(seed: u64, n: u64) -> SimDisk {
     }
     drop(ledger);
     disk
+}
+
+/// A payload in clear.
+pub(crate) fn clear(
+    reader: &Reader,
+    entry: &Entry,
+    stored: &Stored,
+) -> Result<Vec<u8>, LedgerError> {
+    reader.payload(entry, stored, &SimSealer::new())
 }
