@@ -2,6 +2,7 @@
 //!
 //! Reading is pure: text in, [`Config`] or [`ConfigError`] out. Files and variables that the text names are opened by whoever starts
 //! the gateway. No secret stands in the file, only names of variables that hold one; the checks here see to it.
+use bartizan_gateway::exchange::Durability;
 use bartizan_gateway::limits::Limits;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -204,6 +205,10 @@ pub(crate) struct Route {
     /// Pairs of marks that set documents apart inside a message.
     #[serde(default)]
     pub(crate) document_delimiters: Vec<(String, String)>,
+    /// The request header that names the person an exchange is about, where the body does not.
+    pub(crate) subject_header: Option<String>,
+    /// What is promised of its records; [`Config::durability_of`] knows what holds.
+    pub(crate) durability: Option<Durability>,
 }
 
 fn any_model() -> Vec<String> {
@@ -220,6 +225,8 @@ impl Route {
             allow_unread: Vec::new(),
             redact_tool_calls: false,
             document_delimiters: Vec::new(),
+            subject_header: None,
+            durability: None,
         }
     }
 }
@@ -267,6 +274,14 @@ impl Config {
         match &route.upstream {
             Some(name) => self.upstreams.iter().find(|upstream| upstream.name == *name),
             None => self.upstreams.first(),
+        }
+    }
+
+    /// What is promised of a route's records: nothing, where the whole ledger is off.
+    pub(crate) fn durability_of(&self, route: &Route) -> Durability {
+        match self.ledger.mode {
+            LedgerMode::Durable => route.durability.unwrap_or_default(),
+            LedgerMode::Off => Durability::Off,
         }
     }
 

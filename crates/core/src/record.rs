@@ -141,20 +141,34 @@ pub struct Payload {
 }
 
 /// A record on its way into the ledger, which seals the payloads and fills in what the leaf commits to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Draft {
-    /// The leaf; its `payload_root`, `key_commitment` and `subject` are overwritten.
+    /// The leaf; its `payload_root`, `key_commitment`, `stream_root` and `subject` are overwritten.
     pub leaf: Leaf,
     /// At most one payload per slot.
     pub payloads: Vec<Payload>,
     /// Whose text the payloads are, by whatever name the caller gave. It is written down nowhere.
     pub subject: Option<String>,
+    /// The released text came as a stream: the leaf gets a root over its pieces.
+    pub is_stream: bool,
+}
+
+/// Says neither what the payloads hold nor whose they are.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let payloads: Vec<_> =
+            self.payloads.iter().map(|payload| (payload.slot, payload.bytes.len())).collect();
+        f.debug_struct("Draft")
+            .field("leaf", &self.leaf)
+            .field("payloads", &payloads)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Draft {
     /// A record that is about nobody in particular.
     pub fn new(leaf: Leaf, payloads: Vec<Payload>) -> Self {
-        Self { leaf, payloads, subject: None }
+        Self { leaf, payloads, subject: None, is_stream: false }
     }
 }
 

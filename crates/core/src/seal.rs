@@ -91,6 +91,9 @@ pub struct Sealed {
     pub commitment: Digest,
 }
 
+/// Bytes of a piece of a stream's text, the last one excepted.
+pub const PIECE_BYTES: usize = 4096;
+
 /// Seals payloads. One for the whole process, shared by all exchanges.
 pub trait Sealer: Send + Sync {
     /// Seals one payload.
@@ -98,6 +101,17 @@ pub trait Sealer: Send + Sync {
     /// # Errors
     /// [`SealError`]; then the payload must not be stored at all.
     fn seal(&self, sealing: &Sealing<'_>, plain: &[u8]) -> Result<Sealed, SealError>;
+
+    /// [`Sealer::seal`] of the text of a stream, with the hashes of its pieces of [`PIECE_BYTES`]: each is a salted RFC 6962 leaf hash,
+    /// so that a piece can be shown later without telling anything of the others.
+    ///
+    /// # Errors
+    /// Those of [`Sealer::seal`].
+    fn seal_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        text: &[u8],
+    ) -> Result<(Sealed, Vec<Digest>), SealError>;
 
     /// What a leaf says of its subject: a keyed hash of the record's name, different in every record, and linkable only while the
     /// subject's key exists.
@@ -161,6 +175,17 @@ pub trait Opener: Send + Sync {
         commitment: &Digest,
         stored: &[u8],
     ) -> Result<Vec<u8>, OpenError>;
+
+    /// [`Opener::open`] of the text of a stream, with the hashes of its pieces.
+    ///
+    /// # Errors
+    /// Those of [`Opener::open`].
+    fn open_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        commitment: &Digest,
+        stored: &[u8],
+    ) -> Result<(Vec<u8>, Vec<Digest>), OpenError>;
 }
 
 impl fmt::Debug for dyn Opener {

@@ -11,6 +11,7 @@ use bartizan_core::detect::Inspector;
 use bartizan_core::record::{Draft, RecordId};
 use bartizan_policy::{GuardPolicy, Pass, Roles};
 use bytes::Bytes;
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// What all exchanges of a gateway share. Replaced as a whole on reload.
@@ -39,6 +40,30 @@ pub enum Endpoint {
     Models,
 }
 
+/// What a route promises of the records of its exchanges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Nothing moves before the record that it depends on is durable.
+    #[default]
+    Strict,
+    /// Records are in line before anything depends on them, and nobody waits for the disk. A crash loses what was in line.
+    Bounded,
+    /// Nothing is recorded.
+    Off,
+}
+
+impl Durability {
+    /// The name in configuration and headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Bounded => "bounded",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What configuration says of a route, as far as an exchange cares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
@@ -49,7 +74,7 @@ pub struct Route {
 }
 
 /// A request that has been read, on behalf of a caller that has been identified.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// The exchange's random name.
     pub record: RecordId,
@@ -61,10 +86,24 @@ pub struct Call<'a> {
     pub roles: &'a Roles,
     /// The public id of the caller's key.
     pub key_id: &'a str,
+    /// The value of the route's header that names the subject.
+    pub subject: Option<&'a str>,
+    /// Without, what is drafted for the record holds no text, and nobody is told of a record.
+    pub is_recorded: bool,
     /// Wall time.
     pub unix_ms: u64,
     /// The whole body; empty for `GET`.
     pub body: &'a [u8],
+}
+
+impl std::fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("record", &self.record)
+            .field("endpoint", &self.endpoint)
+            .field("route", &self.route.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a request was judged.
@@ -113,13 +152,16 @@ mod keyed;
 mod logprobs;
 mod open;
 mod plain;
+mod received;
 mod record;
 mod stream;
+mod subject;
 
 pub use answer::{Answer, Closed, Failure};
 pub use findings::verdict_words;
 pub use keyed::{KEY_BYTES_MIN, Keyed};
 pub use stream::{StreamGuard, StreamState};
+pub use subject::SUBJECT_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;

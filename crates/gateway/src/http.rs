@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
+mod audit;
 mod body;
 mod control;
 mod harmless;
@@ -32,7 +33,7 @@ mod upstream;
 
 pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};
-pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions};
+pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions, Terms, subject_header};
 pub use tls::{ServerTls, ServerTlsError};
 pub use upstream::{SECRET_BYTES_MAX, Secret, UpstreamError, UpstreamOptions};
 

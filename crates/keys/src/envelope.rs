@@ -145,12 +145,13 @@ impl<'a> Envelope<'a> {
 }
 
 impl Opened<'_> {
-    /// Takes the subject's key off, checks the commitment in constant time, and decrypts the payload.
-    pub(crate) fn open(
+    /// Takes the subject's key off, checks the commitment in constant time, and decrypts the payload. `more` is shown the data key and the text.
+    pub(crate) fn open<T>(
         self,
         subject: &LessSafeKey,
         commitment: &Digest,
-    ) -> Result<Vec<u8>, CipherError> {
+        more: impl FnOnce(&[u8; KEY_BYTES], &[u8]) -> Result<T, CipherError>,
+    ) -> Result<(Vec<u8>, T), CipherError> {
         let mut data_key = Zeroizing::new([0; KEY_BYTES]);
         open_to(subject, self.nonce, &self.aad, &self.wrapped, data_key.as_mut_slice())?;
         let (content_key, found) = derive(&data_key)?;
@@ -158,7 +159,8 @@ impl Opened<'_> {
         let n_plain = self.payload.len().checked_sub(TAG_BYTES).ok_or(CipherError)?;
         let mut plain = vec![0; n_plain];
         open_to(&content_key, ZERO_NONCE, &self.aad, self.payload, &mut plain)?;
-        Ok(plain)
+        let more = more(&data_key, &plain)?;
+        Ok((plain, more))
     }
 }
 
@@ -212,7 +214,8 @@ mod tests {
         }
         let opened = envelope.open(&period.key).map_err(|_| "period".to_owned())?;
         assert_eq!(opened.subject, subject.id, "the name is under the period's key");
-        opened.open(&subject.key, commitment).map_err(|_| "subject".to_owned())
+        let text = opened.open(&subject.key, commitment, |_, _| Ok(()));
+        text.map(|(text, ())| text).map_err(|_| "subject".to_owned())
     }
 
     #[test]

@@ -42,6 +42,7 @@ mod envelope;
 mod file;
 mod header;
 mod note;
+mod pieces;
 mod problem;
 mod ready;
 mod secret;

@@ -9,6 +9,7 @@
 use crate::cipher::{CipherError, NONCE_BYTES, mac_16, mac_key};
 use crate::envelope::{DRAWN_BYTES, Envelope, seal};
 use crate::header::Header;
+use crate::pieces::pieces;
 use crate::problem::StoreError;
 use crate::ready::Ready;
 use crate::secret::Secret;
@@ -428,14 +429,52 @@ fn report(created: bool, tally: &Tally, finished: usize) -> OpenReport {
     OpenReport { created, subjects, periods, destroyed, finished, unfinished, damaged }
 }
 
-impl Sealer for KeyStore {
-    fn seal(&self, sealing: &Sealing<'_>, plain: &[u8]) -> Result<Sealed, SealError> {
+/// Fresh bytes, and the keys of a period and a subject.
+type Prepared = (Zeroizing<[u8; DRAWN_BYTES]>, [Arc<Ready>; 2]);
+
+impl KeyStore {
+    /// What one seal needs: fresh bytes, and the keys of the period and the subject.
+    fn prepare(&self, sealing: &Sealing<'_>) -> Result<Prepared, SealError> {
         self.check()?;
         let period = Lookup::period(sealing.retention, day_of(sealing.unix_ms));
-        let [period, subject] = self.keys([period, self.subject(sealing.subject)?])?;
+        let keys = self.keys([period, self.subject(sealing.subject)?])?;
         let mut drawn = Zeroizing::new([0; DRAWN_BYTES]);
         self.entropy.fill(drawn.as_mut_slice());
+        Ok((drawn, keys))
+    }
+
+    /// Opens a payload, and lets `more` see its data key and its text.
+    fn open_with<T>(
+        &self,
+        sealing: &Sealing<'_>,
+        commitment: &Digest,
+        stored: &[u8],
+        more: impl FnOnce(&[u8; 32], &[u8]) -> Result<T, CipherError>,
+    ) -> Result<(Vec<u8>, T), OpenError> {
+        let damaged = |CipherError| OpenError::Damaged;
+        let envelope = Envelope::read(sealing, stored)?;
+        let period = self.live(envelope.period, Class::Period(sealing.retention))?;
+        let opened = envelope.open(&period.key).map_err(damaged)?;
+        let subject = self.live(opened.subject, Class::Subject)?;
+        opened.open(&subject.key, commitment, more).map_err(damaged)
+    }
+}
+
+impl Sealer for KeyStore {
+    fn seal(&self, sealing: &Sealing<'_>, plain: &[u8]) -> Result<Sealed, SealError> {
+        let (drawn, [period, subject]) = self.prepare(sealing)?;
         Ok(seal(&period, &subject, &drawn, sealing, plain)?)
+    }
+
+    fn seal_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        text: &[u8],
+    ) -> Result<(Sealed, Vec<Digest>), SealError> {
+        let (drawn, [period, subject]) = self.prepare(sealing)?;
+        let data_key = drawn.first_chunk().ok_or(SealError::Cipher)?;
+        let hashes = pieces(data_key, text)?;
+        Ok((seal(&period, &subject, &drawn, sealing, text)?, hashes))
     }
 
     fn pseudonym(&self, subject: &str, record: RecordId) -> Result<[u8; 16], SealError> {
@@ -456,12 +495,16 @@ impl Opener for KeyStore {
         commitment: &Digest,
         stored: &[u8],
     ) -> Result<Vec<u8>, OpenError> {
-        let damaged = |CipherError| OpenError::Damaged;
-        let envelope = Envelope::read(sealing, stored)?;
-        let period = self.live(envelope.period, Class::Period(sealing.retention))?;
-        let opened = envelope.open(&period.key).map_err(damaged)?;
-        let subject = self.live(opened.subject, Class::Subject)?;
-        opened.open(&subject.key, commitment).map_err(damaged)
+        self.open_with(sealing, commitment, stored, |_, _| Ok(())).map(|(text, ())| text)
+    }
+
+    fn open_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        commitment: &Digest,
+        stored: &[u8],
+    ) -> Result<(Vec<u8>, Vec<Digest>), OpenError> {
+        self.open_with(sealing, commitment, stored, pieces)
     }
 }
 

@@ -43,7 +43,7 @@ impl Default for Options {
             group_bytes_max: 4 << 20,
             queue_records_max: 16_384,
             queue_bytes_max: 128 << 20,
-            record_bytes_max: 64 << 20,
+            record_bytes_max: 96 << 20,
             open_records_max: OPEN_RECORDS_MAX,
             checkpoint_interval_us: 1_000_000,
             checkpoint_leaves: 1_000,

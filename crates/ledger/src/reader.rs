@@ -7,7 +7,8 @@ use crate::walk::{Step, Walk, count_segments};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Leaf, RecordId, Slot};
-use bartizan_core::seal::{Opener, Retention, Sealing};
+use crate::merkle::root_of;
+use bartizan_core::seal::{OpenError, Opener, Retention, Sealing};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -126,8 +127,15 @@ impl Reader {
         let slot = stored.slot;
         let retention = Retention::of(kind, slot);
         let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
-        let clear = opener.open(&sealing, &stored.commitment, &self.stored(stored)?);
-        clear.map_err(|error| LedgerError::Sealed { record, slot, error })
+        let sealed = self.stored(stored)?;
+        let cannot = |error| LedgerError::Sealed { record, slot, error };
+        let Some(root) = entry.leaf.stream_root.filter(|_| slot == Slot::Released) else {
+            return opener.open(&sealing, &stored.commitment, &sealed).map_err(cannot);
+        };
+        let opened = opener.open_stream(&sealing, &stored.commitment, &sealed);
+        let (text, pieces) = opened.map_err(cannot)?;
+        let is_whole = root_of(&pieces) == root;
+        is_whole.then_some(text).ok_or_else(|| cannot(OpenError::Damaged))
     }
 
     /// The bytes of a payload as they are stored, which are those that its leaf commits to.

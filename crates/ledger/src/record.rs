@@ -1,6 +1,6 @@
 //! A record that is sealed and hashed, ready for the writer. Made on the thread that asks, so that the work runs in parallel.
 use crate::format::{FRAME_HEAD_BYTES, SLOT_BYTES};
-use crate::merkle::{leaf_hash, sha256};
+use crate::merkle::{leaf_hash, root_of, sha256};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{Draft, LeafError, Payload, RecordError, RecordId, RecordKind, Slot};
 use bartizan_core::seal::{Retention, Sealed, Sealer, Sealing};
@@ -29,7 +29,7 @@ pub(crate) struct Kept {
 impl Record {
     /// Seals and hashes what a draft holds, and encodes its leaf.
     pub(crate) fn seal(draft: Draft, sealer: &dyn Sealer) -> Result<Self, RecordError> {
-        let Draft { mut leaf, mut payloads, subject } = draft;
+        let Draft { mut leaf, mut payloads, subject, is_stream } = draft;
         if (leaf.kind == RecordKind::Outcome) != leaf.outcome.is_some() {
             return Err(unwritable("outcome"));
         }
@@ -40,15 +40,23 @@ impl Record {
         }
         let (record, kind, unix_ms) = (leaf.record, leaf.kind, leaf.unix_ms);
         let subject = subject.as_deref();
+        let mut stream_root = None;
         let keep = |Payload { slot, bytes }| {
             let retention = Retention::of(kind, slot);
             let sealing = Sealing { record, slot, retention, subject, unix_ms };
-            let Sealed { bytes, commitment } = sealer.seal(&sealing, &bytes)?;
+            let Sealed { bytes, commitment } = if is_stream && slot == Slot::Released {
+                let (sealed, pieces) = sealer.seal_stream(&sealing, &bytes)?;
+                stream_root = Some(root_of(&pieces));
+                sealed
+            } else {
+                sealer.seal(&sealing, &bytes)?
+            };
             Ok(Kept { slot, hash: sha256(&bytes), bytes, commitment })
         };
         let payloads = payloads.into_iter().map(keep).collect::<Result<Vec<_>, RecordError>>()?;
         leaf.payload_root = slots_root(payloads.iter().map(|p| (p.slot.code(), p.hash)));
         leaf.key_commitment = slots_root(payloads.iter().map(|p| (p.slot.code(), p.commitment)));
+        leaf.stream_root = stream_root;
         // An OUTCOME is about whom its INTENT is about.
         leaf.subject = match subject {
             Some(subject) if kind != RecordKind::Outcome => {

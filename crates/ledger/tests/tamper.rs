@@ -1,7 +1,7 @@
 //! Bytes that change behind the log's back, and what is said about it.
 mod common;
 
-use bartizan_core::record::{RecordKind, Recorder as _, Slot};
+use bartizan_core::record::{Draft, RecordKind, Recorder as _, Slot};
 use bartizan_ledger::{Flaw, LedgerError, Options, Reader};
 use bartizan_testkit::{SimDisk, SplitMix, wait};
 use common::{
@@ -239,4 +239,31 @@ fn an_open_intent_is_no_problem_until_its_writer_is_gone() {
     let report = verify(&disk);
     assert!(report.verified && report.open == 0 && report.leaves == 4, "{report:?}");
     assert_eq!(Reader::open(arc(&disk)).unwrap().find(record(2)).unwrap().len(), 2);
+}
+
+#[test]
+fn the_root_of_a_stream_covers_its_text_piece_by_piece() {
+    let disk = SimDisk::new(8);
+    let (ledger, _) = open(arc(&disk), 8).unwrap();
+    let texts = [vec![b'a'; 9000], vec![b'a'; 9000], vec![b'a'; 9001], Vec::new()];
+    for (id, text) in (0..).zip(&texts) {
+        let mut draft = intent(record(id));
+        draft.payloads[0].bytes.clone_from(text);
+        append(&ledger, Draft { is_stream: true, ..draft }).unwrap();
+    }
+    append(&ledger, intent(record(9))).unwrap();
+    drop(ledger);
+    let reader = Reader::open(arc(&disk)).unwrap();
+    let entries: Vec<_> = reader.entries().unwrap().map(Result::unwrap).collect();
+    let roots: Vec<_> = entries.iter().map(|entry| entry.leaf.stream_root).collect();
+    assert_eq!(roots[0], roots[1], "the simulated sealer has no salt");
+    assert_ne!(roots[0], roots[2]);
+    assert!(roots[3].is_some() && roots[4].is_none(), "only streams have one");
+    for (entry, text) in entries.iter().zip(&texts) {
+        assert_eq!(&clear(&reader, entry, &entry.payloads[0]).unwrap(), text);
+        let mut other = entry.clone();
+        other.leaf.stream_root = roots[2].filter(|root| Some(*root) != entry.leaf.stream_root);
+        let refused = clear(&reader, &other, &entry.payloads[0]).is_err();
+        assert_eq!(refused, other.leaf.stream_root.is_some(), "a root of another text");
+    }
 }

@@ -1,7 +1,7 @@
 //! A sealer without cryptography, for tests of those who seal: what it stores says what it was sealed for.
 use bartizan_core::digest::Digest;
 use bartizan_core::record::RecordId;
-use bartizan_core::seal::{OpenError, Opener, SealError, Sealed, Sealer, Sealing};
+use bartizan_core::seal::{OpenError, Opener, PIECE_BYTES, SealError, Sealed, Sealer, Sealing};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// In front of every sealed payload: the record, the slot, the retention.
@@ -48,12 +48,31 @@ fn commitment(sealing: &Sealing<'_>) -> Digest {
     Digest(digest)
 }
 
+/// Not hashes, but different for different pieces.
+fn pieces(text: &[u8]) -> Vec<Digest> {
+    let piece = |(n, piece): (u8, &[u8])| {
+        let mut digest = [n; 32];
+        let sum = piece.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+        digest.iter_mut().zip(sum.to_be_bytes()).for_each(|(to, from)| *to = from);
+        Digest(digest)
+    };
+    (0..).zip(text.chunks(PIECE_BYTES)).map(piece).collect()
+}
+
 impl Sealer for SimSealer {
     fn seal(&self, sealing: &Sealing<'_>, plain: &[u8]) -> Result<Sealed, SealError> {
         self.n_sealed.fetch_add(1, Ordering::SeqCst);
         let masked = plain.iter().map(|byte| byte ^ MASK);
         let bytes = head(sealing).into_iter().chain(masked).collect();
         Ok(Sealed { bytes, commitment: commitment(sealing) })
+    }
+
+    fn seal_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        text: &[u8],
+    ) -> Result<(Sealed, Vec<Digest>), SealError> {
+        Ok((self.seal(sealing, text)?, pieces(text)))
     }
 
     fn pseudonym(&self, subject: &str, record: RecordId) -> Result<[u8; 16], SealError> {
@@ -81,5 +100,16 @@ impl Opener for SimSealer {
         let masked = stored.strip_prefix(&head(sealing)).ok_or(OpenError::Damaged)?;
         let honest = *claimed == commitment(sealing);
         honest.then(|| masked.iter().map(|byte| byte ^ MASK).collect()).ok_or(OpenError::Damaged)
+    }
+
+    fn open_stream(
+        &self,
+        sealing: &Sealing<'_>,
+        claimed: &Digest,
+        stored: &[u8],
+    ) -> Result<(Vec<u8>, Vec<Digest>), OpenError> {
+        let text = self.open(sealing, claimed, stored)?;
+        let hashes = pieces(&text);
+        Ok((text, hashes))
     }
 }

@@ -3,6 +3,7 @@ use super::{Config, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
 use bartizan_core::detect::Inspector as _;
 use bartizan_core::kind::{Catalogue, STRUCTURAL};
 use bartizan_core::record::NAME_BYTES_MAX;
+use bartizan_gateway::http::subject_header;
 use bartizan_inspect::TextInspector;
 use bartizan_policy::Profile;
 use std::ops::Range;
@@ -233,11 +234,25 @@ impl Check<'_> {
             self.route_upstream(&at("upstream"), config, route);
             self.unread(n, route);
             self.delimiters(n, route);
+            self.subject_header(&at("subject_header"), route);
+            if route.durability.is_some_and(|said| said != config.durability_of(route)) {
+                let message =
+                    "the route promises records, and `[ledger] mode` is \"off\"".to_owned();
+                self.add(&at("durability"), message, "take one of the two out");
+            }
             self.list(&at("models"), route.models.len());
             if route.models.is_empty() || route.models.iter().any(String::is_empty) {
                 let help = "name some, or leave `models` out for all of them";
                 self.add(&at("models"), "a route without models is never taken".to_owned(), help);
             }
+        }
+    }
+
+    fn subject_header(&mut self, at: &[Step<'_>], route: &Route) {
+        let unfit = |name: &&String| subject_header(name).is_none();
+        if let Some(name) = route.subject_header.as_ref().filter(unfit) {
+            let message = format!("the header `{}` cannot name a person", shown(name));
+            self.add(at, message, "use one of your own, such as \"x-user\"");
         }
     }
 

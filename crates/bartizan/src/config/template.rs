@@ -38,6 +38,8 @@ upstream = "default"
 allow_unread = []          # ["media"] lets images, audio and files pass, which nobody here reads
 redact_tool_calls = false  # true: rewrite tool calls that hold a secret, instead of refusing them
 document_delimiters = []   # example: [["<doc>", "</doc>"]] sets documents apart inside a message
+# durability = "strict"    # "bounded" waits for no disk, and a crash loses the last records; "off" records nothing
+# subject_header = "x-user" # example: this header says whom a request is about, where its body does not
 
 [limits]                   # a few of them; docs/reference/limits.md has all
 requests_max = 4096        # requests at a time; one more gets 503

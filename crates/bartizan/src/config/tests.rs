@@ -187,6 +187,14 @@ fn upstreams_and_routes_fit_together() {
         ("unread", route("allow_unread = [\"medium\"]"), ":6:17", "no unread content"),
         ("models", route("models = []"), ":6:10", "never taken"),
         ("delimiters", route("document_delimiters = [[\"\", \"x\"]]"), ":6:24", "mark is empty"),
+        (
+            "subject header",
+            route("subject_header = \"Authorization\""),
+            ":6:18",
+            "`Authorization` cannot name a person",
+        ),
+        ("no header", route("subject_header = \"a b\""), ":6:18", "`a b` cannot name a person"),
+        ("durability", route("durability = \"sctrict\""), ":6:14", "unknown variant `sctrict`"),
         ("one delimiter", route("document_delimiters = [[\"x\"]]"), ":6:24", "invalid length 1"),
         ("scheme", UPSTREAM.replace("http:", "ftp:"), ":3:7", "neither http nor https"),
         ("no scheme", UPSTREAM.replace("http://", ""), ":3:7", "neither http nor https"),
@@ -273,6 +281,34 @@ fn lists_are_bounded() {
     ];
     for text in cases {
         assert!(complaint(&text).contains("at most 256 are allowed"), "{}", complaint(&text));
+    }
+}
+
+#[test]
+fn a_route_promises_what_the_ledger_lets_it() {
+    use Durability::{Bounded, Off, Strict};
+    let cases = [
+        ("default", "durable", "", Strict),
+        ("strict", "durable", "durability = \"strict\"", Strict),
+        ("bounded", "durable", "durability = \"bounded\"", Bounded),
+        ("off", "durable", "durability = \"off\"", Off),
+        ("no ledger", "off", "", Off),
+        ("off without a ledger", "off", "durability = \"off\"", Off),
+    ];
+    for (name, mode, line, want) in cases {
+        let text = format!(
+            "[ledger]\nmode = \"{mode}\"\n{UPSTREAM}[[route]]\nname = \"r\"\nsubject_header = \"X-User\"\n{line}\n"
+        );
+        let config = Config::parse("bartizan.toml", &text).unwrap();
+        assert_eq!(config.durability_of(&config.routes[0]), want, "{name}");
+        assert_eq!(config.routes[0].subject_header.as_deref(), Some("X-User"), "{name}");
+    }
+    for said in ["strict", "bounded"] {
+        let route = format!("[[route]]\nname = \"r\"\ndurability = \"{said}\"\n");
+        let complaint = complaint(&format!("[ledger]\nmode = \"off\"\n{UPSTREAM}{route}"));
+        for want in [":8:14", "promises records", "take one of the two out"] {
+            assert!(complaint.contains(want), "{said}: `{want}` is not in\n{complaint}");
+        }
     }
 }
 

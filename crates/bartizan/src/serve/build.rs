@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use bartizan_core::clock::Clock;
 use bartizan_gateway::exchange::{Guard, Route as ExchangeRoute};
 use bartizan_gateway::http::{
-    KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, UpstreamOptions,
+    KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
 };
 use bartizan_inspect::TextInspector;
 use bartizan_policy::GuardPolicy;
@@ -199,7 +199,13 @@ fn setup(
         hosts: config.listen.hosts.clone(),
         origins: config.listen.origins.clone(),
     };
-    Ok(Setup::new(options).map_err(|error| Usage(error.to_string()))?)
+    let with_terms = |setup: Setup, route: Route| {
+        let durability = config.durability_of(&route);
+        setup.with_terms(&route.name, &Terms { durability, subject_header: route.subject_header })
+    };
+    let setup = Setup::new(options)
+        .and_then(|setup| config.routes_in_force().into_iter().try_fold(setup, with_terms));
+    Ok(setup.map_err(|error| Usage(error.to_string()))?)
 }
 
 fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {

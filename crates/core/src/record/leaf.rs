@@ -36,7 +36,8 @@ pub struct Leaf {
     pub payload_root: Option<Digest>,
     /// Commitment to the key that seals the payloads.
     pub key_commitment: Option<Digest>,
-    /// Root over the chunks of a stream.
+    /// Of a stream: RFC 6962 root over the hashes of the pieces of its released text, as [`crate::seal::Sealer::seal_stream`] makes
+    /// them. How the stream was cut does not change it.
     pub stream_root: Option<Digest>,
     /// Tokens that the upstream counted: prompt, completion.
     pub tokens: Option<(u64, u64)>,

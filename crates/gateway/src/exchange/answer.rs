@@ -1,6 +1,7 @@
 //! The model's side: what an exchange knows while it waits for an answer, and how it ends without one.
 use super::findings::{Counts, Judged, verdict_bits};
 use super::open::Facts;
+use super::received::{Texts, unread_body};
 use super::record::{Ended, Identity};
 use super::stream::StreamGuard;
 use super::{Call, Guard};
@@ -66,8 +67,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What the caller reads.
-    pub fn reply(self, record: RecordId) -> Reply {
+    /// What the caller reads, and under which record it finds the exchange.
+    pub fn reply(self, record: Option<RecordId>) -> Reply {
         let (status, code, message) = match self {
             Self::Unreachable => (
                 502,
@@ -131,7 +132,7 @@ impl Failure {
                 self.words_of_ours()
             }
         };
-        Reply { record: Some(record), ..Reply::new(status, code, message) }
+        Reply { record, ..Reply::new(status, code, message) }
     }
 
     /// What is said when the reason lies on this side.
@@ -179,6 +180,14 @@ pub struct Closed {
     pub ended: Outcome,
 }
 
+/// How an exchange ended, and why, as its record says it.
+#[derive(Clone, Copy)]
+pub(super) struct End<'r> {
+    pub(super) outcome: Outcome,
+    pub(super) reason: Option<&'r str>,
+    pub(super) tokens: Option<(u64, u64)>,
+}
+
 impl Answer {
     pub(super) fn new(
         guard: &Guard,
@@ -214,32 +223,34 @@ impl Answer {
 
     /// Ends the exchange without an answer.
     pub fn fail(self, failure: Failure, unix_ms: u64) -> Closed {
-        let reply = failure.reply(self.record());
-        self.close(
-            reply.status,
-            Bytes::from(reply.body()),
-            None,
-            failure.outcome(),
-            Some(reply.code),
-            None,
-            unix_ms,
-        )
+        self.fail_with(failure, Texts::default(), unix_ms)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one record, each of another type")]
+    /// Ends the exchange with an error of ours, in place of an answer that came whole and was not looked at.
+    pub(super) fn replace(self, failure: Failure, body: &[u8], unix_ms: u64) -> Closed {
+        let texts = self.identity.keep(|| Texts::of_received(unread_body(&self.guard, body)));
+        self.fail_with(failure, texts, unix_ms)
+    }
+
+    fn fail_with(self, failure: Failure, texts: Texts, unix_ms: u64) -> Closed {
+        let reply = failure.reply(self.identity.named());
+        let answer = (reply.status, Bytes::from(reply.body()));
+        let end = End { outcome: failure.outcome(), reason: Some(reply.code), tokens: None };
+        self.close(answer, texts, end, unix_ms)
+    }
+
+    /// Ends the exchange with a status and a body for the caller.
     pub(super) fn close(
         self,
-        status: u16,
-        body: Bytes,
-        released: Option<Vec<u8>>,
-        outcome: Outcome,
-        reason: Option<&str>,
-        tokens: Option<(u64, u64)>,
+        (status, body): (u16, Bytes),
+        texts: Texts,
+        end: End<'_>,
         unix_ms: u64,
     ) -> Closed {
+        let End { outcome, reason, tokens } = end;
         let ended = Ended { outcome, verdict: self.verdict | verdict_bits(&self.judged), tokens };
         let evidence = self.identity.evidence(&self.judged, &self.catalogue, reason);
-        let draft = self.identity.outcome(unix_ms, &ended, released, evidence);
+        let draft = self.identity.outcome(unix_ms, &ended, texts, evidence);
         Closed { status, body, findings: self.findings(), outcome: draft, ended: outcome }
     }
 

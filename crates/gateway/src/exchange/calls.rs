@@ -19,6 +19,13 @@ struct Text {
     bytes: Vec<u8>,
 }
 
+impl Text {
+    fn ended(self, left: Left) -> CallText {
+        let Self { source, path, bytes: received } = self;
+        CallText { path, source, received, left }
+    }
+}
+
 /// One string in one event.
 #[derive(Debug)]
 pub(super) struct Piece {
@@ -61,6 +68,45 @@ pub(super) struct Calls {
     n_bytes: usize,
 }
 
+/// One string of a tool call at the end of its transaction.
+#[derive(Debug)]
+pub(super) struct CallText {
+    /// `delta.tool_calls[0].function.arguments`
+    pub(super) path: String,
+    pub(super) source: Source,
+    /// As it came.
+    pub(super) received: Vec<u8>,
+    pub(super) left: Left,
+}
+
+/// What left of a string.
+#[derive(Debug)]
+pub(super) enum Left {
+    /// All of it, as it came.
+    Same,
+    /// This.
+    Edited(Vec<u8>),
+    /// Nothing.
+    Nothing,
+}
+
+impl CallText {
+    /// What left, if anything did.
+    pub(super) fn released(&self) -> Option<&[u8]> {
+        match &self.left {
+            Left::Same => Some(&self.received),
+            Left::Edited(text) => Some(text),
+            Left::Nothing => None,
+        }
+    }
+
+    /// Bytes that are kept.
+    pub(super) fn n_bytes(&self) -> usize {
+        let edited = if let Left::Edited(text) = &self.left { text.len() } else { 0 };
+        self.received.len() + edited
+    }
+}
+
 /// How a transaction was judged.
 #[derive(Debug)]
 pub(super) struct Verdict {
@@ -80,6 +126,11 @@ impl Calls {
     pub(super) fn is_first_over(&mut self, bytes_max: usize) -> bool {
         let is_over = bytes_max < self.n_text_bytes;
         is_over && !std::mem::replace(&mut self.is_over, true)
+    }
+
+    /// Bytes of strings that wait.
+    pub(super) fn n_text_bytes(&self) -> usize {
+        self.n_text_bytes
     }
 
     /// Bytes of events that wait.
@@ -132,12 +183,22 @@ impl Calls {
         Verdict { findings, refused }
     }
 
-    /// The events that waited, redacted as the verdict says, and the released strings by path.
+    /// The strings so far, of which nothing leaves.
+    pub(super) fn withheld(self) -> impl Iterator<Item = CallText> {
+        self.texts.into_iter().map(|text| text.ended(Left::Nothing))
+    }
+
+    /// The strings so far, by path.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&str, Source, &[u8])> {
+        self.texts.iter().map(|text| (text.path.as_str(), text.source, text.bytes.as_slice()))
+    }
+
+    /// The events that waited, redacted as the verdict says, and their strings.
     pub(super) fn release(
         self,
         verdict: &Verdict,
         catalogue: &Catalogue,
-    ) -> (Vec<u8>, Vec<(String, Vec<u8>)>) {
+    ) -> (Vec<u8>, Vec<CallText>) {
         let groups: Vec<Vec<Group>> =
             self.texts
                 .iter()
@@ -173,10 +234,15 @@ impl Calls {
             }
             write_event(&splice(&waiting.data, edits), &mut out);
         }
-        let whole = |(text, groups): (&Text, &Vec<Group>)| {
-            (text.path.clone(), released(&text.bytes, 0..text.bytes.len(), groups, catalogue))
+        let whole = |(text, groups): (Text, Vec<Group>)| {
+            let left = if groups.is_empty() {
+                Left::Same
+            } else {
+                Left::Edited(released(&text.bytes, 0..text.bytes.len(), &groups, catalogue))
+            };
+            text.ended(left)
         };
-        let texts = self.texts.iter().zip(&groups).map(whole).collect();
+        let texts = self.texts.into_iter().zip(groups).map(whole).collect();
         (out, texts)
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Channel {
     pub(super) refused: Option<Finding>,
     /// The last piece has been pushed. Nothing leaves after it either.
     ended: bool,
+    /// From where on the text did not leave as it came, and all that has come from there on. Nothing is kept twice before that.
+    changed: Option<(u64, Vec<u8>)>,
     budget: Budget,
 }
 
@@ -95,11 +97,15 @@ impl Channel {
             replaced: VecDeque::new(),
             refused: None,
             ended: false,
+            changed: None,
         }
     }
 
     /// Takes the next piece of text; `at_end`: it is the last one.
     pub(super) fn push(&mut self, piece: &[u8], at_end: bool, catalogue: &Catalogue) -> Release {
+        if let Some((_, since)) = &mut self.changed {
+            since.extend_from_slice(piece);
+        }
         if self.refused.is_some() || self.ended {
             return Release::Text(Vec::new());
         }
@@ -140,6 +146,19 @@ impl Channel {
     /// Offset up to which text has left or was replaced.
     pub(super) fn n_left(&self) -> u64 {
         self.n_left
+    }
+
+    /// Where the text that came begins to differ from what left, and how it goes on from there; what is held has not left.
+    pub(super) fn since_change(&self) -> (u64, &[u8]) {
+        match &self.changed {
+            Some((start, since)) => (*start, since),
+            None => (self.n_left, &self.held),
+        }
+    }
+
+    /// Bytes that are kept beside the ones that left and the ones that wait.
+    pub(super) fn n_kept(&self) -> usize {
+        self.changed.as_ref().map_or(0, |(_, since)| since.len())
     }
 
     /// Bytes of the channel that have arrived.
@@ -240,6 +259,7 @@ impl Channel {
             return self.settle(all, at_end);
         };
         self.release(refusal.span.start, &groups, true, catalogue, out);
+        self.change_at(refusal.span.start);
         self.settle_until(|finding| finding.span.start <= refusal.span.start);
         self.unsettled.clear();
         self.held = Vec::new();
@@ -268,6 +288,7 @@ impl Channel {
             }
             out.extend_from_slice(self.held_bytes(copied, group.span.start));
             self.replaced.push_back(group.span);
+            self.change_at(group.span.start);
             copied = group.span.end;
             if !closed && limit <= group.span.end {
                 // Whatever comes, these bytes will not leave: holding them would only fill memory.
@@ -287,6 +308,14 @@ impl Channel {
         self.held.drain(..n_gone);
         self.n_left += n_gone as u64;
         self.marks.retain(|mark| self.n_left < mark.span.end);
+    }
+
+    /// The text does not leave as it came from `start` on. Everything from there on still waits when this is said first.
+    fn change_at(&mut self, start: u64) {
+        if self.changed.is_none() {
+            let start = start.max(self.n_left);
+            self.changed = Some((start, self.held_bytes(start, u64::MAX).to_vec()));
+        }
     }
 
     fn held_bytes(&self, from: u64, to: u64) -> &[u8] {

@@ -1,14 +1,17 @@
 //! One choice of a stream: its channels, what waits, its end.
+use super::Guard;
 use super::answer::Failure;
-use super::calls::{Calls, Piece};
+use super::calls::{CallText, Calls, Left, Piece};
 use super::channel::{Channel, Release};
 use super::delta::{Delta, names};
 use super::findings::Rungs;
 use super::logprobs;
+use super::received::stream_text;
 use super::stream::{Frame, Stream};
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Splice, Value, encode_into};
 use bartizan_core::span::Span;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -23,6 +26,10 @@ struct Slot {
     channel: Channel,
     /// Text that left, for the record.
     text: Vec<u8>,
+    /// How many bytes at its end wait in the stream's tail.
+    n_in_tail: usize,
+    /// How many bytes at its end were in the tail when that was given up: they did not leave after all.
+    n_unsent: usize,
     /// Log-probability entries whose text has not left: place in the channel and raw bytes, whole and blanked.
     entries: VecDeque<(Span, Vec<u8>, Vec<u8>)>,
 }
@@ -39,7 +46,8 @@ pub(super) struct Choice {
     is_flushed: bool,
     slots: Vec<Slot>,
     pub(super) calls: Calls,
-    call_texts: Vec<(String, Vec<u8>)>,
+    /// Strings of calls that have been decided.
+    call_texts: Vec<CallText>,
 }
 
 impl Choice {
@@ -59,23 +67,81 @@ impl Choice {
         self.is_refused || self.finish.is_some()
     }
 
+    /// The upstream's `finish_reason`.
+    pub(super) fn end(&self) -> Option<&[u8]> {
+        self.finish.as_deref()
+    }
+
     pub(super) fn is_refused(&self) -> bool {
         self.is_refused
     }
 
-    /// Ends the choice. What it held and the calls that waited never leave.
-    pub(super) fn refuse(&mut self) {
+    /// Ends the choice. What it held and the calls that waited never leave. Returns how many bytes are kept for the record that were not
+    /// counted before.
+    pub(super) fn refuse(&mut self) -> usize {
         self.is_refused = true;
-        self.calls = Calls::default();
-        self.call_texts.clear();
+        self.withhold_tail()
     }
 
-    /// Released texts by path.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let slots = self.slots.iter().map(|slot| (slot.path.as_str(), slot.text.as_slice()));
-        slots.chain(self.call_texts.iter().map(|(path, text)| (path.as_str(), text.as_slice())))
+    /// No call leaves, whether it was decided or not. Returns how many bytes of them were not counted before.
+    fn withhold_calls(&mut self) -> usize {
+        self.call_texts.iter_mut().for_each(|text| text.left = Left::Nothing);
+        let calls = std::mem::take(&mut self.calls);
+        let n_bytes = calls.n_text_bytes();
+        self.call_texts.extend(calls.withheld());
+        n_bytes
+    }
+
+    /// What waited in the stream's tail does not leave: nor do calls. Returns how many bytes of these were not counted before.
+    pub(super) fn withhold_tail(&mut self) -> usize {
+        for slot in &mut self.slots {
+            slot.n_unsent += std::mem::take(&mut slot.n_in_tail);
+        }
+        self.withhold_calls()
+    }
+
+    /// Texts as they left, by path.
+    pub(super) fn released<'c>(&'c self) -> impl Iterator<Item = PathText<'c>> {
+        let of_slot = |slot: &'c Slot| (slot.path.as_str(), slot.released().into());
+        let of_call = |text: &'c CallText| Some((text.path.as_str(), text.released()?.into()));
+        self.slots.iter().map(of_slot).chain(self.call_texts.iter().filter_map(of_call))
+    }
+
+    /// Whether some text did not leave as it came.
+    pub(super) fn differs(&self) -> bool {
+        let is_edited = |text: &CallText| !matches!(text.left, Left::Same);
+        self.slots.iter().any(Slot::differs)
+            || self.call_texts.iter().any(is_edited)
+            || !self.calls.is_empty()
+    }
+
+    /// Texts as they came, by path; `None` for one that may not be kept.
+    pub(super) fn received<'c>(
+        &'c self,
+        guard: &'c Guard,
+    ) -> impl Iterator<Item = Option<PathText<'c>>> {
+        let of_slot = move |slot: &'c Slot| {
+            let text = if slot.differs() {
+                stream_text(guard, &slot.received(), false)?.into()
+            } else {
+                Cow::Borrowed(slot.text.as_slice())
+            };
+            Some((slot.path.as_str(), text))
+        };
+        let masked = move |(path, source, text): (&'c str, Source, &'c [u8])| {
+            Some((path, stream_text(guard, text, source == Source::ToolCall)?.into()))
+        };
+        let of_call = move |text: &'c CallText| match text.left {
+            Left::Same => Some((text.path.as_str(), Cow::Borrowed(text.received.as_slice()))),
+            _ => masked((&text.path, text.source, &text.received)),
+        };
+        let decided = self.slots.iter().map(of_slot).chain(self.call_texts.iter().map(of_call));
+        decided.chain(self.calls.waiting().map(masked))
     }
 }
+
+/// A text with its path: `delta.content`.
+pub(super) type PathText<'t> = (&'t str, Cow<'t, [u8]>);
 
 impl std::fmt::Debug for Choice {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -224,6 +290,7 @@ impl Stream {
         let Some(state) = self.choices.get(at) else { return Ok(()) };
         if !state.is_refused {
             frame.write(&mut self.tail);
+            self.note_tail(at, delta);
             return Ok(());
         }
         // The calls were refused, or text that was still held: what this event said besides has been released.
@@ -239,6 +306,16 @@ impl Stream {
         Ok(())
     }
 
+    /// What an event says that has gone into the tail has not left yet.
+    fn note_tail(&mut self, at: usize, delta: &Delta) {
+        let Some(choice) = self.choices.get_mut(at) else { return };
+        for spoken in &delta.spoken {
+            if let Some(slot) = choice.slots.get_mut(spoken.slot) {
+                slot.n_in_tail += spoken.leaves.len();
+            }
+        }
+    }
+
     /// Judges the calls of a choice, which are whole now, and puts them into the tail.
     fn release_calls(&mut self, at: usize) -> Result<(), Failure> {
         let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
@@ -252,15 +329,18 @@ impl Stream {
             self.found(*finding, *source, place(index, path), *action);
         }
         if verdict.refused || self.is_refused_whole {
-            self.choices.get_mut(at).into_iter().for_each(Choice::refuse);
-            return Ok(());
+            let Some(choice) = self.choices.get_mut(at) else { return Ok(()) };
+            choice.calls = calls;
+            let n_bytes = choice.refuse();
+            return self.count_text(n_bytes);
         }
         let (events, texts) = calls.release(&verdict, &self.answer.catalogue);
-        self.count_text(texts.iter().map(|(_, text)| text.len()).sum())?;
-        self.tail.extend_from_slice(&events);
+        let n_bytes = texts.iter().map(CallText::n_bytes).sum();
         if let Some(choice) = self.choices.get_mut(at) {
             choice.call_texts = texts;
         }
+        self.count_text(n_bytes)?;
+        self.tail.extend_from_slice(&events);
         Ok(())
     }
 
@@ -326,8 +406,14 @@ impl Stream {
         let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
         let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
         let channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
-        let entries = VecDeque::new();
-        choice.slots.push(Slot { path: path.to_owned(), channel, text: Vec::new(), entries });
+        choice.slots.push(Slot {
+            path: path.to_owned(),
+            channel,
+            text: Vec::new(),
+            n_in_tail: 0,
+            n_unsent: 0,
+            entries: VecDeque::new(),
+        });
         Ok(choice.slots.len() - 1)
     }
 
@@ -343,6 +429,7 @@ impl Stream {
         let slots = self.choices.get_mut(at).map(|choice| &mut choice.slots);
         let state = slots.and_then(|slots| slots.get_mut(slot)).ok_or(Failure::Malformed)?;
         let start = state.channel.n_pushed();
+        let n_kept = state.channel.n_kept();
         let (edit, leaves) = match state.channel.push(piece, at_end, &catalogue) {
             Release::Same => (None, piece.to_vec()),
             Release::Text(text) => {
@@ -352,7 +439,8 @@ impl Stream {
             }
         };
         state.text.extend_from_slice(&leaves);
-        self.count_text(leaves.len())?;
+        let n_kept = state.channel.n_kept().saturating_sub(n_kept);
+        self.count_text(leaves.len().saturating_add(n_kept))?;
         Ok((start, edit, leaves))
     }
 
@@ -367,10 +455,9 @@ impl Stream {
                 choice.is_refused = true;
             }
         }
-        if choice.is_refused {
-            choice.refuse();
-        }
+        let n_bytes = if choice.is_refused { choice.refuse() } else { 0 };
         let index = choice.index;
+        self.note_withheld(n_bytes);
         let rungs: Rungs = self.rungs;
         for (path, finding) in settled {
             self.found(finding, Source::Model, place(index, &path), rungs.action(finding.kind));
@@ -436,6 +523,32 @@ impl Stream {
 }
 
 impl Slot {
+    /// Whether the text did not leave as it came.
+    fn differs(&self) -> bool {
+        let (start, since) = self.channel.since_change();
+        0 < self.n_unsent || self.text_from(start) != since
+    }
+
+    /// The text as it left.
+    fn released(&self) -> &[u8] {
+        let n_bytes = self.text.len().saturating_sub(self.n_unsent);
+        self.text.get(..n_bytes).unwrap_or_default()
+    }
+
+    /// The text as it came.
+    fn received(&self) -> Vec<u8> {
+        let (start, since) = self.channel.since_change();
+        let same = self.text.len().saturating_sub(self.text_from(start).len());
+        let same = self.text.get(..same).unwrap_or_default();
+        [same, since].concat()
+    }
+
+    /// What left from a place of the channel on, up to which everything left as it came.
+    fn text_from(&self, start: u64) -> &[u8] {
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        self.text.get(start..).unwrap_or_default()
+    }
+
     /// Takes out the entries whose text has left, blanked where it was replaced.
     fn leaving_entries(&mut self) -> Vec<Vec<u8>> {
         let mut leaving = Vec::new();

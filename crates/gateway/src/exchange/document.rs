@@ -7,7 +7,9 @@ use super::findings::Judged;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Value};
-use bartizan_core::kind::{Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME};
+use bartizan_core::kind::{
+    Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME, UPSTREAM_KEY,
+};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +46,8 @@ pub(super) struct Scan<'g> {
     guard: &'g Guard,
     catalogue: Catalogue,
     pub(super) seen: Vec<Seen>,
+    /// Upstreams' keys that were taken out of `seen` because they stand where nothing leaves any more.
+    uncounted_keys: Vec<Seen>,
     n_notes: usize,
     started_us: u64,
     /// Nothing is looked at any more.
@@ -62,6 +66,7 @@ impl<'g> Scan<'g> {
             guard,
             catalogue,
             seen: Vec::new(),
+            uncounted_keys: Vec::new(),
             n_notes: 0,
             started_us: guard.clock.monotonic_us(),
             stopped: !guard.scan,
@@ -103,6 +108,20 @@ impl<'g> Scan<'g> {
         (self.stopped, self.timed_out) = (true, true);
         self.add(value, source, LIMIT_TIME);
         true
+    }
+
+    /// Whether everything that it was given has been looked at.
+    pub(super) fn is_whole(&self) -> bool {
+        let crashed = self.seen.iter().any(|seen| seen.finding.kind == LIMIT_DETECTOR);
+        !self.guard.scan || !(self.stopped || crashed)
+    }
+
+    /// Keeps only what counts: `counts[i]` answers `seen[i]`.
+    pub(super) fn retain(&mut self, counts: &[bool]) {
+        let mut counts = counts.iter();
+        let taken = self.seen.extract_if(.., |_| !counts.next().copied().unwrap_or(true));
+        let keys = taken.filter(|seen| seen.finding.kind == UPSTREAM_KEY);
+        self.uncounted_keys.extend(keys);
     }
 
     /// Scans a value and everything in it.

@@ -2,7 +2,9 @@
 use super::answer::Answer;
 use super::document::{Scan, place};
 use super::findings::{Counts, Judged, bits, verdict_bits};
+use super::received::{Texts, scanned_body};
 use super::record::{Ended, Identity};
+use super::subject::SubjectName;
 use super::{Call, Endpoint, Forward, Guard, Opened};
 use crate::reply::Reply;
 use bartizan_core::evidence::{Direction, Source};
@@ -44,6 +46,7 @@ const KNOWN_FIELDS: &[&str] = &[
     "prompt",
     "stop",
     "user",
+    "safety_identifier",
     "echo",
     "chat_template",
 ];
@@ -65,7 +68,13 @@ impl Guard {
     /// Reads and judges a request. Nothing has an effect yet: the caller of this function carries out what comes back.
     pub fn open(&self, call: &Call<'_>) -> Opened {
         if call.endpoint == Endpoint::Models {
-            return self.decide(call, None, Facts::of_models());
+            return match SubjectName::of(call, None) {
+                Ok(subject) => {
+                    let identity = Identity::new(self, call, subject);
+                    self.decide(call, None, Facts::of_models(), identity)
+                }
+                Err(reply) => Opened::Rejected(reply),
+            };
         }
         let doc = match Doc::read(call.body, self.limits.json()) {
             Ok(doc) => doc,
@@ -75,8 +84,9 @@ impl Guard {
             Endpoint::Chat => check_chat(&doc, self.limits.choices_max),
             _ => check_embeddings(&doc),
         };
-        let facts = match checked {
-            Ok(facts) => facts,
+        let checked = checked.and_then(|facts| Ok((facts, SubjectName::of(call, Some(&doc))?)));
+        let (facts, subject) = match checked {
+            Ok(checked) => checked,
             Err(reply) => return Opened::Rejected(reply),
         };
         let mut scan = Scan::new(self, &call.route.document_delimiters);
@@ -84,14 +94,15 @@ impl Guard {
             Endpoint::Chat => read::chat(&mut scan, doc.root()),
             _ => read::embeddings(&mut scan, doc.root()),
         }
-        self.decide(call, Some((&doc, &mut scan)), facts)
+        let identity = Identity::new(self, call, subject);
+        self.decide(call, Some((&doc, &mut scan)), facts, identity)
     }
 
     /// Judges what was seen. When the time runs out on the way, that is one more thing that was seen.
     fn weigh(
         &self,
         call: &Call<'_>,
-        scanned: Option<(&Doc<'_>, &mut Scan<'_>)>,
+        scanned: &mut Option<(&Doc<'_>, &mut Scan<'_>)>,
     ) -> (Decision, Vec<Judged>, Vec<Splice>) {
         let subject = Subject {
             record: call.record,
@@ -99,6 +110,7 @@ impl Guard {
             roles: call.roles,
             route: &call.route.name,
         };
+        let named = call.is_recorded.then_some(call.record);
         let Some((doc, scan)) = scanned else {
             return (judge(&self.policy, &subject, &[]), Vec::new(), Vec::new());
         };
@@ -113,7 +125,7 @@ impl Guard {
             let edits = if decision.verdict() == Action::Refuse {
                 Vec::new()
             } else {
-                scan.edits(doc, decision.actions(), call.record)
+                scan.edits(doc, decision.actions(), named)
             };
             // At most once: then the time has been noted.
             if !scan.late(doc.root(), Source::User) {
@@ -125,38 +137,38 @@ impl Guard {
     fn decide(
         &self,
         call: &Call<'_>,
-        scanned: Option<(&Doc<'_>, &mut Scan<'_>)>,
+        mut scanned: Option<(&Doc<'_>, &mut Scan<'_>)>,
         facts: Facts,
+        identity: Identity,
     ) -> Opened {
-        let (decision, judged, edits) = self.weigh(call, scanned);
-        let identity = Identity::new(self, call);
+        let (decision, judged, edits) = self.weigh(call, &mut scanned);
         let catalogue = self.catalogue();
-        let findings = Counts::of(&judged, Direction::Input, &catalogue).to_string();
         let mut verdict = verdict_bits(&judged);
         if !self.scan {
             verdict |= bits::UNSCANNED;
         }
-        match decision.into_pass() {
-            Ok(pass) => {
-                let body = if edits.is_empty() {
-                    Bytes::copy_from_slice(call.body)
-                } else {
-                    Bytes::from(splice(call.body, edits))
-                };
-                let evidence = identity.evidence(&judged, &catalogue, None);
-                let intent = identity.intent(call.unix_ms, verdict, Some(body.to_vec()), evidence);
-                let answer = Answer::new(self, call, identity, facts, &judged, verdict);
-                Opened::Forward(Box::new(Forward {
-                    pass,
-                    body,
-                    intent,
-                    wants_stream: facts.wants_stream,
-                    findings,
-                    answer,
-                }))
-            }
-            Err(_) => refuse(call, &identity, &judged, &catalogue, verdict, findings),
-        }
+        let received = || {
+            let (doc, scan) = scanned.as_ref()?;
+            scanned_body(self, doc, scan)
+        };
+        let Ok(pass) = decision.into_pass() else {
+            let texts = identity.keep(|| Texts::of_received(received()));
+            return refuse(call, &identity, &judged, &catalogue, verdict, texts);
+        };
+        let findings = Counts::of(&judged, Direction::Input, &catalogue).to_string();
+        let is_edited = !edits.is_empty();
+        let body = if is_edited {
+            Bytes::from(splice(call.body, edits))
+        } else {
+            Bytes::copy_from_slice(call.body)
+        };
+        let received = || if is_edited { received() } else { None };
+        let texts = identity.keep(|| Texts::of_both(body.to_vec(), received()));
+        let evidence = identity.evidence(&judged, &catalogue, None);
+        let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
+        let answer = Answer::new(self, call, identity, facts, &judged, verdict);
+        let wants_stream = facts.wants_stream;
+        Opened::Forward(Box::new(Forward { pass, body, intent, wants_stream, findings, answer }))
     }
 }
 
@@ -166,34 +178,28 @@ fn refuse(
     judged: &[Judged],
     catalogue: &Catalogue,
     verdict: u64,
-    findings: String,
+    texts: Texts,
 ) -> Opened {
     let worst = judged.iter().find(|judged| judged.action == Action::Refuse);
     let kind = worst.map_or("policy", |judged| catalogue.info(judged.finding.kind).name);
     let reason = reason_code(kind);
     let evidence = identity.evidence(judged, catalogue, Some(&reason));
-    let intent = identity.intent(call.unix_ms, verdict, None, evidence);
+    let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
     let ended = Ended { outcome: Outcome::Refused, verdict, tokens: None };
-    let outcome = identity.outcome(
-        call.unix_ms,
-        &ended,
-        None,
-        identity.evidence(&[], catalogue, Some(&reason)),
-    );
+    let evidence = identity.evidence(&[], catalogue, Some(&reason));
+    let outcome = identity.outcome(call.unix_ms, &ended, Texts::default(), evidence);
     let place = worst.map(|judged| judged.place.clone());
     let at = place.as_deref().unwrap_or("the request");
+    let message = format!(
+        "policy does not let this request through: {kind} in {at}; remove it, or ask the gateway's operator"
+    );
     let reply = Reply {
         reason: Some(reason),
-        record: Some(call.record),
+        record: identity.named(),
         param: place.clone(),
-        ..Reply::new(
-            400,
-            "content_filter",
-            format!(
-                "policy does not let this request through: {kind} in {at}; remove it, or ask the gateway's operator"
-            ),
-        )
+        ..Reply::new(400, "content_filter", message)
     };
+    let findings = Counts::of(judged, Direction::Input, catalogue).to_string();
     Opened::Refused { records: vec![intent, outcome], reply, findings }
 }
 
@@ -213,7 +219,7 @@ fn malformed(error: &JsonError) -> Reply {
     Reply::new(400, code, format!("the body is not acceptable JSON: {error}"))
 }
 
-fn wrong_type(doc: &Doc<'_>, value: Value<'_>, expected: &str) -> Reply {
+pub(super) fn wrong_type(doc: &Doc<'_>, value: Value<'_>, expected: &str) -> Reply {
     let at = place(doc, value.index());
     Reply {
         param: Some(at.clone()),

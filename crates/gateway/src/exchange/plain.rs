@@ -1,8 +1,9 @@
 //! An answer that comes whole: a completion, embeddings, a list of models, an error.
 use super::Endpoint;
-use super::answer::{Answer, Closed, Failure};
+use super::answer::{Answer, Closed, End, Failure};
 use super::document::{Scan, Seen, is_media, texts_of_part};
 use super::open::reason_code;
+use super::received::{Texts, scanned_body};
 use crate::reply::Reply;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Splice, Value, splice};
@@ -39,19 +40,17 @@ impl Answer {
     /// Takes a whole answer that is not an event stream, whatever its status.
     pub fn plain(mut self, status: u16, body: &[u8], unix_ms: u64) -> Closed {
         if matches!(status, 401 | 403 | 407) {
-            return self.fail(Failure::UpstreamKey, unix_ms);
+            return self.replace(Failure::UpstreamKey, body, unix_ms);
         }
         if (300..400).contains(&status) {
-            return self.fail(Failure::Redirect, unix_ms);
+            return self.replace(Failure::Redirect, body, unix_ms);
         }
         let Ok(doc) = Doc::read(body, self.guard.limits.json()) else {
-            return self.fail(
-                if 400 <= status { Failure::BadStatus } else { Failure::Malformed },
-                unix_ms,
-            );
+            let failure = if 400 <= status { Failure::BadStatus } else { Failure::Malformed };
+            return self.replace(failure, body, unix_ms);
         };
         if !is_answer(doc.root(), self.guard.limits.choices_max) || !(200..600).contains(&status) {
-            return self.fail(Failure::Malformed, unix_ms);
+            return self.replace(Failure::Malformed, body, unix_ms);
         }
         let guard = self.guard.clone();
         let mut scan = Scan::new(&guard, &[]);
@@ -60,15 +59,17 @@ impl Answer {
             _ => scan_answer(&mut scan, doc.root()),
         }
         let (actions, edits) = self.weigh(&doc, &mut scan);
+        let received = || scanned_body(&guard, &doc, &scan);
         let Some(edits) = edits else {
-            return self.refuse_whole(unix_ms);
+            let texts = self.identity.keep(|| Texts::of_received(received()));
+            return self.refuse_whole(texts, unix_ms);
         };
         let refused = actions.contains(&Action::Refuse);
-        let released = if edits.is_empty() {
-            Bytes::copy_from_slice(body)
-        } else {
-            Bytes::from(splice(body, edits))
-        };
+        let is_edited = !edits.is_empty();
+        let released =
+            if is_edited { Bytes::from(splice(body, edits)) } else { Bytes::copy_from_slice(body) };
+        let received = || if is_edited { received() } else { None };
+        let texts = self.identity.keep(|| Texts::of_both(released.to_vec(), received()));
         let tokens = doc.root().get("usage").and_then(tokens);
         let outcome = match (refused, status) {
             (true, _) => Outcome::Refused,
@@ -76,8 +77,8 @@ impl Answer {
             _ => Outcome::Completed,
         };
         let reason = self.reason();
-        let kept = released.to_vec();
-        self.close(status, released, Some(kept), outcome, reason.as_deref(), tokens, unix_ms)
+        let end = End { outcome, reason: reason.as_deref(), tokens };
+        self.close((status, released), texts, end, unix_ms)
     }
 
     /// Judges what was seen and edits the answer as [`Answer::edit`] says. When the time runs out on the way, that is one more thing that was
@@ -116,8 +117,7 @@ impl Answer {
                 ended = Some((seen.node, start));
             }
         }
-        let mut keep = counts.iter();
-        scan.seen.retain(|_| keep.next().copied().unwrap_or(true));
+        scan.retain(&counts);
         let mut keep = counts.iter();
         actions.retain(|_| keep.next().copied().unwrap_or(true));
         actions
@@ -141,23 +141,17 @@ impl Answer {
     }
 
     /// Nothing of the answer may go out.
-    fn refuse_whole(self, unix_ms: u64) -> Closed {
+    fn refuse_whole(self, texts: Texts, unix_ms: u64) -> Closed {
         let reason = self.reason().unwrap_or_else(|| "policy".to_owned());
         let message = "policy does not let this answer out; ask for something else, or ask the gateway's operator";
         let reply = Reply {
             reason: Some(reason.clone()),
-            record: Some(self.record()),
+            record: self.identity.named(),
             ..Reply::new(502, "content_filter", message)
         };
-        self.close(
-            reply.status,
-            Bytes::from(reply.body()),
-            None,
-            Outcome::Refused,
-            Some(&reason),
-            None,
-            unix_ms,
-        )
+        let answer = (reply.status, Bytes::from(reply.body()));
+        let end = End { outcome: Outcome::Refused, reason: Some(&reason), tokens: None };
+        self.close(answer, texts, end, unix_ms)
     }
 }
 

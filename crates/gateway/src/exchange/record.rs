@@ -1,5 +1,7 @@
 //! What an exchange leaves in the ledger: the INTENT before, the OUTCOME after, evidence beside both.
 use super::findings::Judged;
+use super::received::Texts;
+use super::subject::SubjectName;
 use super::{Call, Guard};
 use bartizan_core::digest::Digest;
 use bartizan_core::json::encode_into;
@@ -21,11 +23,16 @@ pub(super) struct Identity {
     pub(super) route: String,
     pub(super) roles: Roles,
     pub(super) policy: Digest,
+    subject: SubjectName,
+    /// Without, drafts are made and nobody keeps them: they hold no text.
+    is_recorded: bool,
 }
 
 impl Identity {
-    pub(super) fn new(guard: &Guard, call: &Call<'_>) -> Self {
+    pub(super) fn new(guard: &Guard, call: &Call<'_>, subject: SubjectName) -> Self {
         Self {
+            subject,
+            is_recorded: call.is_recorded,
             record: call.record,
             key_id: call.key_id.to_owned(),
             route: call.route.name.clone(),
@@ -34,11 +41,21 @@ impl Identity {
         }
     }
 
+    /// The record's name, for whoever may go and look it up.
+    pub(super) fn named(&self) -> Option<RecordId> {
+        self.is_recorded.then_some(self.record)
+    }
+
+    /// The texts of a record, where there is one that keeps them.
+    pub(super) fn keep(&self, texts: impl FnOnce() -> Texts) -> Texts {
+        if self.is_recorded { texts() } else { Texts::default() }
+    }
+
     pub(super) fn intent(
         &self,
         unix_ms: u64,
         verdict: u64,
-        released: Option<Vec<u8>>,
+        texts: Texts,
         evidence: Vec<u8>,
     ) -> Draft {
         let leaf = Leaf {
@@ -48,14 +65,14 @@ impl Identity {
             verdict,
             ..Leaf::new(self.record, RecordKind::Intent, unix_ms)
         };
-        Draft::new(leaf, payloads(released, evidence))
+        self.draft(leaf, texts, evidence)
     }
 
     pub(super) fn outcome(
         &self,
         unix_ms: u64,
         ended: &Ended,
-        released: Option<Vec<u8>>,
+        texts: Texts,
         evidence: Vec<u8>,
     ) -> Draft {
         let leaf = Leaf {
@@ -65,7 +82,20 @@ impl Identity {
             outcome: Some(ended.outcome),
             ..Leaf::new(self.record, RecordKind::Outcome, unix_ms)
         };
-        Draft::new(leaf, payloads(released, evidence))
+        self.draft(leaf, texts, evidence)
+    }
+
+    fn draft(&self, leaf: Leaf, texts: Texts, evidence: Vec<u8>) -> Draft {
+        let Texts { released, received } = texts;
+        let slots = [
+            (Slot::Released, released),
+            (Slot::Received, received),
+            (Slot::Evidence, self.is_recorded.then_some(evidence)),
+        ];
+        let payload =
+            |(slot, bytes): (Slot, Option<Vec<u8>>)| Some(Payload { slot, bytes: bytes? });
+        let payloads = slots.into_iter().filter_map(payload).collect();
+        Draft { subject: Some(self.subject.for_record()), ..Draft::new(leaf, payloads) }
     }
 
     /// The evidence payload: who asked, what was seen, what was decided. Enough to judge again.
@@ -75,6 +105,9 @@ impl Identity {
         catalogue: &Catalogue,
         reason: Option<&str>,
     ) -> Vec<u8> {
+        if !self.is_recorded {
+            return Vec::new();
+        }
         let mut out = String::with_capacity(160 + 160 * list.len());
         let written = write!(
             out,
@@ -117,11 +150,6 @@ pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) verdict: u64,
     pub(super) tokens: Option<(u64, u64)>,
-}
-
-fn payloads(released: Option<Vec<u8>>, evidence: Vec<u8>) -> Vec<Payload> {
-    let released = released.map(|bytes| Payload { slot: Slot::Released, bytes });
-    released.into_iter().chain([Payload { slot: Slot::Evidence, bytes: evidence }]).collect()
 }
 
 fn finding(judged: &Judged, catalogue: &Catalogue, out: &mut String) {

@@ -3,10 +3,11 @@
 //! Text leaves through its channel. Tool calls wait until they are whole. Whatever carries a `finish_reason`, and all that follows it, waits in
 //! the tail until the OUTCOME is durable: clients act on it before `[DONE]`.
 use super::answer::{Answer, Failure};
-use super::choice::{Choice, safe_path};
+use super::choice::{Choice, PathText, safe_path};
 use super::document::{plain_digits, scan_text};
 use super::findings::{Counts, Judged, Rungs, bits, group, placeholder, verdict_bits};
 use super::plain::tokens;
+use super::received::Texts;
 use super::record::{Ended, string};
 use crate::sse::{Deframer, Event, SseError, write_event};
 use bartizan_core::detect::Finding;
@@ -424,6 +425,11 @@ impl Stream {
         }
     }
 
+    /// Counts text that is kept for the record although it never leaves; the next one that counts meets the limit.
+    pub(super) fn note_withheld(&mut self, n_bytes: usize) {
+        self.n_text_bytes = self.n_text_bytes.saturating_add(n_bytes);
+    }
+
     /// Every choice ends here, those that never began included.
     pub(super) fn refuse_all(&mut self) {
         if self.choices.is_empty() {
@@ -431,7 +437,8 @@ impl Stream {
         }
         self.is_refused_whole = true;
         self.tail.clear();
-        self.choices.iter_mut().for_each(Choice::refuse);
+        let n_bytes = self.choices.iter_mut().map(Choice::refuse).sum();
+        self.note_withheld(n_bytes);
     }
 
     fn all_finished(&self) -> bool {
@@ -478,9 +485,11 @@ impl Stream {
             }
         }
         self.tail.clear();
+        let n_bytes = self.choices.iter_mut().map(Choice::withhold_tail).sum();
+        self.note_withheld(n_bytes);
         if failure != Failure::ClientGone {
             self.write_findings();
-            write_event(&failure.reply(self.answer.record()).body(), &mut self.tail);
+            write_event(&failure.reply(self.answer.identity.named()).body(), &mut self.tail);
         }
         self.failure = Some(failure);
         self.ended = Some(failure.outcome());
@@ -523,42 +532,68 @@ impl Stream {
         let verdict = self.answer.verdict | bits::STREAM | verdict_bits(&self.answer.judged);
         let ended = Ended { outcome, verdict, tokens: self.usage };
         let refusal = self.answer.reason();
-        let reason = refusal
-            .as_deref()
-            .or(self.failure.map(|failure| failure.reply(self.answer.record()).code));
+        let reason = refusal.as_deref().or(self.failure.map(|failure| failure.reply(None).code));
         let evidence =
             self.answer.identity.evidence(&self.answer.judged, &self.answer.catalogue, reason);
-        let released = self.released();
-        self.answer.identity.outcome(unix_ms, &ended, Some(released), evidence)
+        let texts = || Texts::of_both(self.released(), self.received());
+        let texts = self.answer.identity.keep(texts);
+        let draft = self.answer.identity.outcome(unix_ms, &ended, texts, evidence);
+        Draft { is_stream: true, ..draft }
     }
 
     /// The released text as the record keeps it: one string per channel, put together.
     fn released(&self) -> Vec<u8> {
-        let mut out = String::from("{\"stream\":true,\"choices\":[");
+        let mut out = String::from(TEXTS_START);
         for (at, choice) in self.choices.iter().enumerate() {
-            if 0 < at {
-                out.push(',');
-            }
-            write!(out, "{{\"index\":{},\"finish_reason\":", choice.index).unwrap_or_default();
-            match (choice.is_refused(), &choice.finish) {
-                (true, _) => out.push_str("\"content_filter\""),
-                (false, Some(finish)) => string(&String::from_utf8_lossy(finish), &mut out),
-                (false, None) => out.push_str("null"),
-            }
-            out.push_str(",\"text\":{");
-            for (index, (path, text)) in choice.texts().enumerate() {
-                if 0 < index {
-                    out.push(',');
-                }
-                string(&safe_path(path), &mut out);
-                out.push(':');
-                string(&String::from_utf8_lossy(text), &mut out);
-            }
-            out.push_str("}}");
+            let end = if choice.is_refused() { Some(&b"content_filter"[..]) } else { choice.end() };
+            choice_texts((at, choice.index), end, choice.released(), &mut out);
         }
         out.push_str("]}");
         out.into_bytes()
     }
+
+    /// The text as it came, in the same form, where some of it did not leave as it came.
+    fn received(&self) -> Option<Vec<u8>> {
+        if !self.choices.iter().any(Choice::differs) {
+            return None;
+        }
+        let mut out = String::from(TEXTS_START);
+        for (at, choice) in self.choices.iter().enumerate() {
+            let texts = choice.received(&self.answer.guard);
+            let texts: Vec<PathText<'_>> = texts.collect::<Option<_>>()?;
+            choice_texts((at, choice.index), choice.end(), texts.into_iter(), &mut out);
+        }
+        out.push_str("]}");
+        Some(out.into_bytes())
+    }
+}
+
+/// How the text of a stream begins in a record.
+const TEXTS_START: &str = "{\"stream\":true,\"choices\":[";
+
+/// Appends the texts of one choice, given its position and its index.
+fn choice_texts<'t>(
+    (at, index): (usize, u64),
+    end: Option<&[u8]>,
+    texts: impl Iterator<Item = PathText<'t>>,
+    out: &mut String,
+) {
+    let comma = if 0 < at { "," } else { "" };
+    write!(out, "{comma}{{\"index\":{index},\"finish_reason\":").unwrap_or_default();
+    match end {
+        Some(end) => string(&String::from_utf8_lossy(end), out),
+        None => out.push_str("null"),
+    }
+    out.push_str(",\"text\":{");
+    for (at, (path, text)) in texts.enumerate() {
+        if 0 < at {
+            out.push(',');
+        }
+        string(&safe_path(path), out);
+        out.push(':');
+        string(&String::from_utf8_lossy(&text), out);
+    }
+    out.push_str("}}");
 }
 
 /// An event on its way out: as it came, with replacements.

@@ -10,6 +10,7 @@ mod chaos;
 mod input;
 mod law;
 mod output;
+mod records;
 mod review;
 mod stream;
 
@@ -179,6 +180,8 @@ fn open(guard: &Guard, endpoint: Endpoint, body: &str) -> Opened {
         route: &route,
         roles: &roles,
         key_id: "k-1",
+        subject: None,
+        is_recorded: true,
         unix_ms: 1_700_000_000_000,
         body: body.as_bytes(),
     })

@@ -3,14 +3,16 @@
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
 use super::Shared;
+use super::audit::Promise;
 use super::progress::Progress;
 use super::ticket::{GuardCrashed, Ticket, overdue};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
-use bartizan_core::record::{Leaf, Outcome, RecordError, Recorded};
+use bartizan_core::record::{Draft, Outcome, RecordError};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
+use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -65,7 +67,7 @@ enum Stage {
     /// Chunks come in, judged text goes out.
     Open(UpstreamBody),
     /// The OUTCOME is on its way to the disk. After a good end the upstream's connection is kept until its last bytes have come.
-    Recording(Recorded, Box<Leaf>, Option<UpstreamBody>),
+    Recording(Promise, Box<Draft>, Option<UpstreamBody>),
     /// All is said.
     Done,
 }
@@ -157,10 +159,10 @@ impl StreamBody {
                         self.end(Some(failure));
                     }
                 },
-                Stage::Recording(recorded, _, _) => {
+                Stage::Recording(promise, _, _) => {
                     // Judged text does not wait for the disk, only the end does.
-                    match recorded.as_mut().poll(cx) {
-                        Poll::Ready(result) => self.finish(result.map(|_| ())),
+                    match Pin::new(promise).poll(cx) {
+                        Poll::Ready(result) => self.finish(result),
                         Poll::Pending if self.out.is_empty() => {
                             ready!(self.times.poll(cx));
                             self.finish(Err(overdue()));
@@ -213,22 +215,24 @@ impl StreamBody {
     /// The guard has seen the end. After a refusal the rest of the answer is of no interest, and dropping it cancels the call.
     fn seal(&mut self, upstream: Option<UpstreamBody>) {
         match self.ticket.seal() {
-            Ok((recorded, leaf)) => {
-                let upstream = upstream.filter(|_| leaf.outcome == Some(Outcome::Completed));
+            Ok((promise, again)) => {
+                let is_good = again.leaf.outcome == Some(Outcome::Completed);
                 self.times.wait_until(self.ticket.record_at());
-                self.stage = Stage::Recording(recorded, Box::new(leaf), upstream);
+                self.stage =
+                    Stage::Recording(promise, Box::new(again), upstream.filter(|_| is_good));
             }
             Err(GuardCrashed) => self.crash(),
         }
     }
 
     fn finish(&mut self, result: Result<(), RecordError>) {
-        if let Stage::Recording(_, leaf, upstream) = std::mem::replace(&mut self.stage, Stage::Done)
+        if let Stage::Recording(_, again, upstream) =
+            std::mem::replace(&mut self.stage, Stage::Done)
         {
             if let Some(upstream) = upstream {
                 upstream.recycle_at_end(&self.shared.tasks, Arc::clone(&self.shared.clock));
             }
-            let words = self.ticket.last_words(result.map_err(|error| (error, *leaf)));
+            let words = self.ticket.last_words(result.map_err(|error| (error, *again)));
             self.out.extend_from_slice(&words);
         }
     }

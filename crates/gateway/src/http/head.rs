@@ -147,6 +147,17 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u
     }
 }
 
+/// The value of the header that names an exchange's subject.
+pub(super) fn subject<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<Option<&'a str>, Reply> {
+    let Some(value) = single(headers, name)? else { return Ok(None) };
+    let not_text =
+        |_| Reply::new(400, "malformed_subject", format!("the {name} header is not UTF-8"));
+    std::str::from_utf8(value).map(Some).map_err(not_text)
+}
+
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Reply> {
     let Some(value) = single(headers, &CONTENT_LENGTH)? else { return Ok(None) };
     let digits = std::str::from_utf8(value)

@@ -4,8 +4,8 @@ use super::room::Room;
 use crate::exchange::Endpoint;
 use bartizan_core::record::Outcome;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 /// Most different names in one counter family; what comes after is counted as `other`.
 pub const NAMES_MAX: usize = 600;
@@ -37,6 +37,8 @@ pub(super) struct Metrics {
     /// Bodies that are held as a whole.
     pub(super) room: Room,
     pub(super) unrecorded: AtomicU64,
+    /// Records that were in line, acknowledged, and could not be written. Whoever waits for one holds a handle.
+    pub(super) audit_lost: Arc<AtomicU64>,
     pub(super) guard_failures: AtomicU64,
     pub(super) overhead: Histogram,
     pub(super) first_byte: Histogram,
@@ -140,6 +142,11 @@ impl Metrics {
                 "bartizan_unrecorded_total",
                 &self.unrecorded,
                 "Answers withheld because their record failed.",
+            ),
+            (
+                "bartizan_audit_lost_total",
+                &*self.audit_lost,
+                "Records of bounded routes that were in line and could not be written.",
             ),
             (
                 "bartizan_guard_failures_total",

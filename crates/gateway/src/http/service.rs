@@ -1,20 +1,21 @@
 //! One request from its head to its answer: who asks, where to, may it, what came back. The order of these steps is the security
 //! of the gateway, so it stands in one file.
 use super::Shared;
+use super::audit::{Promise, X_BARTIZAN_AUDIT, audit_value, bare};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
-use super::head::{Denial, Head, body_too_large, check_body_head, check_door};
+use super::head::{Denial, Head, body_too_large, check_body_head, check_door, subject};
 use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
 use super::room::{Full, Share};
 use super::setup::{Rule, Setup, key_may_take};
 use super::ticket::{GuardCrashed, Ticket, overdue};
 use super::upstream::{Outgoing, Surroundings, UpstreamBody};
-use crate::exchange::{Call, Closed, Endpoint, Failure, Forward, Opened};
+use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Forward, Opened};
 use crate::limits::Limits;
 use crate::reply::Reply;
 use bartizan_core::json::Doc;
-use bartizan_core::record::{Draft, RecordError, RecordId, Recorded};
+use bartizan_core::record::{Draft, RecordError, RecordId};
 use bytes::{Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -55,6 +56,8 @@ struct Asked<'s> {
     endpoint: Endpoint,
     entry: &'s KeyEntry,
     rule: &'s Rule,
+    /// The value of the route's header that names the subject.
+    subject: Option<&'s str>,
     body: Bytes,
     /// The room that the body takes, until the request is answered.
     _share: Share,
@@ -76,18 +79,21 @@ pub(super) async fn handle(
     let Some(mut ticket) =
         Ticket::admit(&shared, record, setup.guard.limits.requests_max, total_at)
     else {
-        return Ok(denied(&overloaded().into(), &parts, &body, &connection));
+        let response = denied(&overloaded().into(), &parts, &body, &connection);
+        return Ok(audited(response, setup.durability_of_all()));
     };
     let asked = match ask(&shared, &setup, &mut ticket, &parts, &mut body, started_us).await {
         Ok(asked) => asked,
         Err(denial) => {
+            let durability = ticket.durability().or(setup.durability_of_all());
             ticket.deny(denial.reply.code);
-            return Ok(denied(&denial, &parts, &body, &connection));
+            return Ok(audited(denied(&denial, &parts, &body, &connection), durability));
         }
     };
     shared.metrics.bytes_in.fetch_add(asked.body.len() as u64, Relaxed);
     let judged = judge(&shared, &setup, ticket, &asked, total_at).await;
-    Ok(judged.unwrap_or_else(|denial| denied(&denial, &parts, &body, &connection)))
+    let response = judged.unwrap_or_else(|denial| denied(&denial, &parts, &body, &connection));
+    Ok(audited(response, Some(asked.rule.durability)))
 }
 
 /// Everything that happens before the guard looks: nothing of it is recorded, failures are counted.
@@ -95,7 +101,7 @@ async fn ask<'s>(
     shared: &Shared,
     setup: &'s Setup,
     ticket: &mut Ticket,
-    parts: &Parts,
+    parts: &'s Parts,
     body: &mut Incoming,
     started_us: u64,
 ) -> Result<Asked<'s>, Denial> {
@@ -113,8 +119,9 @@ async fn ask<'s>(
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
     let by_head = setup.rule_by_head(&parts.headers, endpoint != Endpoint::Models)?;
+    let mut subject = None;
     if let Some(rule) = by_head {
-        check_may_call(setup, entry, rule)?;
+        subject = take_route(setup, ticket, parts, entry, rule)?;
     }
     let head = check_body_head(parts, endpoint, limits.body_bytes_max)?;
     let before_body_us = shared.clock.monotonic_us();
@@ -127,10 +134,24 @@ async fn ask<'s>(
         let until = ticket.total_at();
         let found = shared.heavy.run(bytes.len(), until, || rule_of_body(setup, &bytes)).await;
         let rule = found.map_err(|Late| overloaded())??;
-        check_may_call(setup, entry, rule)?;
+        subject = take_route(setup, ticket, parts, entry, rule)?;
         rule
     };
-    Ok(Asked { endpoint, entry, rule, body: bytes, _share: share })
+    Ok(Asked { endpoint, entry, rule, subject, body: bytes, _share: share })
+}
+
+/// The route is known: whether the caller may take it, and whom its header names.
+fn take_route<'p>(
+    setup: &Setup,
+    ticket: &mut Ticket,
+    parts: &'p Parts,
+    entry: &KeyEntry,
+    rule: &Rule,
+) -> Result<Option<&'p str>, Denial> {
+    ticket.set_durability(rule.durability);
+    check_may_call(setup, entry, rule)?;
+    let named = rule.subject_header.as_ref().map(|name| subject(&parts.headers, name));
+    Ok(named.transpose()?.flatten())
 }
 
 fn unauthorised(error: KeyError) -> Denial {
@@ -227,6 +248,8 @@ async fn judge(
         route: &asked.rule.route,
         roles: &asked.entry.roles,
         key_id: &asked.entry.id,
+        subject: asked.subject,
+        is_recorded: asked.rule.durability != Durability::Off,
         unix_ms: shared.clock.unix_ms(),
         body: &asked.body,
     };
@@ -273,7 +296,7 @@ async fn refuse(
     findings: &str,
 ) -> Response<ReplyBody> {
     shared.metrics.found(findings);
-    let recorded = shared.recorder.append_all(records);
+    let recorded = ticket.put_all(records);
     ticket.refused();
     let reply = match durable(recorded, ticket.record_at()).await {
         Ok(()) => reply,
@@ -295,11 +318,11 @@ async fn forward_it(
     total_at: Instant,
 ) -> Result<Response<ReplyBody>, Denial> {
     let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
-    let recorded = shared.recorder.append(intent);
+    let recorded = ticket.put(intent);
     ticket.waiting(answer);
     let Ok(recorded) = timeout_at(total_at, recorded).await else {
         // The INTENT is in line all the same, so its OUTCOME follows it there, and nobody waits for either.
-        return Ok(give_up(shared, &mut ticket));
+        return Ok(give_up(&mut ticket));
     };
     if let Err(error) = recorded {
         // There is no INTENT, so there must be no OUTCOME either: the request is as if it had never been admitted.
@@ -448,15 +471,15 @@ async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Respons
 }
 
 /// Waits for a record, but not for ever.
-async fn durable(recorded: Recorded, until: Instant) -> Result<(), RecordError> {
-    timeout_at(until, recorded).await.unwrap_or_else(|_| Err(overdue())).map(|_| ())
+async fn durable(promise: Promise, until: Instant) -> Result<(), RecordError> {
+    timeout_at(until, promise).await.unwrap_or_else(|_| Err(overdue()))
 }
 
 /// The exchange's time is over before its INTENT was durable: nothing went upstream.
-fn give_up(shared: &Shared, ticket: &mut Ticket) -> Response<ReplyBody> {
+fn give_up(ticket: &mut Ticket) -> Response<ReplyBody> {
     match ticket.close(|answer, unix_ms| answer.fail(Failure::TotalTimeout, unix_ms)) {
         Ok(closed) => {
-            shared.append_and_forget(closed.outcome);
+            ticket.put_and_forget(closed.outcome);
             let mut response = respond(closed.status, closed.body);
             label(&mut response, ticket.record_value(), &closed.findings);
             response
@@ -473,8 +496,8 @@ async fn send_closed(
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
     let Closed { status, body, findings, outcome, ended: _ } = closed;
-    let leaf = outcome.leaf.clone();
-    let recorded = shared.recorder.append(outcome);
+    let again = bare(&outcome);
+    let recorded = ticket.put(outcome);
     let mut response = match durable(recorded, ticket.record_at()).await {
         Ok(()) => {
             let mut response = respond(status, body);
@@ -484,8 +507,8 @@ async fn send_closed(
             response
         }
         Err(error) => {
-            let reply = record_failed(&error, Some(ticket.record()));
-            shared.unrecorded(&error, leaf);
+            let reply = record_failed(&error, ticket.named());
+            shared.unrecorded(&error, again);
             let mut response = respond(reply.status, Bytes::from(reply.body()));
             finish_headers(&reply, None, &mut response);
             response
@@ -561,6 +584,21 @@ fn finish_headers(reply: &Reply, allow: Option<&'static str>, response: &mut Res
     if let Some(allow) = allow {
         headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
+}
+
+/// Says what the route promises of its records, where it is known. Where nothing is recorded, no record is named.
+fn audited(
+    mut response: Response<ReplyBody>,
+    durability: Option<Durability>,
+) -> Response<ReplyBody> {
+    let headers = response.headers_mut();
+    if let Some(durability) = durability {
+        headers.insert(X_BARTIZAN_AUDIT, audit_value(durability));
+    }
+    if durability == Some(Durability::Off) {
+        headers.remove(X_BARTIZAN_RECORD);
+    }
+    response
 }
 
 /// Says which record this is, and what was found.

@@ -3,6 +3,7 @@
 use super::hosts::Callers;
 use super::identity::{KeyEntry, KeyRing};
 use super::upstream::{Upstream, UpstreamError, UpstreamOptions};
+use crate::exchange::Durability;
 use crate::exchange::{Guard, KEY_BYTES_MIN, Keyed, Route};
 use crate::reply::Reply;
 use bartizan_core::record::NAME_BYTES_MAX;
@@ -17,6 +18,9 @@ pub(super) const X_BARTIZAN_ROUTE: HeaderName = HeaderName::from_static("x-barti
 /// Most routes, and most model patterns per route.
 pub const ROUTES_MAX: usize = 256;
 
+/// Most bytes of the name of a header that names subjects.
+const HEADER_NAME_BYTES_MAX: usize = 64;
+
 /// One route: which requests take it, and where it leads.
 #[derive(Clone, Debug)]
 pub struct RouteRule {
@@ -26,6 +30,15 @@ pub struct RouteRule {
     pub upstream: String,
     /// Patterns of model names (`*` stands for anything). A rule without any takes every model; the first rule that fits is taken.
     pub models: Vec<String>,
+}
+
+/// What a route promises to those who take it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// What is promised of the records of its exchanges.
+    pub durability: Durability,
+    /// The request header that names the subject of an exchange, where the body does not; see [`subject_header`].
+    pub subject_header: Option<String>,
 }
 
 /// What a setup is made from.
@@ -82,15 +95,75 @@ pub enum SetupError {
         /// The upstream it names.
         upstream: String,
     },
+    /// A header cannot name anybody.
+    #[error(
+        "route `{route}`: `{header}` is no header that can name a subject; use one of your own, such as x-user"
+    )]
+    SubjectHeader {
+        /// The route.
+        route: String,
+        /// The header it names.
+        header: String,
+    },
+    /// Terms for nothing.
+    #[error("there is no route `{route}` to set terms for")]
+    UnknownRoute {
+        /// The route.
+        route: String,
+    },
     /// An upstream cannot be used.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+}
+
+/// Beginnings of headers that mean something else already, or hold a secret that must not become a name.
+const OTHER_HEADERS: [&str; 21] = [
+    "accept",
+    "authorization",
+    "connection",
+    "content-",
+    "cookie",
+    "date",
+    "expect",
+    "forwarded",
+    "host",
+    "if-",
+    "keep-alive",
+    "origin",
+    "proxy-",
+    "range",
+    "referer",
+    "sec-",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-bartizan-",
+];
+
+/// The header of this name, where it can name the subject of an exchange.
+///
+/// ```
+/// # use bartizan_gateway::http::subject_header;
+/// assert!(subject_header("X-User").is_some_and(|name| name == "x-user"));
+/// assert!(subject_header("authorization").is_none() && subject_header("a b").is_none());
+/// ```
+pub fn subject_header(name: &str) -> Option<HeaderName> {
+    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+    let is_other = |other: &&str| match other.strip_suffix('-') {
+        Some(_) => name.as_str().starts_with(*other),
+        None => name.as_str() == *other,
+    };
+    let is_short = name.as_str().len() <= HEADER_NAME_BYTES_MAX;
+    (is_short && !OTHER_HEADERS.iter().any(is_other)).then_some(name)
 }
 
 /// A route with its upstream.
 #[derive(Debug)]
 pub(super) struct Rule {
     pub(super) route: Route,
+    pub(super) durability: Durability,
+    pub(super) subject_header: Option<HeaderName>,
     pub(super) upstream: Arc<Upstream>,
     models: Vec<String>,
 }
@@ -140,7 +213,8 @@ impl Setup {
             let Some(found) = by_name.get(&upstream).cloned() else {
                 return Err(SetupError::UnknownUpstream { route: route.name, upstream });
             };
-            rules.push(Rule { route, upstream: found, models });
+            let durability = Durability::default();
+            rules.push(Rule { route, durability, subject_header: None, upstream: found, models });
         }
         for entry in keys.entries() {
             if entry.id.is_empty() || entry.id.len() > NAME_BYTES_MAX {
@@ -151,6 +225,31 @@ impl Setup {
         let by_model = rules.iter().any(|rule| !rule.models.is_empty());
         let upstreams = by_name.into_values().collect();
         Ok(Self { guard, rules, upstreams, keys, callers: Callers::new(hosts, origins), by_model })
+    }
+
+    /// The same setup with other terms for one route; they are the default ones for every other.
+    ///
+    /// # Errors
+    /// [`SetupError::UnknownRoute`], [`SetupError::SubjectHeader`].
+    pub fn with_terms(mut self, route: &str, terms: &Terms) -> Result<Self, SetupError> {
+        let name = || route.to_owned();
+        let header = match &terms.subject_header {
+            None => None,
+            Some(header) => Some(subject_header(header).ok_or_else(|| {
+                SetupError::SubjectHeader { route: name(), header: header.clone() }
+            })?),
+        };
+        let rule = self.rules.iter_mut().find(|rule| rule.route.name == route);
+        let rule = rule.ok_or_else(|| SetupError::UnknownRoute { route: name() })?;
+        rule.durability = terms.durability;
+        rule.subject_header = header;
+        Ok(self)
+    }
+
+    /// What every route promises of its records, where it is the same: it is then said before the route is known.
+    pub(super) fn durability_of_all(&self) -> Option<Durability> {
+        let first = self.rules.first()?.durability;
+        self.rules.iter().all(|rule| rule.durability == first).then_some(first)
     }
 
     /// The rule that a request takes as far as its head tells: `None` when the model in the body decides.

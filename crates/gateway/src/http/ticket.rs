@@ -2,14 +2,14 @@
 //!
 //! A ticket also holds the guard of the answer, from the moment the INTENT is handed over. Each way out of it yields the one OUTCOME.
 use super::Shared;
-use crate::exchange::{Answer, Closed, Endpoint, Failure, StreamGuard, StreamState};
+use super::audit::{Promise, bare};
+use crate::exchange::{Answer, Closed, Durability, Endpoint, Failure, StreamGuard, StreamState};
 use crate::reply::Reply;
-use bartizan_core::record::{Draft, Leaf, Outcome, RecordError, RecordId, RecordKind, Recorded};
+use bartizan_core::record::{Draft, Leaf, Outcome, RecordError, RecordId, RecordKind};
 use http::HeaderValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ enum Phase {
 pub(super) struct Ticket {
     shared: Arc<Shared>,
     endpoint: Endpoint,
+    /// What the route promises of the records, once it is known which route it is.
+    durability: Option<Durability>,
     record: RecordId,
     /// The record's id as both sides read it.
     record_value: HeaderValue,
@@ -66,6 +68,7 @@ impl Ticket {
         let ticket = Self {
             shared: Arc::clone(shared),
             endpoint: Endpoint::Chat,
+            durability: None,
             record,
             record_value: hexadecimal(record),
             phase: Phase::Reading,
@@ -85,8 +88,46 @@ impl Ticket {
         self.endpoint = endpoint;
     }
 
+    /// The route is known.
+    pub(super) fn set_durability(&mut self, durability: Durability) {
+        self.durability = Some(durability);
+    }
+
+    /// What the route promises of the records, if it is known which route it is.
+    pub(super) fn durability(&self) -> Option<Durability> {
+        self.durability
+    }
+
+    /// Hands a record over, as the route wants it.
+    pub(super) fn put(&self, draft: Draft) -> Promise {
+        self.shared.put(self.durability.unwrap_or_default(), draft)
+    }
+
+    /// Hands records over that belong together.
+    pub(super) fn put_all(&self, drafts: Vec<Draft>) -> Promise {
+        self.shared.put_all(self.durability.unwrap_or_default(), drafts)
+    }
+
+    /// Hands a record over that nobody waits for.
+    pub(super) fn put_and_forget(&self, draft: Draft) {
+        let again = bare(&draft);
+        self.forget(self.put(draft), again);
+    }
+
+    /// A record is written although nobody waits, unless the queue was full: that is known at the first look.
+    fn forget(&self, mut promise: Promise, again: Draft) {
+        if let Some(Err(error)) = promise.now() {
+            self.shared.settle(&error, again);
+        }
+    }
+
     pub(super) fn record(&self) -> RecordId {
         self.record
+    }
+
+    /// The record's name, where there is a record.
+    pub(super) fn named(&self) -> Option<RecordId> {
+        (self.durability != Some(Durability::Off)).then_some(self.record)
     }
 
     /// The record's id, as a header says it.
@@ -122,7 +163,16 @@ impl Ticket {
     /// The request is turned away before anything was recorded.
     pub(super) fn deny(mut self, code: &'static str) {
         self.phase = Phase::Closed;
-        self.shared.denied(code);
+        self.count_denied(code);
+    }
+
+    /// Where nothing is recorded, the ledger's tally is not told either.
+    fn count_denied(&self, code: &'static str) {
+        if self.durability == Some(Durability::Off) {
+            self.shared.metrics.denied(code);
+        } else {
+            self.shared.denied(code);
+        }
     }
 
     /// Policy refused the request, and its records are in line.
@@ -187,27 +237,26 @@ impl Ticket {
         result.map_err(|_| self.crashed())
     }
 
-    /// A sealed stream's OUTCOME is put in line; the guard stays, for the tail.
-    pub(super) fn seal(&mut self) -> Result<(Recorded, Leaf), GuardCrashed> {
+    /// A sealed stream's OUTCOME is handed over; the guard stays, for the tail. With it comes what is tried again should it fail.
+    pub(super) fn seal(&mut self) -> Result<(Promise, Draft), GuardCrashed> {
         let unix_ms = self.shared.clock.unix_ms();
         let draft = self.guard(|guard| guard.outcome(unix_ms))?;
         self.count(draft.leaf.outcome.unwrap_or(Outcome::UpstreamError));
         if let Phase::Streaming(guard) = std::mem::replace(&mut self.phase, Phase::Closed) {
             self.phase = Phase::Sealed(guard);
         }
-        let leaf = draft.leaf.clone();
-        let recorded = self.shared.recorder.append(draft);
-        Ok((recorded, leaf))
+        let again = bare(&draft);
+        Ok((self.put(draft), again))
     }
 
     /// The OUTCOME of a sealed stream is decided: what goes out last. Nothing happens to the ticket any more.
-    pub(super) fn last_words(&mut self, result: Result<(), (RecordError, Leaf)>) -> Vec<u8> {
+    pub(super) fn last_words(&mut self, result: Result<(), (RecordError, Draft)>) -> Vec<u8> {
         let Phase::Sealed(mut guard) = std::mem::replace(&mut self.phase, Phase::Closed) else {
             return Vec::new();
         };
         let is_durable = result.is_ok();
-        if let Err((error, leaf)) = result {
-            self.shared.unrecorded(&error, leaf);
+        if let Err((error, again)) = result {
+            self.shared.unrecorded(&error, again);
         }
         let words = catch_unwind(AssertUnwindSafe(|| {
             if is_durable { guard.tail() } else { guard.unrecorded() }
@@ -226,7 +275,7 @@ impl Ticket {
         self.shared.metrics.guard_failures.fetch_add(1, Relaxed);
         tracing::error!(record = %self.record, "A guard crashed; its exchange was denied.");
         self.count(Outcome::Refused);
-        self.shared.append_and_forget(self.bare_outcome(Outcome::Refused));
+        self.put_and_forget(self.bare_outcome(Outcome::Refused));
         GuardCrashed
     }
 
@@ -247,7 +296,7 @@ impl Ticket {
             "guard_failed",
             "the guard failed on this exchange, so nothing of it is released",
         );
-        Reply { record: Some(self.record), ..reply }
+        Reply { record: self.named(), ..reply }
     }
 }
 
@@ -282,11 +331,11 @@ impl Drop for Ticket {
         let failure =
             if self.shared.tasks.is_halted() { Failure::Shutdown } else { Failure::ClientGone };
         match std::mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Reading => self.shared.denied("client_gone"),
+            Phase::Reading => self.count_denied("client_gone"),
             Phase::Waiting(answer) => {
                 self.phase = Phase::Waiting(answer);
                 if let Ok(closed) = self.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
-                    self.shared.append_and_forget(closed.outcome);
+                    self.put_and_forget(closed.outcome);
                 }
             }
             Phase::Streaming(guard) => {
@@ -294,9 +343,9 @@ impl Drop for Ticket {
                 let mut unsent = Vec::new();
                 if let Ok(StreamState::Sealed) =
                     self.guard(|guard| guard.end(Some(failure), &mut unsent))
-                    && let Ok((recorded, leaf)) = self.seal()
+                    && let Ok((promise, again)) = self.seal()
                 {
-                    self.shared.forget(recorded, leaf);
+                    self.forget(promise, again);
                 }
                 self.phase = Phase::Closed;
             }
@@ -316,30 +365,16 @@ impl Shared {
         self.tally.denied(code);
     }
 
-    /// Puts a record in line that nobody waits for.
-    pub(super) fn append_and_forget(&self, draft: Draft) {
-        let leaf = draft.leaf.clone();
-        let recorded = self.recorder.append(draft);
-        self.forget(recorded, leaf);
-    }
-
-    /// A record is written although nobody waits, unless the queue was full: that is known at the first look.
-    fn forget(&self, mut recorded: Recorded, leaf: Leaf) {
-        let mut cx = Context::from_waker(Waker::noop());
-        if let Poll::Ready(Err(error)) = recorded.as_mut().poll(&mut cx) {
-            self.settle(&error, leaf);
-        }
-    }
-
     /// An answer was not released because its OUTCOME could not be recorded as it was.
-    pub(super) fn unrecorded(&self, error: &RecordError, leaf: Leaf) {
+    pub(super) fn unrecorded(&self, error: &RecordError, mut again: Draft) {
         self.metrics.unrecorded.fetch_add(1, Relaxed);
-        tracing::error!(record = %leaf.record, %error, "An answer was withheld because it could not be recorded.");
-        self.settle(error, Leaf { outcome: Some(Outcome::Interrupted), ..leaf });
+        tracing::error!(record = %again.leaf.record, %error, "An answer was withheld because it could not be recorded.");
+        again.leaf.outcome = Some(Outcome::Interrupted);
+        self.settle(error, again);
     }
 
     /// Every INTENT gets its OUTCOME: one that had no room is tried again, without its payloads, until there is room.
-    fn settle(&self, error: &RecordError, leaf: Leaf) {
+    fn settle(&self, error: &RecordError, again: Draft) {
         if matches!(error, RecordError::Stopped { .. }) {
             return; // Nothing can be written any more; recovery closes the exchange at the next start.
         }
@@ -350,16 +385,16 @@ impl Shared {
         self.tasks.spawn_background(async move {
             for _ in 0..SETTLE_TRIES_MAX {
                 tokio::time::sleep(SETTLE_PAUSE).await;
-                match recorder.append(Draft::new(leaf.clone(), Vec::new())).await {
+                match recorder.append(again.clone()).await {
                     Err(RecordError::Full { .. }) => {}
                     Ok(_) => return,
                     Err(error) => {
-                        tracing::error!(record = %leaf.record, %error, "An OUTCOME could not be recorded.");
+                        tracing::error!(record = %again.leaf.record, %error, "An OUTCOME could not be recorded.");
                         return;
                     }
                 }
             }
-            tracing::error!(record = %leaf.record, "An OUTCOME found no room in the ledger's queue.");
+            tracing::error!(record = %again.leaf.record, "An OUTCOME found no room in the ledger's queue.");
         });
     }
 }

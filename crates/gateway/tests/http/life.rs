@@ -4,7 +4,8 @@ use crate::world::{
     KEY, Peer, STREAM_HEAD, World, chunk, delta, finish, limits, options, plain_answer, until,
 };
 use bartizan_core::record::Outcome;
-use bartizan_gateway::http::{KeyEntry, KeyRing, Setup};
+use bartizan_gateway::exchange::Durability;
+use bartizan_gateway::http::{KeyEntry, KeyRing, Setup, Terms};
 use bartizan_gateway::limits::Limits;
 use bartizan_policy::Roles;
 use bartizan_testkit::SplitMix;
@@ -187,7 +188,13 @@ async fn overhead_is_measured() {
 /// Callers that come and go as they like, upstreams that fail as they like: the books must balance all the same (see `World::finish`).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_books_balance_in_a_storm() {
-    let world = World::new(Limits { requests_max: 12, first_byte_ms: 60, ..limits() }, |mut peer| async move {
+    for durability in [Durability::Strict, Durability::Bounded] {
+        storm(Terms { durability, ..Terms::default() }).await;
+    }
+}
+
+async fn storm(terms: Terms) {
+    let world = World::with_terms(Limits { requests_max: 12, first_byte_ms: 60, ..limits() }, |_| {}, &[("default", terms)], |mut peer| async move {
         while peer.read().await {
             let n = peer.seen.bodies.lock().unwrap().len();
             match n % 7 {

@@ -9,6 +9,7 @@
     clippy::string_slice,
     reason = "the whole crate is a test: what cannot be had fails it"
 )]
+mod audit;
 mod bounds;
 mod client;
 mod control;

@@ -11,7 +11,7 @@ use bartizan_core::span::Span;
 use bartizan_gateway::exchange::{Guard, Route};
 use bartizan_gateway::http::{
     Gateway, GatewayOptions, KeyEntry, KeyRing, RouteRule, Secret, ServerTls, Setup, SetupOptions,
-    UpstreamOptions,
+    Terms, UpstreamOptions,
 };
 use bartizan_gateway::limits::Limits;
 use bartizan_policy::{GuardPolicy, Profile, Roles};
@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -128,6 +129,8 @@ pub(crate) struct MemoryRecorder {
     failing: Mutex<Option<(usize, RecordError)>>,
     delay_ms: AtomicU64,
     offered: AtomicUsize,
+    /// While it is there, records stay in line until it says what becomes of them.
+    line: Mutex<Option<watch::Receiver<Option<RecordError>>>>,
 }
 
 impl MemoryRecorder {
@@ -139,6 +142,12 @@ impl MemoryRecorder {
     }
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), SeqCst);
+    }
+    /// Lets records wait in line until something is sent: nothing, and they are durable; an error, and they are lost.
+    pub(crate) fn hold(&self) -> watch::Sender<Option<RecordError>> {
+        let (sender, receiver) = watch::channel(None);
+        *self.line.lock().unwrap() = Some(receiver);
+        sender
     }
     pub(crate) fn drafts(&self) -> Vec<Draft> {
         self.drafts.lock().unwrap().clone()
@@ -177,7 +186,14 @@ impl Recorder for MemoryRecorder {
         have.extend(drafts);
         let receipt = Receipt { index: have.len() as u64 - 1, leaf_hash: Digest([0; 32]) };
         let delay = Duration::from_millis(self.delay_ms.load(SeqCst));
+        let line = self.line.lock().unwrap().clone();
         Box::pin(async move {
+            if let Some(mut line) = line {
+                line.changed().await.unwrap();
+                if let Some(error) = line.borrow().clone() {
+                    return Err(error);
+                }
+            }
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
             }
@@ -404,11 +420,42 @@ impl World {
         let (upstream, seen) = upstream(&tasks, script).await;
         let mut setup = options(&format!("http://{upstream}"), limits);
         change(&mut setup);
+        let setup = Setup::new(setup).unwrap();
+        Self::on(upstream, seen, limits, tls, setup).await
+    }
+
+    /// The same, where every route of the name that a term has gets these terms.
+    pub(crate) async fn with_terms<F, R>(
+        limits: Limits,
+        change: impl FnOnce(&mut SetupOptions),
+        terms: &[(&str, Terms)],
+        script: F,
+    ) -> Self
+    where
+        F: Fn(Peer) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = TaskTracker::new();
+        let (upstream, seen) = upstream(&tasks, script).await;
+        let mut options = options(&format!("http://{upstream}"), limits);
+        change(&mut options);
+        let add = |setup: Setup, (name, terms): &(&str, Terms)| setup.with_terms(name, terms);
+        let setup = terms.iter().try_fold(Setup::new(options).unwrap(), add).unwrap();
+        Self::on(upstream, seen, limits, None, setup).await
+    }
+
+    async fn on(
+        upstream: SocketAddr,
+        seen: Arc<Seen>,
+        limits: Limits,
+        tls: Option<ServerTls>,
+        setup: Setup,
+    ) -> Self {
         let recorder = Arc::new(MemoryRecorder::default());
         let denials: Arc<Mutex<Vec<&'static str>>> = Arc::default();
         let heard = Arc::clone(&denials);
         let gateway = Gateway::new(GatewayOptions {
-            setup: Setup::new(setup).unwrap(),
+            setup,
             recorder: recorder.clone(),
             clock: Arc::new(TestClock(Instant::now())),
             entropy: Arc::new(SimEntropy::new(7)),
@@ -438,6 +485,17 @@ impl World {
         for (record, counts) in &balance {
             assert_eq!(*counts, (1, 1), "intents and outcomes of {record}");
         }
+        self.check_counts(balance.len());
+    }
+
+    /// Stops a gateway whose routes record nothing, and checks that they did not, and that so many exchanges were counted.
+    pub(crate) async fn finish_unrecorded(self, n_exchanges: usize) {
+        self.gateway.shutdown().await;
+        assert_eq!(self.recorder.drafts().len(), 0);
+        self.check_counts(n_exchanges);
+    }
+
+    fn check_counts(&self, n_exchanges: usize) {
         let metrics = self.gateway.metrics();
         for gauge in ["connections", "requests", "streams"] {
             assert!(
@@ -456,7 +514,7 @@ impl World {
                     .ok()
             })
             .sum();
-        assert_eq!(counted, balance.len(), "each exchange is counted once: {metrics}");
+        assert_eq!(counted, n_exchanges, "each exchange is counted once: {metrics}");
     }
 }
 

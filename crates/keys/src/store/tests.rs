@@ -746,3 +746,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_pieces_of_a_stream_are_found_again_and_belong_to_its_key() {
+    let (store, _) = World::new(1).open();
+    let (text, place) = (vec![b'x'; 10_000], sealing(1, Some("alice")));
+    let (sealed, pieces) = store.seal_stream(&place, &text).unwrap();
+    assert_eq!(pieces.len(), 3);
+    let again = store.open_stream(&place, &sealed.commitment, &sealed.bytes).unwrap();
+    assert_eq!(again, (text.clone(), pieces.clone()));
+    assert_eq!(Opener::open(&store, &place, &sealed.commitment, &sealed.bytes).unwrap(), text);
+    let (_, others) = store.seal_stream(&place, &text).unwrap();
+    assert_ne!(others, pieces, "another data key, other salts");
+}

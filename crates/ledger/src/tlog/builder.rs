@@ -126,9 +126,10 @@ impl TileBuilder {
         for (level, hashes) in (0_u8..).zip(&mut self.edge) {
             let Some(hash) = carried else { break };
             hashes.push(hash);
-            // None unless the tile is full: then its root goes one level up.
-            carried = perfect_root(hashes).filter(|_| hashes.len() == usize::from(TILE_WIDTH));
-            if carried.is_some() {
+            // Of a full tile the root goes one level up.
+            let is_full = hashes.len() == usize::from(TILE_WIDTH);
+            carried = if is_full { perfect_root(hashes) } else { None };
+            if is_full {
                 let index = hashes_at(self.size, level) / u64::from(TILE_WIDTH) - 1;
                 let content = encode_hashes(&std::mem::take(hashes));
                 files.extend(file(TileKind::Hashes(level), index, TILE_WIDTH, content));

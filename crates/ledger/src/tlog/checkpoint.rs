@@ -63,7 +63,8 @@ pub struct Checkpoint {
     extensions: Vec<String>,
 }
 
-fn is_line(text: &str) -> bool {
+/// Whether a text can stand as a line of its own, such as an extension.
+pub(crate) fn is_line(text: &str) -> bool {
     !text.is_empty() && !text.bytes().any(|byte| byte < b' ')
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A note that was only parsed says nothing: [`Note::verify`] tells which of the keys that the reader trusts have signed it.
 use super::base64;
-use super::key::{KeyError, VerifierKey, cosigned_message, is_cosignature_time, is_name};
+use super::key::{KeyError, KeyKind, VerifierKey, cosigned_message, is_cosignature_time, is_name};
 use bartizan_core::sign::{SignError, Signer};
 use std::fmt;
 
@@ -269,11 +269,14 @@ impl Note {
         Ok(())
     }
 
-    /// The same text with only the signatures of these keys.
+    /// The same text with only the first signature of each of these keys that can be verified here.
     pub(crate) fn only(&self, keys: &[VerifierKey]) -> Self {
-        let is_known = |signature: &&NoteSignature| keys.iter().any(|key| signature.is_by(key));
-        let signatures = self.signatures.iter().filter(is_known).cloned().collect();
-        Self { text: self.text.clone(), signatures }
+        let first = |key: &VerifierKey| {
+            let mut signatures = self.signatures.iter();
+            signatures.find(|signature| signature.is_by(key)).cloned()
+        };
+        let known = keys.iter().filter(|key| !matches!(key.kind(), KeyKind::Other(_)));
+        Self { text: self.text.clone(), signatures: known.filter_map(first).collect() }
     }
 
     /// Tells which of `keys` have signed, each once, in the order of their signatures. Signatures of other keys, and of kinds that
@@ -291,7 +294,7 @@ impl Note {
             if known.any(|other| other != key) {
                 return Err(NoteError::AmbiguousKey { name, id });
             }
-            if matches!(key.kind(), super::KeyKind::Other(_)) {
+            if matches!(key.kind(), KeyKind::Other(_)) {
                 continue;
             }
             // Every line is checked, also the second one of a key: a note with a forged line in it is not worth reading.

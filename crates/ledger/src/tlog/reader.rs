@@ -233,8 +233,11 @@ impl<S: TileSource> TileReader<S> {
     }
 
     fn within(&self, asked: u64, end: u64) -> Result<(), TileError> {
-        let fits = end <= self.size && asked != u64::MAX;
-        if fits { Ok(()) } else { Err(TileError::OutOfRange { size: self.size, asked }) }
+        if end <= self.size {
+            Ok(())
+        } else {
+            Err(TileError::OutOfRange { size: self.size, asked })
+        }
     }
 
     fn bundle_path(&self, index: u64) -> Option<TilePath> {

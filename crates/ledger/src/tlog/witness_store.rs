@@ -73,6 +73,8 @@ pub struct WitnessStore {
     disk: Arc<dyn Disk>,
     witness: Witness,
     slots: BTreeMap<String, Mutex<Slot>>,
+    /// The origins by the hash under which monitors ask for them.
+    by_hash: BTreeMap<String, String>,
     stopped: OnceLock<String>,
 }
 
@@ -102,7 +104,10 @@ impl WitnessStore {
             let evidence = names.iter().filter(is_ours).cloned().collect();
             slots.insert(origin.to_owned(), Mutex::new(Slot { state, evidence }));
         }
-        Ok(Self { disk, witness, slots, stopped: OnceLock::new() })
+        let by_hash =
+            slots.keys().map(|origin| (sha256(origin.as_bytes()).to_string(), origin.clone()));
+        let by_hash = by_hash.collect();
+        Ok(Self { disk, witness, slots, by_hash, stopped: OnceLock::new() })
     }
 
     /// Answers the body of `POST /add-checkpoint` at a time in seconds since 1970.
@@ -146,9 +151,8 @@ impl WitnessStore {
         origin_hash: &str,
     ) -> Result<Option<SignedCheckpoint>, WitnessStoreError> {
         self.alive()?;
-        let mut slots = self.slots.iter();
-        let slot = slots.find(|(origin, _)| sha256(origin.as_bytes()).to_string() == origin_hash);
-        let state = slot.and_then(|(_, slot)| lock(slot).state.clone());
+        let slot = self.by_hash.get(origin_hash).and_then(|origin| self.slots.get(origin));
+        let state = slot.and_then(|slot| lock(slot).state.clone());
         Ok(state.map(|state| self.witness.cosigned(&state)).transpose()?)
     }
 

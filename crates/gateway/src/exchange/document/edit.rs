@@ -6,7 +6,7 @@ use crate::exchange::findings::{Group, group};
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, NodeKind, Splice, Value, decode, encode_into, raw_ranges, splice};
-use bartizan_core::kind::{Catalogue, Extent, KindId};
+use bartizan_core::kind::{Catalogue, Extent, KindId, UPSTREAM_KEY};
 use bartizan_core::record::RecordId;
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
@@ -19,11 +19,26 @@ impl Scan<'_> {
         &self,
         doc: &Doc<'_>,
         actions: &[Action],
-        record: RecordId,
+        record: Option<RecordId>,
     ) -> Vec<Splice> {
         let redacted =
             self.seen.iter().zip(actions).filter(|(_, action)| **action == Action::Redact);
-        let mut redacted: Vec<Seen> = redacted.map(|(seen, _)| seen.clone()).collect();
+        self.edits_of(doc, redacted.map(|(seen, _)| seen.clone()).collect(), record)
+    }
+
+    /// The replacements that take out the upstreams' keys and nothing else.
+    pub(in crate::exchange) fn edits_of_keys(&self, doc: &Doc<'_>) -> Vec<Splice> {
+        let is_key = |seen: &&Seen| seen.finding.kind == UPSTREAM_KEY;
+        let seen = self.seen.iter().filter(is_key).chain(&self.uncounted_keys);
+        self.edits_of(doc, seen.cloned().collect(), None)
+    }
+
+    fn edits_of(
+        &self,
+        doc: &Doc<'_>,
+        mut redacted: Vec<Seen>,
+        record: Option<RecordId>,
+    ) -> Vec<Splice> {
         redacted.sort_by_key(|seen| seen.node);
         let mut keys = Keys::new(doc, &redacted);
         let mut edits = Vec::new();
@@ -37,7 +52,12 @@ impl Scan<'_> {
         edits
     }
 
-    fn edits_of_node(&self, node: Value<'_>, seen: &[Seen], record: RecordId) -> Vec<Splice> {
+    fn edits_of_node(
+        &self,
+        node: Value<'_>,
+        seen: &[Seen],
+        record: Option<RecordId>,
+    ) -> Vec<Splice> {
         let Some(inner) = node.inner() else {
             // Neither a number nor a whole part can carry a placeholder: null keeps the document well-formed.
             return vec![Splice { range: node.range(), with: b"null".to_vec() }];
@@ -105,16 +125,19 @@ pub(in crate::exchange) fn is_touched(merged: &[Span], span: Span) -> bool {
 }
 
 /// What the model reads instead of a poisoned tool result or document.
-fn notice(kind: KindId, source: Source, record: RecordId, catalogue: &Catalogue) -> String {
+fn notice(kind: KindId, source: Source, record: Option<RecordId>, catalogue: &Catalogue) -> String {
     let what = match source {
         Source::Tool => "tool result",
         Source::Document => "document",
         _ => "text",
     };
-    format!(
-        "[removed by Bartizan: this {what} contained {}; record {record}]",
-        catalogue.info(kind).name
-    )
+    let name = catalogue.info(kind).name;
+    match record {
+        Some(record) => {
+            format!("[removed by Bartizan: this {what} contained {name}; record {record}]")
+        }
+        None => format!("[removed by Bartizan: this {what} contained {name}]"),
+    }
 }
 
 /// Keys of objects in which a key is redacted: two that were different must not become the same.

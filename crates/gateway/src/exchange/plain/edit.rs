@@ -82,7 +82,7 @@ impl Answer {
             let next = covered.partition_point(|big| big.end < range.end);
             covered.get(next).is_some_and(|big| big.start <= range.start && range.end <= big.end)
         };
-        let redactions = scan.edits(doc, actions, self.record());
+        let redactions = scan.edits(doc, actions, self.identity.named());
         edits.extend(redactions.into_iter().filter(|edit| !is_covered(&edit.range)));
         Some(edits)
     }

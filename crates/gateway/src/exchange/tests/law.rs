@@ -8,6 +8,8 @@ struct Observed {
     text: String,
     findings: String,
     ended: Outcome,
+    /// The released text as the record keeps it: the root over its pieces stands in the leaf.
+    record: String,
 }
 
 /// Sends `pieces` as content events whose bytes arrive in chunks of `chunk_bytes`, and reads what a client would read.
@@ -48,7 +50,7 @@ fn observe(guard: &Guard, pieces: &[&str], chunk_bytes: usize) -> Observed {
         .filter(|fact| fact["type"] == "finding")
         .map(|fact| format!("{}@{}..{}", fact["kind"], fact["span"]["start"], fact["span"]["end"]))
         .collect();
-    Observed { text, findings: findings.join(" "), ended }
+    Observed { text, findings: findings.join(" "), ended, record: released(&outcome) }
 }
 
 /// Concatenated content, as a client puts it together.

@@ -126,6 +126,27 @@ fn evidence_is_what_the_log_signed_and_nothing_else() {
 }
 
 #[test]
+fn what_others_add_to_a_request_is_not_kept() {
+    let mut witness = witness();
+    let unverifiable = "example.com/log+00000001+BgAA".parse::<VerifierKey>().unwrap();
+    let (log, other) = (key("example.com/two", 1), unverifiable.clone());
+    let keys = vec![other, VerifierKey::of_log(&log).unwrap()];
+    witness.follow("example.com/two", keys).unwrap();
+    let checkpoint = Checkpoint::new("example.com/two", 7, root_of(&hashes(7))).unwrap();
+    let signed = checkpoint.sign(&log).unwrap();
+    let line = signed.note().signatures()[0].to_string();
+    // The log's own line as often as fits, and one that claims to be of the key that nobody here can verify.
+    let text =
+        format!("{}\n{}\u{2014} example.com/log AAAAAQ==\n", signed.note().text(), line.repeat(99));
+    let text = text.replace("AAAAAQ==", "AAAAAQE=");
+    let request = AddCheckpoint::parse(format!("old 0\n\n{text}").as_bytes()).unwrap();
+    assert_eq!(request.checkpoint().note().signatures().len(), 100);
+    let Step::Persist(state) = witness.decide(None, &request, 5) else { panic!("it is honest") };
+    assert_eq!(state.checkpoint(), &signed, "one line, and that one verified");
+    assert_eq!(witness.cosigned(&state).unwrap().note().signatures().len(), 2);
+}
+
+#[test]
 fn the_cosignature_says_the_time_and_never_an_earlier_one() {
     let witness = witness();
     let keys = [VerifierKey::of_witness(&key("w.example", 2)).unwrap()];
