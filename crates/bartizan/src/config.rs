@@ -119,6 +119,38 @@ pub(crate) struct Ledger {
     pub(crate) queue_records_max: usize,
     /// Most bytes that may wait for the disk.
     pub(crate) queue_bytes_max: usize,
+    /// How long what is kept can be read.
+    pub(crate) retention: Retention,
+}
+
+/// `[ledger.retention]`: days after which the key of a day is destroyed. Leaves are kept for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Retention {
+    /// Of prompts and answers.
+    pub(crate) payload_days: u64,
+    /// Of what was found in traffic, and what was decided about it.
+    pub(crate) traffic_days: u64,
+    /// Of what was admitted, gated or waived, and of changes of policy and keys.
+    pub(crate) admission_days: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { payload_days: 200, traffic_days: 1096, admission_days: 3653 }
+    }
+}
+
+impl Retention {
+    /// The days of one class.
+    pub(crate) fn days(self, retention: bartizan_core::seal::Retention) -> u64 {
+        use bartizan_core::seal::Retention as Class;
+        match retention {
+            Class::Payload => self.payload_days,
+            Class::Traffic => self.traffic_days,
+            _ => self.admission_days,
+        }
+    }
 }
 
 impl Default for Ledger {
@@ -129,6 +161,7 @@ impl Default for Ledger {
             mode: LedgerMode::default(),
             queue_records_max: queue.queue_records_max,
             queue_bytes_max: queue.queue_bytes_max,
+            retention: Retention::default(),
         }
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! One process writes the ledger. Where that is a running gateway, the command leaves an order in the folder `orders/` and waits for the answer;
 //! where none runs, the command takes the ledger itself. An order names nobody: a subject stands in it as a keyed hash.
+use crate::config::Retention;
 use crate::serve::Sources;
 use crate::vault::Vault;
 use crate::{audit, files, tombstones};
 use anyhow::{Context as _, anyhow, bail};
 use bartizan_core::record::{Draft, Leaf, Payload, Receipt, RecordId, RecordKind, Recorder, Slot};
-use bartizan_keys::{KeyStore, SubjectTag};
+use bartizan_core::seal::Retention as Class;
+use bartizan_keys::{KeyStore, SubjectTag, day_of};
 use bartizan_ledger::{FsDisk, FsDiskError, Ledger, Options, Parts};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,7 +209,51 @@ async fn append(
         Order::Reveal { by, .. } => ("reveal", by),
         Order::Erase { by, .. } => ("erase", by),
     };
-    let evidence = serde_json::json!({"version": 1, "action": action, "by": by});
+    let evidence = json!({"version": 1, "action": action, "by": by});
+    write(kind, record, &evidence, recorder, sources).await
+}
+
+/// Forgets what is older than its retention: for each key of a day that is over, a tombstone, then its destruction. Returns how many.
+///
+/// # Errors
+/// When a tombstone cannot be recorded or a key cannot be destroyed; what was done stays done.
+pub(crate) async fn expire(
+    retention: Retention,
+    recorder: &dyn Recorder,
+    keys: &KeyStore,
+    sources: &Sources,
+) -> anyhow::Result<usize> {
+    let today = day_of(sources.clock.unix_ms());
+    let mut n_expired = 0;
+    for class in Class::ALL {
+        // A day is over at its end: what was written in its last minute is kept as long as was promised.
+        let Some(day) = today.checked_sub(retention.days(class)) else { continue };
+        for key in keys.periods_before(class, day) {
+            let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
+            tombstone(key, &evidence, recorder, sources).await?;
+            keys.destroy(key)?;
+            n_expired += 1;
+        }
+    }
+    Ok(n_expired)
+}
+
+async fn tombstone(
+    key: RecordId,
+    evidence: &Value,
+    recorder: &dyn Recorder,
+    sources: &Sources,
+) -> anyhow::Result<Receipt> {
+    write(RecordKind::Tombstone, key, evidence, recorder, sources).await
+}
+
+async fn write(
+    kind: RecordKind,
+    record: RecordId,
+    evidence: &Value,
+    recorder: &dyn Recorder,
+    sources: &Sources,
+) -> anyhow::Result<Receipt> {
     let payload = Payload { slot: Slot::Evidence, bytes: evidence.to_string().into_bytes() };
     let leaf = Leaf::new(record, kind, sources.clock.unix_ms());
     Ok(recorder.append(Draft::new(leaf, vec![payload])).await?)
@@ -218,3 +265,6 @@ pub(crate) fn operator(sources: &Sources) -> String {
         ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| (sources.variable)(name));
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         }
     };
     let desk =
-        keys.map(|keys| Desk::start(folder.clone(), Arc::clone(&recorder), keys, sources.clone()));
+        keys.map(|keys| Desk::start(&config.ledger, Arc::clone(&recorder), keys, sources.clone()));
     let made_key = None;
     let mut running = Running {
         listen_addr,

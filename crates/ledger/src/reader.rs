@@ -1,13 +1,14 @@
 //! The reading end: no lock, no change, and no trust in what it reads.
-use crate::problem::{LedgerError, Problem};
+use crate::log_folder::{Head, LogFolder};
+use crate::merkle::root_of;
+use crate::problem::{Flaw, LedgerError, Problem};
 use crate::segment::{Depth, SegmentReader};
-use crate::tlog::VerifierKey;
+use crate::tlog::{SignedCheckpoint, TileReader, TlogProof, VerifierKey};
 use crate::verify::{Verification, verify};
 use crate::walk::{Step, Walk, count_segments};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Leaf, RecordId, Slot};
-use crate::merkle::root_of;
 use bartizan_core::seal::{OpenError, Opener, Retention, Sealing};
 use std::collections::VecDeque;
 use std::fmt;
@@ -132,8 +133,8 @@ impl Reader {
         let Some(root) = entry.leaf.stream_root.filter(|_| slot == Slot::Released) else {
             return opener.open(&sealing, &stored.commitment, &sealed).map_err(cannot);
         };
-        let opened = opener.open_stream(&sealing, &stored.commitment, &sealed);
-        let (text, pieces) = opened.map_err(cannot)?;
+        let both = opener.open_stream(&sealing, &stored.commitment, &sealed);
+        let (text, pieces) = both.map_err(cannot)?;
         let is_whole = root_of(&pieces) == root;
         is_whole.then_some(text).ok_or_else(|| cannot(OpenError::Damaged))
     }
@@ -144,8 +145,49 @@ impl Reader {
     /// [`LedgerError::Damaged`] when they are not, and those of the disk.
     pub fn stored(&self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
         let mut segment = SegmentReader::open(&*self.disk, stored.segment)?;
-        let problem = segment.problem(stored.offset, None, crate::problem::Flaw::Payload);
+        let problem = segment.problem(stored.offset, None, Flaw::Payload);
         segment.payload(stored)?.ok_or_else(|| problem.into())
+    }
+
+    /// The checkpoint that the log was published with last; `None` before the first one. Whoever trusts it has verified its signatures.
+    ///
+    /// # Errors
+    /// [`LedgerError::Damaged`] when it is none, and those of the disk.
+    pub fn checkpoint(&self) -> Result<Option<SignedCheckpoint>, LedgerError> {
+        let folder = LogFolder::find(&*self.disk).map_err(LedgerError::disk("open", "log"))?;
+        Ok(folder.map(|folder| folder.checkpoint()).transpose()?.flatten())
+    }
+
+    /// A proof that a leaf is in the log of the current checkpoint, made from the published tiles; `None` for a leaf that is newer than it. The
+    /// checkpoint's signatures are not looked at: whoever checks the proof does.
+    ///
+    /// # Errors
+    /// [`LedgerError::Tiles`] when the tiles do not belong to the checkpoint or say something else of this leaf, and those of
+    /// [`Reader::checkpoint`].
+    pub fn prove(&self, entry: &Entry) -> Result<Option<TlogProof>, LedgerError> {
+        let Some(checkpoint) = self.checkpoint()? else { return Ok(None) };
+        let head = Head::of(&checkpoint);
+        if head.size <= entry.index {
+            return Ok(None);
+        }
+        let Some(mut tiles) = self.tiles(head)? else { return Ok(None) };
+        let hash = tiles.leaf_hash(entry.index).map_err(LedgerError::Tiles)?;
+        if hash != entry.leaf_hash {
+            let (segment, offset, leaf) = (entry.segment, entry.offset, Some(entry.index));
+            let flaw = Flaw::Tile("it has another hash for this leaf".to_owned());
+            return Err(Problem { segment, offset, leaf, flaw }.into());
+        }
+        let path = tiles.inclusion_proof(entry.index, head.size).map_err(LedgerError::Tiles)?;
+        let proof = TlogProof::new(entry.index, path, checkpoint, Vec::new());
+        // The path of a tree is never longer than a proof may be.
+        Ok(proof.ok())
+    }
+
+    /// The published tiles, as far as they hash to this head.
+    pub(crate) fn tiles(&self, head: Head) -> Result<Option<TileReader<LogFolder>>, LedgerError> {
+        let folder = LogFolder::find(&*self.disk).map_err(LedgerError::disk("open", "log"))?;
+        let tiles = folder.map(|folder| TileReader::open(folder, head.size, head.root));
+        tiles.transpose().map_err(LedgerError::Tiles)
     }
 
     /// Reads everything and recomputes everything.
@@ -198,7 +240,7 @@ impl Entries {
             }
             Step::Group(group) => {
                 let (segment, offset) = (group.segment, group.start);
-                let flaw = crate::problem::Flaw::Order;
+                let flaw = Flaw::Order;
                 Err(Problem { segment, offset, leaf: self.n_seen, flaw }.into())
             }
             Step::End(_) => {

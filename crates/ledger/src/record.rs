@@ -45,9 +45,9 @@ impl Record {
             let retention = Retention::of(kind, slot);
             let sealing = Sealing { record, slot, retention, subject, unix_ms };
             let Sealed { bytes, commitment } = if is_stream && slot == Slot::Released {
-                let (sealed, pieces) = sealer.seal_stream(&sealing, &bytes)?;
+                let (kept, pieces) = sealer.seal_stream(&sealing, &bytes)?;
                 stream_root = Some(root_of(&pieces));
-                sealed
+                kept
             } else {
                 sealer.seal(&sealing, &bytes)?
             };

@@ -20,6 +20,11 @@ mode = "durable"           # "off" records nothing, and can prove nothing
 # queue_records_max = 16384    # records that may wait for the disk; one more gets 503
 # queue_bytes_max = 134217728  # and their bytes
 
+# [ledger.retention]             # days after which what is kept can no longer be read; leaves are kept for ever
+# payload_days = 200             # prompts and answers
+# traffic_days = 1096            # what was found and decided
+# admission_days = 3653          # changes of policy and keys, admissions, gates
+
 [guard]
 profile = "standard"       # or "strict", or "observe" (changes nothing, records everything)
 mode = "on"                # "off" lets every text pass unread

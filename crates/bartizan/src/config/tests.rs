@@ -25,6 +25,9 @@ fn the_template_says_the_defaults() {
     for line in [
         format!("# queue_records_max = {} ", queue.queue_records_max),
         format!("# queue_bytes_max = {} ", queue.queue_bytes_max),
+        format!("# payload_days = {} ", queue.retention.payload_days),
+        format!("# traffic_days = {} ", queue.retention.traffic_days),
+        format!("# admission_days = {} ", queue.retention.admission_days),
     ] {
         assert!(TEMPLATE.contains(&line), "{line}");
     }

@@ -214,8 +214,8 @@ fn verify_tells_good_from_empty_from_bad() {
     let mut bytes = Vec::new();
     std::io::copy(&mut fs::File::open(&segment).unwrap(), &mut bytes).unwrap();
     assert!(!bytes.windows(6).any(|word| word == b"needle"), "texts are stored sealed");
-    // A payload frame begins with its kind, 4, and its slot, 0.
-    let frame = bytes.windows(4).position(|head| head == [4, 0, 0, 0]).unwrap();
+    // A payload frame begins with its kind, 4, and its slot, 2 for evidence.
+    let frame = bytes.windows(4).position(|head| head == [4, 2, 0, 0]).unwrap();
     bytes[frame + 100] ^= 1;
     fs::write(&segment, bytes).unwrap();
     let done = run(folder.path(), &["audit", "verify", "--json"]);

@@ -6,6 +6,8 @@ mod common;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod erase;
+#[cfg(test)]
 mod guides;
 #[cfg(test)]
 mod kill;

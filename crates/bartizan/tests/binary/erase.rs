@@ -1,0 +1,95 @@
+//! Forgetting a person: through a running gateway, through a crash, and in spite of a backup.
+use crate::common::{CALLER_KEY, Server, after, request, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const SECRET: &str = "the pelican flies at midnight";
+
+fn serve(folder: &Path, url: &str) -> (Server, String) {
+    let ports = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--log", "warn"];
+    let more = ["--upstream", url, "--key-env", "CALLER_KEY"];
+    let (server, callers, _) = Server::serve(folder, &[&ports[..], &more].concat());
+    (server, callers)
+}
+
+/// Asks something as a person; the record.
+fn ask_as(callers: &str, person: &str) -> String {
+    let body = serde_json::json!({
+        "model": "practice", "user": person, "messages": [{"role": "user", "content": SECRET}],
+    });
+    let answer = request(callers, "POST /v1/chat/completions", CALLER_KEY, &body.to_string());
+    assert!(answer.contains(" 200 "), "{answer}");
+    after(&answer, "x-bartizan-record: ")
+}
+
+/// Every file under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(self::files(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+fn copy(from: &Path, to: &Path) {
+    for path in files(from) {
+        let target = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&path, &target).unwrap();
+    }
+}
+
+fn shown(folder: &Path, record: &str) -> String {
+    let done = run(folder, &["audit", "show", record, "--reveal"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    done.stdout
+}
+
+#[test]
+fn an_erased_person_is_gone_and_stays_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join(".bartizan");
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (mut server, callers) = serve(folder.path(), &url);
+    let (alice, bob) = (ask_as(&callers, "alice"), ask_as(&callers, "bob"));
+    assert!(shown(folder.path(), &alice).contains(SECRET));
+    let backup = folder.path().join("backup");
+    copy(&state.join("vault"), &backup);
+
+    let erased = run(folder.path(), &["audit", "erase", "--subject", "alice", "--json"]);
+    assert_eq!((erased.code, &erased.json()["answer"]), (0, &"done".into()), "{erased:?}");
+    let gone = shown(folder.path(), &alice);
+    assert!(gone.contains("[erased, lawfully") && !gone.contains(SECRET), "{gone}");
+    assert!(shown(folder.path(), &bob).contains(SECRET), "nobody else is forgotten");
+    let again = run(folder.path(), &["audit", "erase", "--subject", "alice"]);
+    assert!(again.code == 1 && again.stdout.contains("nothing to erase"), "{again:?}");
+    for (name, arguments) in [
+        ("nobody", &["audit", "erase", "--subject", ""][..]),
+        ("no state", &["audit", "erase", "--subject", "x", "--dir", "absent"]),
+    ] {
+        let done = run(folder.path(), arguments);
+        assert!(2 <= done.code && !done.stderr.is_empty(), "{name}: {done:?}");
+    }
+    server.signal("TERM");
+    assert_eq!(server.end(), 0, "{}", server.said());
+
+    let verified = run(folder.path(), &["audit", "verify", "--json"]);
+    assert_eq!(verified.code, 0, "every proof stays valid: {verified:?}");
+    for path in files(&state) {
+        let bytes = fs::read(&path).unwrap();
+        for word in [SECRET, "alice"] {
+            let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!found, "{word} stands in {}", path.display());
+        }
+    }
+
+    // The old vault comes back from a backup: the next start destroys the key again.
+    copy(&backup, &state.join("vault"));
+    assert!(shown(folder.path(), &alice).contains("[erased"), "showing it is a start, too");
+    copy(&backup, &state.join("vault"));
+    let (_server, callers) = serve(folder.path(), &url);
+    assert!(shown(folder.path(), &alice).contains("[erased"));
+    let anew = ask_as(&callers, "alice");
+    assert!(shown(folder.path(), &anew).contains(SECRET), "who comes back gets another key");
+}
