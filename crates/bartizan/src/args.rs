@@ -58,9 +58,11 @@ pub(crate) enum Verb {
     Config(verbs::config::ConfigArgs),
     Key(verbs::key::KeyArgs),
     Audit(verbs::audit::AuditArgs),
+    Vault(verbs::vault::VaultArgs),
     Inspect(verbs::inspect::InspectArgs),
     Policy(verbs::policy::PolicyArgs),
     Range(verbs::range::RangeArgs),
+    Witness(verbs::witness::WitnessArgs),
     Completions(verbs::manual::CompletionsArgs),
     Man(verbs::manual::ManArgs),
 }
@@ -78,9 +80,11 @@ impl Verb {
             Self::Config(args) => verbs::config::run(args),
             Self::Key(args) => verbs::key::run(args),
             Self::Audit(args) => verbs::audit::run(args),
+            Self::Vault(args) => verbs::vault::run(args),
             Self::Inspect(args) => verbs::inspect::run(args),
             Self::Policy(args) => verbs::policy::run(args),
             Self::Range(args) => verbs::range::run(&args),
+            Self::Witness(args) => verbs::witness::run(args, log),
             Self::Completions(args) => verbs::manual::completions(&args),
             Self::Man(args) => verbs::manual::man(&args),
         }

@@ -2,14 +2,13 @@
 use crate::clock::utc;
 use crate::outcome::Usage;
 use crate::print;
-use crate::vault;
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader, Stored};
 use serde_json::{Value, json};
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,38 +23,6 @@ pub(crate) fn log_folder(folder: &Path) -> PathBuf {
 
 /// A leaf with its payloads.
 pub(crate) type Whole = (Entry, Vec<(Slot, Content)>);
-
-/// What verification came to.
-#[derive(Debug)]
-pub(crate) struct Verdict {
-    /// Whether all is as it was written.
-    pub(crate) verified: bool,
-    /// Leaves that were checked.
-    pub(crate) leaves: u64,
-    /// Merkle root over them, in hexadecimal; empty when there is no log.
-    pub(crate) root: String,
-    /// INTENTs that have no OUTCOME yet.
-    pub(crate) open: u64,
-    /// Names of the keys that have signed the checkpoint.
-    pub(crate) signed_by: Vec<String>,
-    /// The first thing that is wrong.
-    pub(crate) problem: Option<String>,
-}
-
-impl Verdict {
-    fn unreadable(problem: String) -> Self {
-        let (root, signed_by) = (String::new(), Vec::new());
-        Self { verified: false, leaves: 0, root, open: 0, signed_by, problem: Some(problem) }
-    }
-
-    /// As `--json` prints it.
-    pub(crate) fn json(&self) -> Value {
-        json!({
-            "verified": self.verified, "leaves": self.leaves, "problem": self.problem,
-            "root": self.root, "open": self.open, "signed_by": self.signed_by,
-        })
-    }
-}
 
 /// Reads the log of a state folder, as it is.
 ///
@@ -86,39 +53,12 @@ fn no_ledger(folder: &Path) -> String {
     )
 }
 
-/// Recomputes everything. A log that is not there or cannot be read is not verified either.
-pub(crate) fn verify(folder: &Path) -> Verdict {
-    let keys = match vault::published_key(&log_folder(folder)) {
-        Ok(key) => key.into_iter().collect::<Vec<_>>(),
-        Err(error) => return Verdict::unreadable(format!("{error:#}")),
-    };
-    match reader(folder).and_then(|reader| reader.verify_with(&keys, &mut |_| {})) {
-        Ok(told) => Verdict {
-            verified: told.verified,
-            leaves: told.leaves,
-            root: told.root.to_string(),
-            open: told.open,
-            signed_by: told.signed_by,
-            problem: told.problem.map(|problem| problem.to_string()),
-        },
-        Err(error) if is_absent(folder, &error) => Verdict::unreadable(no_ledger(folder)),
-        Err(error) => Verdict::unreadable(format!("{}: {error}", log_folder(folder).display())),
-    }
-}
-
 /// The last leaves, at most `limit`, oldest first.
 ///
 /// # Errors
 /// When there is no log, or it is damaged.
 pub(crate) fn last(folder: &Path, limit: usize) -> anyhow::Result<Vec<Entry>> {
-    let mut last = VecDeque::new();
-    for entry in open(folder)?.entries()? {
-        last.push_back(entry?);
-        if limit < last.len() {
-            last.pop_front();
-        }
-    }
-    Ok(last.into())
+    Ok(tail::Tail::open(folder, limit)?.1)
 }
 
 /// Every leaf of the one record whose id begins with `prefix`, each with its payloads.
@@ -289,9 +229,43 @@ fn evidence_text(text: &str) -> String {
     out
 }
 
+/// A value as one line of JSON in which nothing hides: what a terminal would obey is escaped, and still means the same.
+pub(crate) fn harmless(value: &Value) -> String {
+    let text = value.to_string();
+    if matches!(print::visible(&text), Cow::Borrowed(_)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut units = [0; 2];
+    for c in text.chars() {
+        let mut bytes = [0; 4];
+        if matches!(print::visible(c.encode_utf8(&mut bytes)), Cow::Borrowed(_)) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut units) {
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
+            }
+        }
+    }
+    out
+}
+
+mod bar;
 mod content;
+pub(crate) mod export;
+mod parquet;
+pub(crate) mod payloads;
+pub(crate) mod pipe;
+pub(crate) mod prove;
+pub(crate) mod search;
+pub(crate) mod sql;
+pub(crate) mod tables;
+pub(crate) mod tail;
+mod verdict;
+pub(crate) mod when;
 
 pub(crate) use content::{Content, Lens};
+pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The real clock and real chance, and the words people use for moments and spans of time.
 use bartizan_core::clock::{Clock, Entropy};
+use std::cell::RefCell;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroize as _;
 
 /// The machine's clocks. The only place in the product that reads them.
 #[derive(Clone, Copy, Debug)]
@@ -27,13 +29,50 @@ impl Clock for SystemClock {
     }
 }
 
-/// The operating system's random numbers, by way of the cryptographic library.
+/// The operating system's random numbers, by way of the cryptographic library. Small requests, of which a gateway has several per exchange, share
+/// one call: a call costs as much as a hundred bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OsEntropy;
 
+const POOL_BYTES: usize = 1024;
+/// Larger requests gain nothing.
+const POOLED_BYTES_MAX: usize = 64;
+
+/// Random bytes that nobody has had, at the end of the array. Each is forgotten when it is given out.
+struct Pool {
+    bytes: [u8; POOL_BYTES],
+    n_left: usize,
+}
+
+thread_local! {
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { bytes: [0; POOL_BYTES], n_left: 0 }) };
+}
+
+fn draw(bytes: &mut [u8]) {
+    aws_lc_rs::rand::fill(bytes).expect("a system without random numbers cannot make a key");
+}
+
+impl Pool {
+    fn take(&mut self, out: &mut [u8]) {
+        if self.n_left < out.len() {
+            draw(&mut self.bytes);
+            self.n_left = POOL_BYTES;
+        }
+        let start = POOL_BYTES - self.n_left;
+        if let Some(taken) = self.bytes.get_mut(start..start + out.len()) {
+            out.copy_from_slice(taken);
+            taken.zeroize();
+        }
+        self.n_left -= out.len();
+    }
+}
+
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        aws_lc_rs::rand::fill(bytes).expect("a system without random numbers cannot make a key");
+        if POOLED_BYTES_MAX < bytes.len() {
+            return draw(bytes);
+        }
+        POOL.with_borrow_mut(|pool| pool.take(bytes));
     }
 }
 
@@ -92,6 +131,20 @@ pub(crate) fn utc(unix_ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn small_random_numbers_are_given_out_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        for n in 0..2000 {
+            let mut bytes = vec![0; [16, 56, 64, 65, 200][n % 5]];
+            OsEntropy.fill(&mut bytes);
+            assert!(bytes.chunks_exact(16).all(|piece| seen.insert(piece.to_vec())), "draw {n}");
+        }
+        POOL.with_borrow(|pool| {
+            let given = pool.bytes.get(..POOL_BYTES - pool.n_left).unwrap_or_default();
+            assert!(given.iter().all(|byte| *byte == 0), "what was given out is forgotten");
+        });
+    }
 
     #[test]
     fn spans_of_time() {

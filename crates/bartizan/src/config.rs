@@ -121,11 +121,41 @@ pub(crate) struct Ledger {
     pub(crate) queue_bytes_max: usize,
     /// How long what is kept can be read.
     pub(crate) retention: Retention,
+    /// Who watches over the log from elsewhere.
+    pub(crate) witness: Option<Witness>,
+}
+
+/// `[ledger.witness]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Witness {
+    /// The file that names the witnesses and their quorum, in the format of C2SP tlog-policy.
+    pub(crate) policy: PathBuf,
+    /// How often they are asked about a new checkpoint.
+    #[serde(default = "every_ms")]
+    pub(crate) every_ms: u64,
+    /// How long one of them may take to answer.
+    #[serde(default = "timeout_ms")]
+    pub(crate) timeout_ms: u64,
+    /// Whether the gateway is unready without a quorum.
+    #[serde(default)]
+    pub(crate) require: bool,
+    /// Certificate authorities to trust for them, PEM, beside the public ones.
+    pub(crate) ca_file: Option<PathBuf>,
+}
+
+fn every_ms() -> u64 {
+    1_000
+}
+
+fn timeout_ms() -> u64 {
+    5_000
 }
 
 /// `[ledger.retention]`: days after which the key of a day is destroyed. Leaves are kept for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "these are the keys of the configuration")]
 pub(crate) struct Retention {
     /// Of prompts and answers.
     pub(crate) payload_days: u64,
@@ -162,6 +192,7 @@ impl Default for Ledger {
             queue_records_max: queue.queue_records_max,
             queue_bytes_max: queue.queue_bytes_max,
             retention: Retention::default(),
+            witness: None,
         }
     }
 }
@@ -333,6 +364,10 @@ impl Config {
             *path = folder.join(&*path);
         }
         self.ledger.dir = folder.join(&self.ledger.dir);
+        if let Some(witness) = &mut self.ledger.witness {
+            witness.policy = folder.join(&witness.policy);
+            witness.ca_file = witness.ca_file.take().map(|path| folder.join(path));
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod serve;
 mod tombstones;
 mod vault;
 mod verbs;
+mod witness;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

@@ -85,6 +85,27 @@ pub(crate) fn give(state: &Path, order: &Order, sources: &Sources) -> anyhow::Re
 
 /// Nobody else writes: this process does.
 fn alone(state: &Path, disk: FsDisk, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
+    let (ledger, keys) = open(state, disk, sources)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    Ok(runtime.block_on(fulfil(order, &ledger, &keys, sources)))
+}
+
+/// Records that one of our own keys was replaced. Nobody else writes the ledger.
+///
+/// # Errors
+/// When it cannot be recorded; the key is replaced all the same.
+pub(crate) fn rotated(state: &Path, which: &str, sources: &Sources) -> anyhow::Result<()> {
+    let disk = FsDisk::lock(&audit::log_folder(state))?;
+    let (ledger, _) = open(state, disk, sources)?;
+    let mut id = [0; 16];
+    sources.entropy.fill(&mut id);
+    let evidence = json!({"version": 1, "event": "rotated", "key": which, "by": operator(sources)});
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let written = write(RecordKind::KeyEvent, RecordId(id), &evidence, &ledger, sources);
+    runtime.block_on(written).map(|_| ())
+}
+
+fn open(state: &Path, disk: FsDisk, sources: &Sources) -> anyhow::Result<(Ledger, Arc<KeyStore>)> {
     let vault = Vault::open(state, sources)?;
     let parts = Parts {
         disk: Arc::new(disk),
@@ -95,8 +116,7 @@ fn alone(state: &Path, disk: FsDisk, order: &Order, sources: &Sources) -> anyhow
     };
     let (ledger, _) = Ledger::open(parts, Options::default())?;
     tombstones::destroy_again(state, &vault.keys)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(fulfil(order, &ledger, &vault.keys, sources)))
+    Ok((ledger, vault.keys))
 }
 
 /// A gateway writes: it gets the order, and its answer is waited for.

@@ -11,7 +11,7 @@ use crate::vault::Vault;
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
-use bartizan_gateway::http::{Gateway, GatewayOptions, ServerTls};
+use bartizan_gateway::http::{Gateway, GatewayOptions, MoreMetrics, ServerTls};
 use bartizan_keys::KeyStore;
 use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Recovery};
 use std::net::SocketAddr;
@@ -20,6 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 mod build;
+mod cosign;
 mod desk;
 pub(crate) mod follow;
 mod journal;
@@ -31,6 +32,7 @@ mod tally;
 
 use build::Builder;
 pub(crate) use build::check_files;
+use cosign::{Watch, WatchTask};
 use desk::Desk;
 use tally::TallyTask;
 
@@ -103,6 +105,7 @@ pub(crate) struct Running {
     ledger: Option<Weak<Ledger>>,
     tally: TallyTask,
     desk: Option<Desk>,
+    watch: Option<WatchTask>,
 }
 
 /// Starts a gateway. It must be called inside a tokio runtime.
@@ -120,7 +123,9 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, recovery, keys } = open_ledger(&config, &sources, &meter)?;
+    let OpenLedger { recorder, ledger, recovery, keys, watch } =
+        open_ledger(&config, &sources, &meter).await?;
+    let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
     let journal = built.journal(&sources, &folder)?;
     let gateway = Gateway::new(GatewayOptions {
@@ -129,8 +134,11 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         clock: Arc::clone(&sources.clock),
         entropy: Arc::clone(&sources.entropy),
         tally: tally.counter(),
-        more_metrics: Some(Box::new(move |out| meter.export(out))),
+        more_metrics: Some(more_metrics(meter, watch.clone())),
     });
+    if let Some(watch) = &watch {
+        gateway.notify_with(watch.notices());
+    }
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -141,6 +149,9 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         Err(error) => {
             gateway.halt().await;
             tally.stop().await;
+            if let Some(watching) = watching {
+                watching.stop().await;
+            }
             return Err(error);
         }
     };
@@ -161,6 +172,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         ledger,
         tally,
         desk,
+        watch: watching,
     };
     running.make_first_key().await?;
     Ok(running)
@@ -263,9 +275,12 @@ impl Running {
 
     /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
     pub(crate) async fn close(self) -> Option<String> {
-        let Self { gateway, recorder, ledger, tally, desk, .. } = self;
+        let Self { gateway, recorder, ledger, tally, desk, watch, .. } = self;
         if let Some(desk) = desk {
             desk.stop().await;
+        }
+        if let Some(watch) = watch {
+            watch.stop().await;
         }
         tally.stop().await;
         let failure = recorder.failure().map(|error| error.to_string());
@@ -326,16 +341,26 @@ struct OpenLedger {
     ledger: Option<Weak<Ledger>>,
     recovery: Option<Recovery>,
     keys: Option<Arc<KeyStore>>,
+    watch: Option<(Arc<Watch>, WatchTask)>,
 }
 
-fn open_ledger(
+fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
+    Box::new(move |out| {
+        meter.export(out);
+        if let Some(watch) = &watch {
+            watch.export(out);
+        }
+    })
+}
+
+async fn open_ledger(
     config: &Config,
     sources: &Sources,
     meter: &Arc<meter::Meter>,
 ) -> anyhow::Result<OpenLedger> {
     if config.ledger.mode == LedgerMode::Off {
         let recorder = Arc::new(off::Unrecorded::default());
-        return Ok(OpenLedger { recorder, ledger: None, recovery: None, keys: None });
+        return Ok(OpenLedger { recorder, ledger: None, recovery: None, keys: None, watch: None });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -348,6 +373,14 @@ fn open_ledger(
     let disk =
         Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
     let vault = Vault::open(&config.ledger.dir, sources)?;
+    let watch = match &config.ledger.witness {
+        // Before a byte of the log is changed: a log that was set back stays as it was found.
+        Some(witness) => {
+            let folder = audit::log_folder(&config.ledger.dir);
+            Some(Watch::open(witness, &folder, &*vault.signer, sources).await?)
+        }
+        None => None,
+    };
     let parts = Parts {
         disk,
         clock: Arc::clone(&sources.clock),
@@ -358,9 +391,13 @@ fn open_ledger(
     let (ledger, recovery) = Ledger::open(parts, options)
         .with_context(|| format!("cannot open the ledger in {}", config.ledger.dir.display()))?;
     tombstones::destroy_again(&config.ledger.dir, &vault.keys)?;
+    let watch = watch.map(|watch| {
+        let task = watch.start(ledger.cosigner());
+        (watch, task)
+    });
     let recorder = Arc::new(ledger);
     let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, recovery, keys: Some(vault.keys) })
+    Ok(OpenLedger { recorder, ledger, recovery, keys: Some(vault.keys), watch })
 }
 
 /// What differs and cannot change while we run.

@@ -9,10 +9,10 @@ use anyhow::{Context as _, bail};
 use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::{
-    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, TenantKey, check_mode,
+    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, StoreError, TenantKey, check_mode,
 };
-use bartizan_ledger::FsDisk;
 use bartizan_ledger::tlog::VerifierKey;
+use bartizan_ledger::{FsDisk, cross_sign};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,10 @@ use std::sync::Arc;
 const FOLDER: &str = "vault";
 const LOG_KEY_FILE: &str = "log.key";
 const TENANT_KEY_FILE: &str = "tenant.key";
+/// The tenant's next key, while the key store is being wrapped by it.
+const NEXT_TENANT_KEY_FILE: &str = "tenant.key.next";
+/// Verifier keys that one log may have had.
+const VERIFIERS_MAX: usize = 64;
 /// The public key, beside the log that it is for.
 const VERIFIER_FILE: &str = "log.vkey";
 /// Where it stands, there is a log.
@@ -64,7 +68,7 @@ impl Vault {
             make_keys(&folder, sources)?;
         }
         let access = if has_log { Access::Write } else { Access::Create };
-        let vault = Self::load(&folder, disk, access, sources)?;
+        let vault = Self::load(&folder, &disk, access, sources)?;
         publish_key(&ledger, &vault.signer)?;
         Ok(vault)
     }
@@ -76,23 +80,35 @@ impl Vault {
     pub(crate) fn read(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
         let folder = folder(state);
         let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&folder));
-        Self::load(&folder, disk, Access::Read, sources)
+        Self::load(&folder, &disk, Access::Read, sources)
     }
 
     fn load(
         folder: &Path,
-        disk: Arc<dyn Disk>,
+        disk: &Arc<dyn Disk>,
         access: Access,
         sources: &Sources,
     ) -> anyhow::Result<Self> {
         let signer = NoteKey::parse(&read_key(&folder.join(LOG_KEY_FILE))?)
             .with_context(|| format!("cannot use {}", folder.join(LOG_KEY_FILE).display()))?;
-        let tenant = TenantKey::parse(&read_key(&folder.join(TENANT_KEY_FILE))?)
-            .with_context(|| format!("cannot use {}", folder.join(TENANT_KEY_FILE).display()))?;
-        let (clock, entropy) = (Arc::clone(&sources.clock), Arc::clone(&sources.entropy));
-        let options = Options { access, ..Options::default() };
-        let (keys, report) = KeyStore::open(disk, clock, entropy, &tenant, options)
-            .with_context(|| format!("cannot open the key store in {}", folder.display()))?;
+        let open = |tenant: &TenantKey| {
+            let (clock, entropy) = (Arc::clone(&sources.clock), Arc::clone(&sources.entropy));
+            let options = Options { access, ..Options::default() };
+            KeyStore::open(Arc::clone(disk), clock, entropy, tenant, options)
+        };
+        let next = folder.join(NEXT_TENANT_KEY_FILE);
+        let (keys, report) = match open(&tenant_key(&folder.join(TENANT_KEY_FILE))?) {
+            // A rotation was cut short after the store had changed hands.
+            Err(StoreError::WrongKey { .. }) if next.exists() => {
+                let opened = open(&tenant_key(&next)?);
+                if opened.is_ok() && access != Access::Read {
+                    fs::rename(&next, folder.join(TENANT_KEY_FILE))?;
+                }
+                opened
+            }
+            opened => opened,
+        }
+        .with_context(|| format!("cannot open the key store in {}", folder.display()))?;
         if 0 < report.damaged {
             tracing::error!(
                 slots = report.damaged,
@@ -101,6 +117,46 @@ impl Vault {
         }
         Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys) })
     }
+}
+
+impl Vault {
+    /// Gives the tenant another key. What was sealed stays readable; the old key is of no use any more.
+    ///
+    /// # Errors
+    /// Those of the disk. After a crash the next start goes on with whichever key the store has by then.
+    pub(crate) fn rotate_tenant(&self, state: &Path, sources: &Sources) -> anyhow::Result<usize> {
+        let folder = folder(state);
+        let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
+        let tenant = TenantKey::generate("tenant", &*sources.entropy)?;
+        files::replace(&next, tenant.private_text().as_bytes(), 0o600)?;
+        let report = self.keys.rewrap(&tenant)?;
+        fs::rename(&next, &now)?;
+        fs::File::open(&folder)?.sync_all()?;
+        Ok(report.rewrapped)
+    }
+
+    /// Lets another key sign from now on. The log keeps its name, and the last checkpoint has the signatures of both.
+    ///
+    /// # Errors
+    /// Those of the disk, and of a checkpoint that the present key has not signed.
+    pub(crate) fn rotate_log(
+        &self,
+        state: &Path,
+        ledger: &dyn Disk,
+        sources: &Sources,
+    ) -> anyhow::Result<String> {
+        let new = NoteKey::generate(self.signer.name(), &*sources.entropy)?;
+        cross_sign(ledger, &*self.signer, &new)?;
+        // The public key first: whoever verifies with what lies there finds the new one, or the old one, or both.
+        publish_key(&crate::audit::log_folder(state), &new)?;
+        let path = folder(state).join(LOG_KEY_FILE);
+        files::replace(&path, new.private_text().as_bytes(), 0o600)?;
+        Ok(new.verifier().to_string())
+    }
+}
+
+fn tenant_key(path: &Path) -> anyhow::Result<TenantKey> {
+    TenantKey::parse(&read_key(path)?).with_context(|| format!("cannot use {}", path.display()))
 }
 
 /// Reads a key file that nobody else may read.
@@ -131,29 +187,38 @@ fn make_keys(folder: &Path, sources: &Sources) -> anyhow::Result<()> {
 /// Puts the public key beside the log, for whoever copies the log. It proves nothing by itself: an auditor gets it on another way.
 fn publish_key(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()> {
     let path = ledger.join(VERIFIER_FILE);
-    let text = format!("{}\n", signer.verifier());
-    if files::read_bounded(&path, KEY_FILE_BYTES_MAX).is_ok_and(|old| old == text.as_bytes()) {
+    let old = match files::read_text_bounded(&path, VERIFIERS_MAX * KEY_FILE_BYTES_MAX) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        old => old.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let now = signer.verifier().to_string();
+    if old.lines().next() == Some(&now) {
         return Ok(());
     }
+    // The latest first; the others have signed what was exported before.
+    let others = old.lines().filter(|line| *line != now).take(VERIFIERS_MAX - 1);
+    let text = std::iter::once(now.as_str()).chain(others).fold(String::new(), |mut text, line| {
+        text.push_str(line);
+        text.push('\n');
+        text
+    });
     files::private_folder(ledger)?;
     files::replace(&path, text.as_bytes(), 0o600)
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The public key that lies beside a log; `None` where there is none.
+/// The public keys that lie beside a log, the latest first; none where there is no file.
 ///
 /// # Errors
-/// When it is damaged.
-pub(crate) fn published_key(ledger: &Path) -> anyhow::Result<Option<VerifierKey>> {
+/// When one is damaged.
+pub(crate) fn published_keys(ledger: &Path) -> anyhow::Result<Vec<VerifierKey>> {
     let path = ledger.join(VERIFIER_FILE);
-    match files::read_text_bounded(&path, KEY_FILE_BYTES_MAX) {
-        Ok(text) => {
-            let key = text.trim_end().parse::<VerifierKey>();
-            Ok(Some(key.with_context(|| format!("cannot use {}", path.display()))?))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+    let text = match files::read_text_bounded(&path, VERIFIERS_MAX * KEY_FILE_BYTES_MAX) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.with_context(|| format!("cannot read {}", path.display()))?,
+    };
+    let keys = text.lines().map(str::parse).collect::<Result<_, _>>();
+    keys.with_context(|| format!("cannot use {}", path.display()))
 }
 
 impl std::fmt::Debug for Vault {

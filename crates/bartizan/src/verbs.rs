@@ -9,7 +9,9 @@ pub(crate) mod manual;
 pub(crate) mod policy;
 pub(crate) mod range;
 pub(crate) mod serve;
+pub(crate) mod vault;
 mod welcome;
+pub(crate) mod witness;
 
 /// Reads an address, and says how to write one. A name is none: what it stands for changes behind our back.
 pub(crate) fn address(text: &str) -> Result<std::net::SocketAddr, &'static str> {

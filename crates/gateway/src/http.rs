@@ -7,7 +7,7 @@ use bartizan_core::record::Recorder;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -22,6 +22,7 @@ mod hosts;
 mod identity;
 mod listener;
 mod metrics;
+mod post;
 mod progress;
 mod room;
 mod service;
@@ -33,6 +34,7 @@ mod upstream;
 
 pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};
+pub use post::{POST_BYTES_MAX, PostError, Posted, Poster};
 pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions, Terms, subject_header};
 pub use tls::{ServerTls, ServerTlsError};
 pub use upstream::{SECRET_BYTES_MAX, Secret, UpstreamError, UpstreamOptions};
@@ -51,6 +53,18 @@ impl<F: Fn(&'static str) + Send + Sync> Tally for F {
 
 /// Appends lines of Prometheus text that others count: the ledger's syncs, for one.
 pub type MoreMetrics = Box<dyn Fn(&mut String) + Send + Sync>;
+
+/// Something that an operator should know, and that may keep traffic away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What it is, lower case, no full stop.
+    pub reason: String,
+    /// Whether the gateway is unready because of it.
+    pub is_unready: bool,
+}
+
+/// Asked by every call of `/readyz`; it must not block.
+pub type Notices = Box<dyn Fn() -> Option<Notice> + Send + Sync>;
 
 /// What a gateway is built from, and keeps for its whole life.
 pub struct GatewayOptions {
@@ -104,18 +118,23 @@ pub(crate) struct Shared {
     entropy: Arc<dyn Entropy>,
     tally: Arc<dyn Tally>,
     more_metrics: Option<MoreMetrics>,
+    notices: OnceLock<Notices>,
     metrics: metrics::Metrics,
     heavy: heavy::Heavy,
     tasks: tasks::Tasks,
 }
 
 impl Shared {
-    /// Why no traffic should be sent here, if that is so.
-    fn unready(&self) -> Option<String> {
+    /// What `/readyz` has to say, if anything.
+    fn notice(&self) -> Option<Notice> {
+        let unready = |reason| Notice { reason, is_unready: true };
         if self.tasks.is_draining() {
-            return Some("the gateway is stopping".to_owned());
+            return Some(unready("the gateway is stopping".to_owned()));
         }
-        self.recorder.failure().map(|error| error.to_string())
+        if let Some(error) = self.recorder.failure() {
+            return Some(unready(error.to_string()));
+        }
+        self.notices.get().and_then(|notices| notices())
     }
 }
 
@@ -130,12 +149,19 @@ impl Gateway {
             entropy,
             tally,
             more_metrics,
+            notices: OnceLock::new(),
             metrics: metrics::Metrics::default(),
             heavy: heavy::Heavy::default(),
             tasks: tasks::Tasks::default(),
         });
         shared.tasks.spawn_background(listener::sweep(Arc::clone(&shared)));
         Self { shared }
+    }
+
+    /// Lets `/readyz` say more. The first one stays.
+    pub fn notify_with(&self, notices: Notices) {
+        // A second one has nothing to say: there is one binary, and it calls this once.
+        drop(self.shared.notices.set(notices));
     }
 
     /// Serves callers at an address; port 0 takes a free one. Returns the address that is really used.

@@ -1,4 +1,5 @@
 //! The writing end: callers hash, one thread writes, one sync covers everybody who waits.
+use crate::cosign::Cosigner;
 use crate::format::LogId;
 use crate::log_folder::Head;
 use crate::options::Options;
@@ -19,8 +20,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Chores that may wait for the second thread: one segment, one checkpoint, and one to spare.
-const CHORES_MAX: usize = 3;
+/// Chores that may wait for the second thread: one segment, one checkpoint, one look into the letter box, and one to spare.
+const CHORES_MAX: usize = 4;
 /// How long the writer sleeps at least when a checkpoint is due and the second thread has no room for it.
 const PATIENCE_MIN: Duration = Duration::from_millis(10);
 
@@ -52,6 +53,7 @@ pub struct Ledger {
     queue: Arc<Queue>,
     sealer: Arc<dyn Sealer>,
     limits: Options,
+    cosigner: Cosigner,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +80,8 @@ impl Ledger {
             }
         };
         let queue = Arc::new(Queue::new(options.clone()));
-        let publisher = Publisher::open(&disk, signer)?;
+        let cosigner = Cosigner::default();
+        let publisher = Publisher::open(&disk, signer, cosigner.clone())?;
         let mut helper = Helper::start(disk, store.log(), publisher, &options, &queue)?;
         let interrupted = store.interrupt(&mut helper, &*clock, &*sealer)?;
         let recovery = store.recovery(torn_bytes, interrupted);
@@ -93,7 +96,12 @@ impl Ledger {
         let interval_us = options.checkpoint_interval_us;
         let thread = thread.spawn(move || writer.run(interval_us));
         let writer = Some(thread.map_err(LedgerError::disk("start", "the writer's thread"))?);
-        Ok((Self { queue, sealer, limits: options, writer }, recovery))
+        Ok((Self { queue, sealer, limits: options, cosigner, writer }, recovery))
+    }
+
+    /// Takes cosignatures of witnesses. The handle does not keep the log open.
+    pub fn cosigner(&self) -> Cosigner {
+        self.cosigner.clone()
     }
 
     fn enqueue(&self, drafts: Vec<Draft>) -> Recorded {
@@ -238,9 +246,12 @@ impl Writer {
     }
 }
 
-enum Chore {
+/// What the second thread is told to do.
+pub(crate) enum Chore {
     Segment(u64),
     Checkpoint(Head),
+    /// Look into the letter box.
+    Cosign,
 }
 
 /// Does what no record should wait for: on its own thread, or on the writer's when the order of operations matters.
@@ -250,6 +261,7 @@ struct Helper {
 }
 
 struct Worker {
+    cosigner: Cosigner,
     disk: Arc<dyn Disk>,
     log: LogId,
     segment_bytes: u64,
@@ -258,6 +270,7 @@ struct Worker {
 }
 
 struct HelperThread {
+    cosigner: Cosigner,
     chores: SyncSender<Chore>,
     segments: Receiver<Box<dyn DiskFile>>,
     thread: JoinHandle<Option<Publisher>>,
@@ -281,7 +294,10 @@ impl Worker {
                     }
                 }
                 Chore::Checkpoint(head) => self.publish(head)?,
+                Chore::Cosign => self.cosigner.heard(),
             }
+            // Whoever put something in could not ring while the line was full.
+            self.cosign()?;
         }
         Ok(())
     }
@@ -293,7 +309,11 @@ impl Worker {
 
     fn publish(&mut self, head: Head) -> Result<(), RecordError> {
         let Some(publisher) = &mut self.publisher else { return Ok(()) };
-        publisher.publish(head).map(|_| ())
+        publisher.publish(head)
+    }
+
+    fn cosign(&mut self) -> Result<(), RecordError> {
+        self.publisher.as_mut().map_or(Ok(()), Publisher::cosign)
     }
 }
 
@@ -305,14 +325,20 @@ impl Helper {
         options: &Options,
         queue: &Arc<Queue>,
     ) -> Result<Self, LedgerError> {
+        let cosigner = publisher.cosigner();
         let (segment_bytes, publisher) = (options.segment_bytes, Some(publisher));
-        let mut worker = Worker { disk, log, segment_bytes, publisher };
+        let mut worker = Worker { cosigner: cosigner.clone(), disk, log, segment_bytes, publisher };
         if !options.prepare_ahead {
             return Ok(Self { worker, thread: None });
         }
         let (chores, inbox) = sync_channel(CHORES_MAX);
         let (outbox, segments) = sync_channel(1);
-        let here = Worker { disk: Arc::clone(&worker.disk), publisher: None, ..worker };
+        let here = Worker {
+            cosigner: cosigner.clone(),
+            disk: Arc::clone(&worker.disk),
+            publisher: None,
+            ..worker
+        };
         let stop = Arc::clone(queue);
         let thread = std::thread::Builder::new().name("ledger-helper".to_owned());
         let thread = thread.spawn(move || match worker.work(&inbox, &outbox) {
@@ -323,8 +349,10 @@ impl Helper {
             }
         });
         let thread = thread.map_err(LedgerError::disk("start", "the helper's thread"))?;
+        cosigner.connect(chores.clone());
         let queue = Arc::clone(queue);
-        let thread = Some(HelperThread { chores, segments, thread, ordered: None, queue });
+        let thread = HelperThread { cosigner, chores, segments, thread, ordered: None, queue };
+        let thread = Some(thread);
         Ok(Self { worker: here, thread })
     }
 
@@ -332,13 +360,17 @@ impl Helper {
     fn checkpoint(&mut self, head: Head, last: bool) -> Result<bool, RecordError> {
         match &self.thread {
             Some(thread) if !last => Ok(thread.chores.try_send(Chore::Checkpoint(head)).is_ok()),
-            _ => self.worker.publish(head).map(|()| true),
+            _ => {
+                self.worker.publish(head)?;
+                self.worker.cosign().map(|()| true)
+            }
         }
     }
 
     /// Lets the second thread finish what it was told, and ends it.
     fn rest(&mut self) {
-        if let Some(HelperThread { chores, segments, thread, .. }) = self.thread.take() {
+        if let Some(HelperThread { cosigner, chores, segments, thread, .. }) = self.thread.take() {
+            cosigner.disconnect();
             drop((chores, segments));
             // It told the queue why it failed, if it did.
             self.worker.publisher = thread.join().ok().flatten();

@@ -28,9 +28,11 @@
 //! assert!(Reader::open(disk)?.verify()?.verified);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+mod cosign;
 mod format;
 mod fs;
 mod group;
+pub mod index;
 mod ledger;
 mod log_folder;
 pub mod merkle;
@@ -38,10 +40,12 @@ mod options;
 mod problem;
 mod promise;
 mod publish;
+mod published;
 mod queue;
 mod reader;
 mod record;
 mod recover;
+mod rotate;
 mod segment;
 mod state;
 mod store;
@@ -50,11 +54,14 @@ pub mod tlog;
 mod verify;
 mod walk;
 
+pub use cosign::Cosigner;
 pub use fs::{FsDisk, FsDiskError};
 pub use ledger::{Ledger, Parts};
 pub use options::Options;
 pub use problem::{Flaw, LedgerError, Problem};
-pub use reader::{Entries, Entry, Reader, Stored};
+pub use published::Published;
+pub use reader::{Entries, Entry, Payloads, Reader, Stored};
 pub use recover::Recovery;
+pub use rotate::cross_sign;
 pub use tally::{TALLY_REASONS_MAX, Tally};
 pub use verify::Verification;

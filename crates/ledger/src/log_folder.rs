@@ -6,13 +6,15 @@ use crate::tlog::{
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::LEAF_BYTES_MAX;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 /// Its name, inside the folder of the ledger.
 pub(crate) const LOG_FOLDER: &str = "log";
 const CHECKPOINT_NAME: &str = "checkpoint";
-const UNREADY_NAME: &str = "checkpoint.new";
+/// The newest checkpoint that met a quorum of witnesses.
+const WITNESSED_NAME: &str = "witnessed";
 /// Bytes of a full bundle of our leaves.
 const BUNDLE_BYTES_MAX: usize = TILE_WIDTH as usize * (2 + LEAF_BYTES_MAX);
 
@@ -55,8 +57,17 @@ impl LogFolder {
 
     /// The checkpoint, if there is one. Its signatures are not looked at.
     pub(crate) fn checkpoint(&self) -> Result<Option<SignedCheckpoint>, Trouble> {
-        let failed = |error| Trouble::Disk(LedgerError::disk("read", CHECKPOINT_NAME)(error));
-        let bytes = read_file(&*self.disk, CHECKPOINT_NAME, NOTE_BYTES_MAX).map_err(failed)?;
+        self.read(CHECKPOINT_NAME)
+    }
+
+    /// The newest checkpoint that met a quorum of witnesses, if there is one. Its signatures are not looked at.
+    pub(crate) fn witnessed(&self) -> Result<Option<SignedCheckpoint>, Trouble> {
+        self.read(WITNESSED_NAME)
+    }
+
+    fn read(&self, name: &'static str) -> Result<Option<SignedCheckpoint>, Trouble> {
+        let failed = |error| Trouble::Disk(LedgerError::disk("read", name)(error));
+        let bytes = read_file(&*self.disk, name, NOTE_BYTES_MAX).map_err(failed)?;
         let Some(bytes) = bytes else { return Ok(None) };
         let checkpoint = SignedCheckpoint::parse(&bytes);
         let flaw = Problem { segment: 0, offset: 0, leaf: None, flaw: Flaw::Checkpoint };
@@ -65,16 +76,27 @@ impl LogFolder {
 
     /// Replaces the checkpoint. What it stands for must be durable.
     pub(crate) fn write_checkpoint(&self, checkpoint: &SignedCheckpoint) -> io::Result<()> {
-        let mut file = self.disk.open(UNREADY_NAME, true)?;
+        self.replace(CHECKPOINT_NAME, checkpoint)
+    }
+
+    /// Replaces the newest checkpoint that met a quorum of witnesses.
+    pub(crate) fn write_witnessed(&self, checkpoint: &SignedCheckpoint) -> io::Result<()> {
+        self.replace(WITNESSED_NAME, checkpoint)
+    }
+
+    fn replace(&self, name: &str, checkpoint: &SignedCheckpoint) -> io::Result<()> {
+        let unready = format!("{name}.new");
+        let mut file = self.disk.open(&unready, true)?;
         file.set_len(0)?;
         file.write_at(checkpoint.to_string().as_bytes(), 0)?;
         file.sync_data()?;
-        self.disk.rename(UNREADY_NAME, CHECKPOINT_NAME)?;
+        self.disk.rename(&unready, name)?;
         self.disk.sync_dir()
     }
 
-    /// Writes tiles and bundles, and makes them durable with all folders on the way.
+    /// Writes tiles and bundles, and makes them durable with all folders on the way: each folder once, for all that is new in it.
     pub(crate) fn write_tiles(&self, files: &[TileFile]) -> io::Result<()> {
+        let mut touched: BTreeMap<String, Arc<dyn Disk>> = BTreeMap::new();
         for TileFile { path, content } in files {
             let path = path.to_string();
             let (folders, name) = self.walk(&path, true)?;
@@ -83,9 +105,13 @@ impl LogFolder {
             file.set_len(0)?;
             file.write_at(content, 0)?;
             file.sync_data()?;
-            folders.iter().rev().try_for_each(|folder| folder.sync_dir())?;
+            let ends = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at));
+            for (end, folder) in ends.zip(folders) {
+                touched.entry(path.get(..end).unwrap_or_default().to_owned()).or_insert(folder);
+            }
         }
-        Ok(())
+        // Backwards, so that what is inside comes before what it is in.
+        touched.values().rev().try_for_each(|folder| folder.sync_dir())
     }
 
     /// Takes away the partial files that this full one makes superfluous.

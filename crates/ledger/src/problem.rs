@@ -72,6 +72,11 @@ pub enum Flaw {
     /// The checkpoint file cannot be read as one of this log.
     #[error("the checkpoint is damaged, or signed by another log's key")]
     Checkpoint,
+    /// There are leaves and no checkpoint, although a log has one before its first leaf.
+    #[error(
+        "the checkpoint is missing, so nobody can tell whether the end was cut off: restore log/checkpoint from a copy"
+    )]
+    CheckpointMissing,
     /// No key that is trusted has signed the checkpoint.
     #[error("the checkpoint is signed by none of the trusted keys")]
     CheckpointUnsigned,

@@ -124,19 +124,7 @@ impl Reader {
         stored: &Stored,
         opener: &dyn Opener,
     ) -> Result<Vec<u8>, LedgerError> {
-        let Leaf { record, kind, unix_ms, .. } = entry.leaf;
-        let slot = stored.slot;
-        let retention = Retention::of(kind, slot);
-        let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
-        let sealed = self.stored(stored)?;
-        let cannot = |error| LedgerError::Sealed { record, slot, error };
-        let Some(root) = entry.leaf.stream_root.filter(|_| slot == Slot::Released) else {
-            return opener.open(&sealing, &stored.commitment, &sealed).map_err(cannot);
-        };
-        let both = opener.open_stream(&sealing, &stored.commitment, &sealed);
-        let (text, pieces) = both.map_err(cannot)?;
-        let is_whole = root_of(&pieces) == root;
-        is_whole.then_some(text).ok_or_else(|| cannot(OpenError::Damaged))
+        self.payloads().clear(entry, stored, opener)
     }
 
     /// The bytes of a payload as they are stored, which are those that its leaf commits to.
@@ -144,9 +132,12 @@ impl Reader {
     /// # Errors
     /// [`LedgerError::Damaged`] when they are not, and those of the disk.
     pub fn stored(&self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
-        let mut segment = SegmentReader::open(&*self.disk, stored.segment)?;
-        let problem = segment.problem(stored.offset, None, Flaw::Payload);
-        segment.payload(stored)?.ok_or_else(|| problem.into())
+        self.payloads().stored(stored)
+    }
+
+    /// For many payloads in order of the log: what stands side by side is read at once.
+    pub fn payloads(&self) -> Payloads {
+        Payloads { disk: Arc::clone(&self.disk), segment: None }
     }
 
     /// The checkpoint that the log was published with last; `None` before the first one. Whoever trusts it has verified its signatures.
@@ -209,6 +200,64 @@ impl Reader {
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
         verify(&self.disk, keys, progress)
+    }
+}
+
+/// Reads payloads, each wherever it stands, and cheaply those that stand behind each other.
+pub struct Payloads {
+    disk: Arc<dyn Disk>,
+    /// The file that the last one stood in.
+    segment: Option<SegmentReader>,
+}
+
+impl fmt::Debug for Payloads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Payloads").finish_non_exhaustive()
+    }
+}
+
+impl Payloads {
+    /// As [`Reader::payload`].
+    ///
+    /// # Errors
+    /// Those of [`Reader::payload`].
+    pub fn clear(
+        &mut self,
+        entry: &Entry,
+        stored: &Stored,
+        opener: &dyn Opener,
+    ) -> Result<Vec<u8>, LedgerError> {
+        let Leaf { record, kind, unix_ms, .. } = entry.leaf;
+        let slot = stored.slot;
+        let retention = Retention::of(kind, slot);
+        let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
+        let sealed = self.stored(stored)?;
+        let cannot = |error| LedgerError::Sealed { record, slot, error };
+        let Some(root) = entry.leaf.stream_root.filter(|_| slot == Slot::Released) else {
+            return opener.open(&sealing, &stored.commitment, &sealed).map_err(cannot);
+        };
+        let both = opener.open_stream(&sealing, &stored.commitment, &sealed);
+        let (text, pieces) = both.map_err(cannot)?;
+        let is_whole = root_of(&pieces) == root;
+        is_whole.then_some(text).ok_or_else(|| cannot(OpenError::Damaged))
+    }
+
+    /// As [`Reader::stored`].
+    ///
+    /// # Errors
+    /// Those of [`Reader::stored`].
+    pub fn stored(&mut self, stored: &Stored) -> Result<Vec<u8>, LedgerError> {
+        // The file may have been written since its bytes were read: then what they say now is what counts.
+        if let Some(segment) = self.segment.as_mut().filter(|held| held.number == stored.segment)
+            && let Some(bytes) = segment.payload(stored)?
+        {
+            return Ok(bytes);
+        }
+        let mut segment = SegmentReader::open(&*self.disk, stored.segment)?;
+        let problem = segment.problem(stored.offset, None, Flaw::Payload);
+        let bytes = segment.payload(stored)?;
+        self.segment = Some(segment);
+        bytes.ok_or_else(|| problem.into())
     }
 }
 

@@ -51,6 +51,7 @@ mod witness_store;
 mod testing;
 
 pub use builder::{TileBuilder, TileFile};
+pub(crate) use checkpoint::is_line as is_extension;
 pub use checkpoint::{
     Checkpoint, CheckpointError, EXTENSION_LINES_MAX, SIZE_MAX, SignedCheckpoint,
 };

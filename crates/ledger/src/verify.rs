@@ -1,4 +1,12 @@
 //! Everything again from the bytes: frames, hashes, roots, chain, pairing, tiles, checkpoint.
+//!
+//! What counts: every byte of a segment up to the end of the last whole group, every tile and bundle that the checkpoint stands for, and the
+//! checkpoint. What is noise, and is passed over: files with other names; tiles and bundles of sizes that no checkpoint has (a crash
+//! leaves some before their checkpoint, others after it); a partial file whose full one says the same; the unused ends of segments, of which
+//! [`Verification::unfinished_bytes`] tells, because a write that was cut off looks like that.
+//!
+//! What nobody can see in the folder alone: leaves that were cut off behind the checkpoint, and an older copy of the whole folder in place of
+//! the newer one. Both show to whoever has seen a later checkpoint: a witness, or an auditor who kept one.
 use crate::log_folder::{Head, LogFolder};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::publish::TileCheck;
@@ -6,7 +14,7 @@ use crate::reader::Entry;
 use crate::recover::settle;
 use crate::segment::Depth;
 use crate::state::State;
-use crate::tlog::{NoteError, VerifierKey};
+use crate::tlog::{NoteError, SignedCheckpoint, VerifierKey};
 use crate::walk::{Step, Walk};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
@@ -23,7 +31,7 @@ pub struct Verification {
     pub root: Digest,
     /// INTENTs among them without an OUTCOME: exchanges that are under way, or were when the process died.
     pub open: u64,
-    /// Leaves that the checkpoint stands for, where there is one. Without it nobody can tell whether the end was cut off.
+    /// Leaves that the checkpoint stands for. Only a log without leaves may lack it.
     pub checkpoint: Option<u64>,
     /// Names of the trusted keys that have signed that checkpoint.
     pub signed_by: Vec<String>,
@@ -66,6 +74,7 @@ fn check(
     let mut state = State::genesis(&walk.log());
     // Read before the log is, so that a log that grows meanwhile is not behind it.
     let (mut owed, mut tiles) = read_checkpoint(&**disk, keys, report)?.unzip();
+    let had_checkpoint = owed.is_some();
     let (mut segment, mut offset) = (0, 0);
     loop {
         settle(&mut owed, &state, segment, offset)?;
@@ -84,7 +93,15 @@ fn check(
             }
             Step::End(tail) => {
                 report.unfinished_bytes = tail.n_bytes;
+                // A log that began a moment ago may have got its checkpoint since.
+                if !had_checkpoint && 0 < report.leaves && find_checkpoint(&**disk)?.is_none() {
+                    let flaw = Flaw::CheckpointMissing;
+                    return Err(Problem { segment, offset, leaf: None, flaw }.into());
+                }
                 let Some(Head { size, .. }) = owed else { return Ok(()) };
+                if let Some(problem) = tiles.as_ref().and_then(TileCheck::before_cut) {
+                    return Err(problem.into());
+                }
                 let flaw = if tail.n_bytes == 0 {
                     Flaw::Cut { leaves: report.leaves, size }
                 } else {
@@ -102,9 +119,7 @@ fn read_checkpoint(
     keys: &[VerifierKey],
     report: &mut Verification,
 ) -> Result<Option<(Head, TileCheck)>, Trouble> {
-    let opened = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"));
-    let Some(folder) = opened.map_err(Trouble::Disk)? else { return Ok(None) };
-    let Some(checkpoint) = folder.checkpoint()? else { return Ok(None) };
+    let Some((folder, checkpoint)) = find_checkpoint(disk)? else { return Ok(None) };
     let wrong = |flaw| Trouble::from(Problem { segment: 0, offset: 0, leaf: None, flaw });
     if !keys.is_empty() {
         let signed = checkpoint.verify(keys).map_err(|error| match error {
@@ -118,14 +133,13 @@ fn read_checkpoint(
     Ok(Some((head, TileCheck::new(folder, head.size))))
 }
 
+fn find_checkpoint(disk: &dyn Disk) -> Result<Option<(LogFolder, SignedCheckpoint)>, Trouble> {
+    let opened = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"));
+    let Some(folder) = opened.map_err(Trouble::Disk)? else { return Ok(None) };
+    Ok(folder.checkpoint()?.map(|checkpoint| (folder, checkpoint)))
+}
+
 fn check_tiles(tiles: Option<&mut TileCheck>, entries: &[Entry]) -> Result<(), Trouble> {
     let Some(tiles) = tiles else { return Ok(()) };
-    for Entry { index, leaf, leaf_hash, segment, offset, .. } in entries {
-        tiles.leaf(leaf, *leaf_hash).map_err(|error| {
-            let flaw = Flaw::Tile(error.to_string());
-            let (segment, offset, leaf) = (*segment, *offset, Some(*index));
-            Trouble::from(Problem { segment, offset, leaf, flaw })
-        })?;
-    }
-    Ok(())
+    Ok(entries.iter().try_for_each(|entry| tiles.leaf(entry))?)
 }

@@ -175,6 +175,17 @@ fn metrics(tree: &Tree) -> Vec<String> {
     differ(METRICS, &listed.collect(), &metrics_in_code(tree))
 }
 
+/// The types that hold settings, and the tables that they are read from.
+const TABLES: [(&str, &str); 7] = [
+    ("Listen", "listen"),
+    ("Ledger", "ledger"),
+    ("Retention", "ledger.retention"),
+    ("Witness", "ledger.witness"),
+    ("Guard", "guard"),
+    ("Upstream", "upstream"),
+    ("Route", "route"),
+];
+
 /// Every setting is listed, and no other. The limits have a page of their own.
 fn settings(tree: &Tree) -> Vec<String> {
     let (Some(page), Some(code)) = (tree.text(SETTINGS), tree.text(CONFIG)) else {
@@ -182,12 +193,16 @@ fn settings(tree: &Tree) -> Vec<String> {
     };
     let listed = rows(page).filter_map(|cells| names(cells.first()?).next().map(str::to_owned));
     let code = split(product(code)).code;
-    let tables = ["Listen", "Ledger", "Guard", "Upstream", "Route"];
+    let path_of = |owner: &str| {
+        let path = TABLES.iter().find(|(name, _)| *name == owner).map(|(_, path)| *path);
+        path.map(str::to_owned)
+    };
     let mut in_code: BTreeSet<String> = fields(&tokens(&code), "")
         .into_iter()
-        .filter(|(owner, _)| tables.contains(&owner.as_str()))
-        .map(|(owner, field)| format!("{}.{field}", owner.to_lowercase()))
+        .filter_map(|(owner, field)| Some(format!("{}.{field}", path_of(&owner)?)))
         .collect();
+    // A table inside a table has rows of its own.
+    in_code.retain(|field| TABLES.iter().all(|(_, path)| field != path));
     in_code.insert("limits.*".to_owned());
     differ(SETTINGS, &listed.collect(), &in_code)
 }

@@ -115,3 +115,86 @@ fn verification_says_what_is_wrong() {
     assert!(!broken.verified && broken.problem.is_some(), "{broken:?}");
     assert_eq!(broken.json()["verified"], false);
 }
+
+/// Two exchanges, one about a person, of whom one was forgotten and the other's time is over or not.
+#[test]
+fn payloads_are_counted_by_why_they_can_be_read_or_not() {
+    type Harm = fn(&Ledger, &Vault, RecordId);
+    fn tombstone(ledger: &Ledger, key: RecordId, action: &str) {
+        let bytes = format!("{{\"version\":1,\"action\":\"{action}\"}}").into_bytes();
+        let payload = Payload { slot: Slot::Evidence, bytes };
+        let leaf = Leaf::new(key, RecordKind::Tombstone, 1_763_875_569_000);
+        let draft = Draft::new(leaf, vec![payload]);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(ledger.append(draft)).unwrap();
+    }
+    // Clear, erased, expired, missing.
+    let cases: [(&str, Harm, [u64; 4]); 4] = [
+        ("nothing", |_, _, _| {}, [2, 0, 0, 0]),
+        (
+            "erased",
+            |ledger, vault, key| {
+                tombstone(ledger, key, "erase");
+                vault.keys.destroy(key).unwrap();
+            },
+            [2, 1, 0, 0],
+        ),
+        (
+            "expired",
+            |ledger, vault, key| {
+                tombstone(ledger, key, "expire");
+                vault.keys.destroy(key).unwrap();
+            },
+            [2, 0, 1, 0],
+        ),
+        (
+            "gone",
+            |_, vault, key| {
+                vault.keys.destroy(key).unwrap();
+            },
+            [1, 0, 0, 1],
+        ),
+    ];
+    for (name, harm, [clear, erased, expired, key_missing]) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources::real();
+        let disk = Arc::new(FsDisk::lock(&log_folder(folder.path())).unwrap());
+        let vault = Vault::open(folder.path(), &sources).unwrap();
+        let (clock, entropy) = (sources.clock.clone(), sources.entropy.clone());
+        let (sealer, signer) = (vault.keys.clone(), vault.signer.clone());
+        let parts = Parts { disk, clock, entropy, sealer, signer };
+        let (ledger, _) = Ledger::open(parts, Options::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (n, subject) in [(1, None), (2, Some("ada".to_owned()))] {
+            let payload = Payload { slot: Slot::Released, bytes: b"hello".to_vec() };
+            let draft = draft(id(n), RecordKind::Intent, None, vec![payload]);
+            runtime.block_on(ledger.append(Draft { subject, ..draft })).unwrap();
+        }
+        let key = vault.keys.subject_key(vault.keys.tag("ada").unwrap()).unwrap();
+        harm(&ledger, &vault, key);
+        drop(ledger);
+        drop(vault);
+        let counts = payloads::open_all(folder.path(), &sources).unwrap();
+        let told = [counts.clear, counts.erased, counts.expired, counts.key_missing];
+        assert_eq!(told, [clear, erased, expired, key_missing], "{name}");
+        assert_eq!((counts.damaged, counts.is_fine()), (0, name != "gone"), "{name}");
+        assert_eq!(counts.wrong.len(), usize::from(name == "gone"), "{name}");
+    }
+}
+
+#[test]
+fn json_for_terminals_means_the_same() {
+    let cases = [
+        ("plain", "plain \"text\" \\ \n"),
+        ("escape", "a\u{1b}[2J\u{7f}"),
+        ("C1 control", "\u{9b}31m"),
+        ("right to left override", "\u{202e}gpj.exe"),
+        ("tag characters", "x\u{e0041}"),
+    ];
+    for (name, text) in cases {
+        let line = harmless(&serde_json::json!({"text": text}));
+        assert!(matches!(print::visible(&line), Cow::Borrowed(_)), "{name}: {line}");
+        let value: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["text"], text, "{name}");
+    }
+}

@@ -15,6 +15,11 @@ const HEAD_BYTES_MIN: u64 = 8_192;
 const VARIABLE_BYTES_MAX: usize = 128;
 /// Most bytes of a document's delimiter.
 const DELIMITER_BYTES_MAX: usize = 256;
+/// How often witnesses may be asked, in milliseconds: a quorum counts for ten seconds.
+const EVERY_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
+/// How long a witness may take, in milliseconds.
+const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=60_000;
+
 /// A step on the way to a value.
 #[derive(Clone, Copy)]
 enum Step<'a> {
@@ -132,6 +137,26 @@ impl Check<'_> {
                     format!("`{name}` is 0: nothing could be recorded"),
                     help,
                 );
+            }
+        }
+        self.witness(config);
+    }
+
+    fn witness(&mut self, config: &Config) {
+        let Some(witness) = &config.ledger.witness else { return };
+        let at = |name| [Name("ledger"), Name("witness"), Name(name)];
+        if config.ledger.mode == LedgerMode::Off {
+            let message = "nothing is recorded, so nothing can be witnessed".to_owned();
+            self.add(&at("policy"), message, "take `mode = \"off\"` or `[ledger.witness]` out");
+        }
+        let bounds = [
+            ("every_ms", witness.every_ms, EVERY_MS),
+            ("timeout_ms", witness.timeout_ms, TIMEOUT_MS),
+        ];
+        for (name, value, range) in bounds {
+            if !range.contains(&value) {
+                let help = format!("write {} to {}, or leave it out", range.start(), range.end());
+                self.add(&at(name), format!("`{name}` is {value}"), help);
             }
         }
     }

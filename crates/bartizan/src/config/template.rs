@@ -25,6 +25,9 @@ mode = "durable"           # "off" records nothing, and can prove nothing
 # traffic_days = 1096            # what was found and decided
 # admission_days = 3653          # changes of policy and keys, admissions, gates
 
+# [ledger.witness]               # example: somebody elsewhere who vouches that the log was never rewritten
+# policy = "witness.policy"      # who, and how many of them: see docs/guides/witness.md
+
 [guard]
 profile = "standard"       # or "strict", or "observe" (changes nothing, records everything)
 mode = "on"                # "off" lets every text pass unread

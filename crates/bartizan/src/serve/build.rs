@@ -229,5 +229,8 @@ pub(crate) fn check_files(config: &Config) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::new());
     setup(config, policy, KeyRing::default(), &clock, &|_| Ok(None))?;
     super::tls(config)?;
+    if let Some(witness) = &config.ledger.witness {
+        crate::witness::policy::load(witness, None)?;
+    }
     Ok(())
 }

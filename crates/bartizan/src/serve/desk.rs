@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 /// How often the folder is looked at.
 const EVERY: Duration = Duration::from_millis(250);
 /// How often it is asked whether something is older than its retention.
-const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
 /// The task that takes orders.
 pub(super) struct Desk {
@@ -57,7 +57,7 @@ async fn expire(retention: Retention, recorder: &dyn Recorder, keys: &KeyStore, 
     match orders::expire(retention, recorder, keys, sources).await {
         Ok(0) => {}
         Ok(n_expired) => {
-            tracing::info!(days = n_expired, "Keys of days that are over were destroyed.")
+            tracing::info!(days = n_expired, "Keys of days that are over were destroyed.");
         }
         Err(error) => {
             let error = format!("{error:#}");

@@ -10,6 +10,10 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
+mod check;
+mod find;
+mod follow;
+
 /// Most leaves that are listed at a time.
 const LIST_MAX: u64 = 10_000_000;
 
@@ -25,7 +29,13 @@ enum AuditVerb {
     List(ListArgs),
     Show(ShowArgs),
     Erase(EraseArgs),
-    Verify(VerifyArgs),
+    Verify(check::VerifyArgs),
+    Search(find::SearchArgs),
+    Sql(find::SqlArgs),
+    Tail(follow::TailArgs),
+    Prove(check::ProveArgs),
+    Export(follow::ExportArgs),
+    Rebuild(follow::RebuildArgs),
 }
 
 /// List the last leaves, oldest first
@@ -88,22 +98,6 @@ struct EraseArgs {
     json: bool,
 }
 
-/// Recompute every hash and say whether the ledger is as it was written
-///
-/// Exits 0 when it is, 1 when it is not or cannot be read.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Example:
-  bartizan audit verify --json     {\"verified\":true,\"leaves\":42,\"problem\":null,...}")]
-struct VerifyArgs {
-    /// The state folder [default: .bartizan]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs the chosen one.
 ///
 /// # Errors
@@ -113,7 +107,13 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
         AuditVerb::List(args) => list(args),
         AuditVerb::Show(args) => show(args),
         AuditVerb::Erase(args) => erase(args),
-        AuditVerb::Verify(args) => verify(args),
+        AuditVerb::Verify(args) => check::verify(args),
+        AuditVerb::Search(args) => find::search(args),
+        AuditVerb::Sql(args) => find::sql(args),
+        AuditVerb::Tail(args) => follow::tail(args),
+        AuditVerb::Prove(args) => check::prove(args),
+        AuditVerb::Export(args) => follow::export(args),
+        AuditVerb::Rebuild(args) => follow::rebuild(args),
     }
 }
 
@@ -122,7 +122,7 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     let entries = audit::last(&state_folder(args.dir), limit)?;
     if args.json {
         let lines: Vec<_> =
-            entries.iter().map(|entry| audit::leaf_json(entry).to_string()).collect();
+            entries.iter().map(|entry| audit::harmless(&audit::leaf_json(entry))).collect();
         print::lines(&lines)?;
         return Ok(Outcome::Allow);
     }
@@ -146,7 +146,7 @@ fn show(args: ShowArgs) -> anyhow::Result<Outcome> {
     if args.json {
         let leaves: Vec<_> =
             leaves.iter().map(|(entry, payloads)| audit::record_json(entry, payloads)).collect();
-        print::json(&leaves)?;
+        print::line(&audit::harmless(&leaves.into()))?;
     } else {
         let leaves: Vec<_> =
             leaves.iter().map(|(entry, payloads)| audit::record_text(entry, payloads)).collect();
@@ -175,24 +175,4 @@ fn erase(args: EraseArgs) -> anyhow::Result<Outcome> {
         )?,
     }
     Ok(if matches!(answer, Answer::Done { .. }) { Outcome::Allow } else { Outcome::Deny })
-}
-
-fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
-    let verdict = audit::verify(&state_folder(args.dir));
-    if args.json {
-        print::json(&verdict.json())?;
-    } else {
-        match &verdict.problem {
-            None => print::line(&format!(
-                "verified: {} leaves, root {}, {} exchanges under way",
-                verdict.leaves, verdict.root, verdict.open
-            ))?,
-            Some(problem) => print::line(&format!(
-                "not verified: {} (leaves before that: {})",
-                print::visible(problem),
-                verdict.leaves
-            ))?,
-        }
-    }
-    Ok(if verdict.verified { Outcome::Allow } else { Outcome::Deny })
 }

@@ -207,3 +207,10 @@ pub(crate) fn status(answer: &str) -> u16 {
 pub(crate) fn write(folder: &Path, name: &str, text: &str) {
     fs::write(folder.join(name), text).unwrap();
 }
+
+/// The whole content of a file.
+pub(crate) fn bytes_of(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    std::io::copy(&mut fs::File::open(path).unwrap(), &mut bytes).unwrap();
+    bytes
+}

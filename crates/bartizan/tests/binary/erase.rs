@@ -1,5 +1,5 @@
 //! Forgetting a person: through a running gateway, through a crash, and in spite of a backup.
-use crate::common::{CALLER_KEY, Server, after, request, run};
+use crate::common::{CALLER_KEY, Server, after, bytes_of, request, run};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ fn an_erased_person_is_gone_and_stays_gone() {
     let verified = run(folder.path(), &["audit", "verify", "--json"]);
     assert_eq!(verified.code, 0, "every proof stays valid: {verified:?}");
     for path in files(&state) {
-        let bytes = fs::read(&path).unwrap();
+        let bytes = bytes_of(&path);
         for word in [SECRET, "alice"] {
             let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
             assert!(!found, "{word} stands in {}", path.display());

@@ -42,6 +42,9 @@ fn configurations_in_the_guides_are_right() {
         if let Some(policy) = blocks(&page, "cedar").first() {
             write(folder.path(), "guard.cedar", policy);
         }
+        if let Some(policy) = blocks(&page, "tlog-policy").first() {
+            write(folder.path(), "witness.policy", policy);
+        }
         for block in blocks(&page, "toml") {
             // A guide shows what it speaks of. Whoever follows it has an upstream already.
             let has_upstream = block.contains("[[upstream]]");

@@ -1,5 +1,7 @@
 //! The built binary from outside: arguments, files, sockets and signals in; exit codes, words and bytes out.
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod common;
@@ -15,3 +17,7 @@ mod kill;
 mod log;
 #[cfg(test)]
 mod serve;
+#[cfg(test)]
+mod vault;
+#[cfg(test)]
+mod witness;

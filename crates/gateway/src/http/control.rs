@@ -1,7 +1,7 @@
 //! The control listener: is it up, is it ready, what has it counted. It shares no port with the data path, changes nothing, and checks
 //! the host name like the data path does, so that a web page cannot read it through a rebound name.
-use super::Shared;
 use super::hosts::Callers;
+use super::{Notice, Shared};
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{Method, Request, Response, StatusCode};
@@ -70,13 +70,18 @@ fn answer(shared: &Shared, request: &Request<Incoming>) -> Response<Full<Bytes>>
     }
     match request.uri().path() {
         "/healthz" => reply(StatusCode::OK, "application/json", json!({ "up": true }).to_string()),
-        "/readyz" => match shared.unready() {
-            None => reply(StatusCode::OK, "application/json", json!({ "ready": true }).to_string()),
-            Some(reason) => {
-                let body = json!({ "ready": false, "reason": reason }).to_string();
-                reply(StatusCode::SERVICE_UNAVAILABLE, "application/json", body)
-            }
-        },
+        "/readyz" => {
+            let (status, body) = match shared.notice() {
+                None => (StatusCode::OK, json!({ "ready": true })),
+                Some(Notice { reason, is_unready: false }) => {
+                    (StatusCode::OK, json!({ "ready": true, "warning": reason }))
+                }
+                Some(Notice { reason, is_unready: true }) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, json!({ "ready": false, "reason": reason }))
+                }
+            };
+            reply(status, "application/json", body.to_string())
+        }
         "/metrics" => {
             let mut text = String::with_capacity(16 << 10);
             shared.metrics.export(&mut text);

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
-mod link;
+pub(super) mod link;
 mod pool;
 
 pub(super) use pool::UpstreamBody;
@@ -29,7 +29,7 @@ use pool::{Pool, Sent};
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How we introduce ourselves.
-const USER_AGENT: HeaderValue =
+pub(super) const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("bartizan/", env!("CARGO_PKG_VERSION")));
 
 /// Most bytes of an upstream's key: text that may become one is held back.
@@ -292,7 +292,8 @@ fn paths_of(
     Some((Uri::from(path), absolute.build().ok()?))
 }
 
-fn client_tls(options: &UpstreamOptions) -> Result<TlsConnector, UpstreamError> {
+/// A TLS client that trusts the public authorities, and those that the options add.
+pub(super) fn client_tls(options: &UpstreamOptions) -> Result<TlsConnector, UpstreamError> {
     use rustls::pki_types::{CertificateDer, pem::PemObject};
     let name = || options.name.clone();
     let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

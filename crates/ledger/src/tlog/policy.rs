@@ -223,6 +223,11 @@ impl Policy {
             .map(|witness| (lossy(&witness.name), &witness.key, witness.url.as_deref().map(lossy)))
     }
 
+    /// Whether its quorum asks for any witness at all.
+    pub fn has_quorum(&self) -> bool {
+        self.quorum.is_some()
+    }
+
     /// The address of a log, if the policy gives one.
     pub fn log_url(&self, key: &VerifierKey) -> Option<String> {
         self.logs.iter().find(|log| log.key == *key)?.url.as_deref().map(lossy)

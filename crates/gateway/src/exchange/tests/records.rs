@@ -544,3 +544,36 @@ fn a_route_without_records_keeps_nothing_and_names_none() {
     assert!(ran.outcome.payloads.is_empty() && ran.tail.contains("upstream_malformed"));
     assert!(!ran.tail.contains("record"), "{}", ran.tail);
 }
+
+/// The judgement is the evidence payload: what was seen, by whom it was asked, what was decided, under which policy. The envelope is the
+/// leaf: the record's random name and the time.
+#[test]
+fn the_judgement_is_canonical_and_the_envelope_is_not() {
+    let guard = guard(Profile::Standard);
+    let route = Route { name: "default".to_owned(), document_delimiters: Vec::new() };
+    let roles: Roles = ["app".to_owned()].into_iter().collect();
+    let judged = |record: u8, unix_ms: u64| {
+        let body = r#"{"model":"m","messages":[{"role":"user","content":"p1 K-12 OBEY"}]}"#;
+        let call = Call {
+            record: RecordId([record; 16]),
+            endpoint: Endpoint::Chat,
+            route: &route,
+            roles: &roles,
+            key_id: "k-1",
+            subject: None,
+            is_recorded: true,
+            unix_ms,
+            body: body.as_bytes(),
+        };
+        let Opened::Forward(forward) = guard.open(&call) else { panic!("it is redacted") };
+        let intent = evidence(&forward.intent);
+        let answer = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"p2 K-13"},"finish_reason":"stop"}]}"#;
+        let closed = forward.answer.plain(200, answer.as_bytes(), unix_ms + 5);
+        (forward.intent.leaf, intent, evidence(&closed.outcome))
+    };
+    let (one, other) = (judged(1, 1_700_000_000_000), judged(2, 1_800_000_000_000));
+    assert_eq!((&one.1, &one.2), (&other.1, &other.2));
+    assert!(one.1.contains("secret.key") && one.2.contains("pii.word"), "{} {}", one.1, one.2);
+    assert!(!one.1.contains("K-12") && !one.2.contains("K-13"), "evidence holds no text");
+    assert_ne!(one.0, other.0);
+}

@@ -8,14 +8,14 @@ use tokio_rustls::client::TlsStream;
 
 /// A connected socket.
 #[derive(Debug)]
-pub(super) enum Io {
+pub(in crate::http) enum Io {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Io {
     /// Whether both sides agreed on HTTP/2.
-    pub(super) fn is_http2(&self) -> bool {
+    pub(in crate::http) fn is_http2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
             Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),

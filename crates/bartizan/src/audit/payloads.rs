@@ -1,0 +1,148 @@
+//! Every payload opened, to see which can be, and why the others cannot.
+use super::bar::Bar;
+use super::reader;
+use crate::serve::Sources;
+use crate::vault::Vault;
+use bartizan_core::record::{RecordId, RecordKind, Slot};
+use bartizan_core::seal::OpenError;
+use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Most payloads that are named one by one.
+const NAMED_MAX: usize = 20;
+
+/// How many payloads there are of each sort.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    /// They open, and are what was sealed.
+    pub(crate) clear: u64,
+    /// The key of the person was destroyed, and the log has the tombstone.
+    pub(crate) erased: u64,
+    /// The key of the period was destroyed because its time was over, and the log has the tombstone.
+    pub(crate) expired: u64,
+    /// The key is gone, and nothing in the log says why.
+    pub(crate) key_missing: u64,
+    /// What is stored is not what was sealed.
+    pub(crate) damaged: u64,
+    /// The first of those that should not be: index, slot and reason.
+    pub(crate) wrong: Vec<Wrong>,
+}
+
+/// A payload that is missing or damaged.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Wrong {
+    /// Index of its leaf.
+    pub(crate) index: u64,
+    /// Its record.
+    pub(crate) record: String,
+    /// Which payload.
+    pub(crate) slot: &'static str,
+    /// Why it cannot be read.
+    pub(crate) reason: String,
+}
+
+impl Counts {
+    /// Whether nothing is missing or damaged.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.key_missing == 0 && self.damaged == 0
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        format!(
+            "payloads: {} clear, {} erased lawfully, {} expired lawfully, {} with a missing key, {} damaged",
+            self.clear, self.erased, self.expired, self.key_missing, self.damaged
+        )
+    }
+
+    fn wrong(&mut self, entry: &Entry, stored: &Stored, reason: String) {
+        if self.wrong.len() < NAMED_MAX {
+            let (index, record) = (entry.index, entry.leaf.record.to_string());
+            self.wrong.push(Wrong { index, record, slot: stored.slot.name(), reason });
+        }
+    }
+}
+
+/// Opens them all.
+///
+/// # Errors
+/// When the vault or the log cannot be read.
+pub(crate) fn open_all(state: &Path, sources: &Sources) -> anyhow::Result<Counts> {
+    let vault = Vault::read(state, sources)?;
+    let reader = reader(state)?;
+    let lawful = tombstones(&reader, &vault)?;
+    let size = reader.checkpoint()?.map(|signed| signed.checkpoint().size());
+    let bar = Bar::new("opening payloads", size);
+    let (mut counts, mut payloads) = (Counts::default(), reader.payloads());
+    for entry in reader.entries()? {
+        let entry = entry?;
+        for stored in &entry.payloads {
+            let opened = payloads.clear(&entry, stored, &*vault.keys);
+            counts.count(opened, &lawful, &entry, stored)?;
+        }
+        bar.set(entry.index + 1);
+    }
+    Ok(counts)
+}
+
+/// Why a key was destroyed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lawful {
+    Erased,
+    Expired,
+}
+
+impl Counts {
+    fn count(
+        &mut self,
+        opened: Result<Vec<u8>, LedgerError>,
+        lawful: &BTreeMap<RecordId, Lawful>,
+        entry: &Entry,
+        stored: &Stored,
+    ) -> Result<(), LedgerError> {
+        match opened {
+            Ok(_) => self.clear += 1,
+            Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. }) => {
+                match lawful.get(&key) {
+                    Some(Lawful::Erased) => self.erased += 1,
+                    Some(Lawful::Expired) => self.expired += 1,
+                    None => {
+                        self.key_missing += 1;
+                        let reason = "is missing, and there is no tombstone for it";
+                        self.wrong(entry, stored, format!("its key {key} {reason}"));
+                    }
+                }
+            }
+            Err(error @ (LedgerError::Sealed { .. } | LedgerError::Damaged(_))) => {
+                self.damaged += 1;
+                self.wrong(entry, stored, error.to_string());
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// The keys that the log has tombstones for. They come after what they are for, so they are read first.
+fn tombstones(reader: &Reader, vault: &Vault) -> Result<BTreeMap<RecordId, Lawful>, LedgerError> {
+    let mut all = BTreeMap::new();
+    for entry in reader.entries()? {
+        let entry = entry?;
+        if entry.leaf.kind == RecordKind::Tombstone {
+            all.insert(entry.leaf.record, why(reader, &entry, vault));
+        }
+    }
+    Ok(all)
+}
+
+/// What the evidence of a tombstone says. One that cannot be read any more is a tombstone all the same.
+fn why(reader: &Reader, entry: &Entry, vault: &Vault) -> Lawful {
+    let evidence = entry.payloads.iter().find(|stored| stored.slot == Slot::Evidence);
+    let text = evidence.and_then(|stored| reader.payload(entry, stored, &*vault.keys).ok());
+    let value: Option<Value> = text.and_then(|text| serde_json::from_slice(&text).ok());
+    let action = value.as_ref().and_then(|value| value.get("action")?.as_str());
+    if action == Some("expire") { Lawful::Expired } else { Lawful::Erased }
+}

@@ -1,0 +1,106 @@
+//! Our own keys are replaced, and nothing that was sealed or signed is lost.
+use crate::common::{CALLER_KEY, Server, after, ask, bytes_of, run};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+const TEXT: &str = "what the wall has seen";
+
+fn serve(folder: &Path, url: &str) -> (Server, String) {
+    let ports = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--log", "warn"];
+    let more = ["--upstream", url, "--key-env", "CALLER_KEY"];
+    let (server, callers, _) = Server::serve(folder, &[&ports[..], &more].concat());
+    (server, callers)
+}
+
+fn stop(mut server: Server) {
+    server.signal("TERM");
+    assert_eq!(server.end(), 0, "{}", server.said());
+}
+
+#[test]
+fn keys_are_replaced_and_old_texts_stay_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = folder.path().join(".bartizan/vault");
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (server, callers) = serve(folder.path(), &url);
+    let record = after(&ask(&callers, CALLER_KEY, TEXT, false), "x-bartizan-record: ");
+    for key in ["log", "tenant"] {
+        let busy = run(folder.path(), &["vault", "rotate", key]);
+        assert!(busy.code == 3 && busy.stderr.contains("stop the gateway"), "{busy:?}");
+    }
+    stop(server);
+
+    let status = || run(folder.path(), &["vault", "status", "--json"]).json();
+    let before = status();
+    assert_eq!((&before["subjects"], &before["destroyed"]), (&1.into(), &0.into()), "{before}");
+    let old_tenant = bytes_of(&vault.join("tenant.key"));
+    let log = run(folder.path(), &["vault", "rotate", "log", "--json"]).json();
+    let tenant = run(folder.path(), &["vault", "rotate", "tenant", "--json"]).json();
+    assert!(2 <= tenant["rewrapped"].as_u64().unwrap(), "{tenant}");
+    assert_eq!(status()["verifier_key"], log["verifier_key"]);
+    assert_ne!(before["verifier_key"], log["verifier_key"]);
+    assert_ne!(bytes_of(&vault.join("tenant.key")), old_tenant);
+    let public =
+        String::from_utf8(bytes_of(&folder.path().join(".bartizan/ledger/log.vkey"))).unwrap();
+    let want = [&log["verifier_key"], &before["verifier_key"]].map(|key| key.as_str().unwrap());
+    assert_eq!(public.lines().collect::<Vec<_>>(), want, "the latest first");
+
+    let check = || {
+        let verified = run(folder.path(), &["audit", "verify", "--json"]);
+        assert_eq!(verified.code, 0, "{verified:?}");
+        let shown = run(folder.path(), &["audit", "show", &record, "--reveal"]);
+        assert!(shown.stdout.contains(TEXT), "{shown:?}");
+    };
+    check();
+    // A rotation that was cut short after the store had changed hands.
+    fs::rename(vault.join("tenant.key"), vault.join("tenant.key.next")).unwrap();
+    fs::write(vault.join("tenant.key"), &old_tenant).unwrap();
+    fs::set_permissions(vault.join("tenant.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let (server, callers) = serve(folder.path(), &url);
+    assert!(!vault.join("tenant.key.next").exists(), "the next start finishes it");
+    assert!(ask(&callers, CALLER_KEY, TEXT, false).contains(" 200 "));
+    stop(server);
+    check();
+    let list = run(folder.path(), &["audit", "list", "--json"]).stdout;
+    assert_eq!(
+        list.matches("\"kind\":\"key_event\"").count(),
+        4,
+        "two starts and two rotations: {list}"
+    );
+}
+
+#[test]
+fn a_vault_that_is_not_ours_alone_or_not_there_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let vault = folder.path().join(".bartizan/vault");
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (server, _) = serve(folder.path(), &url);
+    stop(server);
+    let start = || {
+        let ports = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+        run(
+            folder.path(),
+            &[&["serve", "--upstream", &url, "--key-env", "CALLER_KEY"], &ports[..]].concat(),
+        )
+    };
+    fs::set_permissions(vault.join("log.key"), fs::Permissions::from_mode(0o640)).unwrap();
+    let open = start();
+    assert!(open.code == 3 && open.stderr.contains("chmod 600"), "{open:?}");
+    fs::set_permissions(vault.join("log.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    for (file, want) in [("log.key", "its keys are gone"), ("keys.slots", "key store")] {
+        let bytes = bytes_of(&vault.join(file));
+        fs::remove_file(vault.join(file)).unwrap();
+        let gone = start();
+        assert!(gone.code == 3 && gone.stderr.contains(want), "{file}: {gone:?}");
+        assert!(!vault.join(file).exists(), "{file} is not made anew over a log");
+        fs::write(vault.join(file), bytes).unwrap();
+        fs::set_permissions(vault.join(file), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let key = String::from_utf8(bytes_of(&vault.join("tenant.key"))).unwrap();
+    let secret = key.split_whitespace().nth(3).unwrap().to_owned();
+    fs::write(vault.join("tenant.key"), key.replace(' ', "")).unwrap();
+    let damaged = start();
+    assert!(damaged.code == 3 && damaged.stderr.contains("tenant.key"), "{damaged:?}");
+    assert!(!damaged.stderr.contains(&secret), "no error quotes a key: {damaged:?}");
+}
