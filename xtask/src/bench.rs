@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the gateway costs, measured in one run against the floor.
+//! `cargo xtask bench`: what the gateway and the ledger cost, measured in one run against the floor.
 //!
 //! Every figure is taken beside the same figure of a bare reverse proxy (and of nginx, where there is one), in turn, on the same
 //! machine in the same minute; a figure without its neighbour says little. Nothing here listens or sends beyond 127.0.0.1, and
@@ -12,6 +12,7 @@ mod answer;
 mod disk;
 mod floor;
 mod grid;
+mod ledger;
 mod load;
 mod mock;
 mod process;
@@ -24,7 +25,7 @@ mod streams;
 mod subject;
 mod table;
 
-pub(crate) use report::say;
+pub(crate) use report::{print_text, say};
 
 /// What to measure.
 #[derive(Debug, Subcommand)]
@@ -34,6 +35,10 @@ pub(crate) enum Bench {
     /// Prints one JSON object per line. Exits 0 when every run was good, 1 when a run was void because a request failed or a server
     /// did not start, and 3 when the bench itself could not go on. A target that was missed is printed, and is no error.
     Gateway(GatewayArgs),
+    /// Measure the ledger: sealing, durable rates beside their floor, checkpoints, start, verification, proofs
+    ///
+    /// Prints one JSON object per figure. A target that was missed is printed, and is no error.
+    Ledger(ledger::LedgerArgs),
     /// Render the lines of a former run as Markdown
     Table {
         /// File of JSON lines
@@ -109,7 +114,8 @@ impl Bench {
     pub(crate) fn run(self) -> Result<ExitCode> {
         match self {
             Self::Gateway(arguments) => return grid::run(&arguments),
-            Self::Table { file } => report::print_text(&table::of_file(&file)?)?,
+            Self::Ledger(arguments) => return ledger::run(&arguments),
+            Self::Table { file } => print_text(&table::of_file(&file)?)?,
             Self::Mock { port } => mock::run(port)?,
             Self::Floor { port, upstream, workers } => floor::run(port, upstream, workers)?,
             Self::Load => load::run()?,

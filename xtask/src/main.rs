@@ -1,10 +1,12 @@
-//! The project's own chores. `cargo xtask bench gateway` measures the gateway against the floor; the `tidy` test lives in `tests/`.
+//! The project's own chores. `cargo xtask bench gateway` measures the gateway against the floor, `cargo xtask torture`
+//! crashes the ledger until something is lost (nothing is); the `tidy` test lives in `tests/`.
 //!
 //! Nothing here ships, and nothing here reaches beyond 127.0.0.1.
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod bench;
+mod torture;
 
 /// The project's own chores
 #[derive(Debug, Parser)]
@@ -19,11 +21,16 @@ enum Chore {
     /// Measure, and print what was measured as JSON lines
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Crash the ledger and its keys, break their disk, kill the gateway, and say what was lost
+    Torture(torture::TortureArgs),
 }
 
 fn main() -> ExitCode {
-    let Arguments { chore: Chore::Bench(bench) } = Arguments::parse();
-    match bench.run() {
+    let done = match Arguments::parse().chore {
+        Chore::Bench(bench) => bench.run(),
+        Chore::Torture(torture) => torture::run(&torture),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             bench::say(&format!("error: {error:#}"));

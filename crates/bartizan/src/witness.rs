@@ -8,8 +8,4 @@ pub(crate) mod gathering;
 pub(crate) mod key;
 pub(crate) mod policy;
 pub(crate) mod server;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the verb audit, which is being rewritten, calls it")
-)]
 pub(crate) mod verdict;

@@ -52,10 +52,11 @@ impl Publisher {
             }
         };
         let walk = Walk::before(Arc::clone(disk), Depth::Leaves, builder.size())?;
-        let is_new = latest.is_none() && is_empty(disk)?;
+        let is_new = is_empty(disk)?;
         let mut publisher = Self { folder, walk, builder, signer, cosigner, latest, witnessed };
         if is_new {
-            // A log has a checkpoint before it has a leaf: one without has lost it, and `verify` says so.
+            // A log has a checkpoint before it has a leaf: one without has lost it, and `verify` says so. One that lies there may be in the
+            // cache only.
             let (size, root) = (publisher.builder.size(), publisher.builder.root());
             publisher.sign(Head { size, root })?;
         }

@@ -3,6 +3,7 @@ use super::bar::Bar;
 use super::payloads::Counts;
 use super::{is_absent, log_folder, no_ledger, reader};
 use crate::vault;
+use crate::witness::verdict::{Testimony, testimony};
 use bartizan_ledger::tlog::{Policy, VerifierKey};
 use bartizan_ledger::{LedgerError, Reader, Verification};
 use serde_json::{Value, json};
@@ -41,8 +42,8 @@ pub(crate) struct Checked {
     pub(crate) verdict: Verdict,
     /// Leaves that the checkpoint stands for.
     pub(crate) checkpoint: Option<u64>,
-    /// Names of the witnesses that have cosigned it, as the policy calls them.
-    pub(crate) witnesses: Vec<String>,
+    /// What the witnesses say, where a policy names some.
+    pub(crate) testimony: Option<Testimony>,
     /// Whether nobody named a key, so that those beside the log were taken.
     pub(crate) is_key_from_log: bool,
     /// What opening the payloads came to, where that was asked for.
@@ -72,8 +73,8 @@ impl Verdict {
 impl Checked {
     fn unreadable(problem: String) -> Self {
         let verdict = Verdict::unreadable(problem);
-        let (witnesses, is_key_from_log) = (Vec::new(), false);
-        Self { verdict, checkpoint: None, witnesses, is_key_from_log, payloads: None }
+        let (testimony, is_key_from_log) = (None, false);
+        Self { verdict, checkpoint: None, testimony, is_key_from_log, payloads: None }
     }
 
     /// Whether nothing at all is wrong.
@@ -85,9 +86,10 @@ impl Checked {
     pub(crate) fn json(&self) -> Value {
         let mut value = self.verdict.json();
         let key_source = if self.is_key_from_log { "log" } else { "given" };
+        let witnesses = self.testimony.as_ref().map_or_else(Vec::new, Testimony::names);
         let more = json!({
-            "checkpoint": self.checkpoint, "key_source": key_source, "witnesses": self.witnesses,
-            "payloads": self.payloads,
+            "checkpoint": self.checkpoint, "key_source": key_source, "witnesses": witnesses,
+            "testimony": self.testimony, "payloads": self.payloads,
         });
         if let (Some(all), Value::Object(more)) = (value.as_object_mut(), more) {
             all.extend(more);
@@ -112,9 +114,8 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
             Err(error) => return Checked::unreadable(format!("{error:#}")),
         }
     }
-    let (told, reader) = match reader(folder).and_then(|reader| Ok((look(&reader, &keys)?, reader)))
-    {
-        Ok(looked) => looked,
+    let told = match reader(folder).and_then(|reader| look(&reader, &keys)) {
+        Ok(told) => told,
         Err(error) if is_absent(folder, &error) => return Checked::unreadable(no_ledger(folder)),
         Err(error) => {
             return Checked::unreadable(format!("{}: {error}", log_folder(folder).display()));
@@ -132,27 +133,22 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
         verdict.refuse("there is no checkpoint, so no key vouches for the log".to_owned());
     }
     let checkpoint = told.checkpoint;
-    let asked = trusted.policy.as_ref().map(|policy| witnesses(&reader, policy));
-    let witnesses = match asked.transpose() {
-        Ok(names) => names.unwrap_or_default(),
-        Err(problem) => {
-            verdict.refuse(problem);
-            Vec::new()
+    let asked = trusted.policy.as_ref().map(|policy| testimony(folder, policy));
+    let testimony = match asked.transpose() {
+        Ok(told) => told,
+        Err(error) => {
+            verdict.refuse(format!("{error:#}"));
+            None
         }
     };
-    Checked { verdict, checkpoint, witnesses, is_key_from_log, payloads: None }
+    if let Some(problem) = testimony.as_ref().and_then(Testimony::refusal) {
+        verdict.refuse(problem);
+    }
+    Checked { verdict, checkpoint, testimony, is_key_from_log, payloads: None }
 }
 
 fn look(reader: &Reader, keys: &[VerifierKey]) -> Result<Verification, LedgerError> {
     let size = reader.checkpoint().ok().flatten().map(|signed| signed.checkpoint().size());
     let bar = Bar::new("verifying", size);
     reader.verify_with(keys, &mut |leaves| bar.set(leaves))
-}
-
-/// Who has cosigned what is there now, if those are enough for the policy.
-fn witnesses(reader: &Reader, policy: &Policy) -> Result<Vec<String>, String> {
-    let checkpoint = reader.checkpoint().map_err(|error| error.to_string())?;
-    let Some(checkpoint) = checkpoint else { return Ok(Vec::new()) };
-    let trust = policy.check(&checkpoint).map_err(|error| error.to_string())?;
-    Ok(trust.witnesses.into_iter().map(|seen| seen.name).collect())
 }

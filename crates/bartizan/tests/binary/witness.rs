@@ -248,6 +248,57 @@ fn without_a_quorum_everybody_is_told() {
 }
 
 #[test]
+fn an_auditor_is_told_who_vouches_and_what_that_is_worth() {
+    let world = World::new(WITNESSED);
+    let mut witness = world.witness();
+    let log = world.serve("log");
+    log.records(1);
+    let n_leaves = world.witnessed("log", 3);
+    witness.kill();
+    log.records(1);
+    log.stop();
+    let verify =
+        |policy: &str| run(&world.log(), &["audit", "verify", "--policy", policy, "--json"]);
+
+    // The newest checkpoint is not cosigned; the newest witnessed one still vouches for its beginning.
+    let done = verify("witness.policy");
+    let told = done.json();
+    assert!(done.code == 0 && told["verified"] == true, "{done:?}");
+    assert_eq!(told["witnesses"], serde_json::json!(["w1"]), "{told}");
+    let testimony = &told["testimony"];
+    assert_eq!(testimony["quorum_met"], true);
+    assert_eq!(testimony["checkpoint"]["quorum_met"], false);
+    assert_eq!(testimony["witnessed"]["leaves"], n_leaves);
+    assert_eq!(testimony["warnings"], serde_json::json!([]));
+    // Whoever keeps both keys in one folder is told what that is worth.
+    world.copy("witness", "log/witness");
+    let told = verify("witness.policy").json();
+    let warning = told["testimony"]["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("a witness run by the operator proves little"), "{warning}");
+    let words = run(&world.log(), &["audit", "verify", "--policy", "witness.policy"]).stdout;
+    assert!(
+        words.contains(&format!("witnessed: {n_leaves} leaves, cosigned by w1 at ")),
+        "{words}"
+    );
+    assert!(words.contains("warning: "), "{words}");
+
+    // Another witness has said nothing, and what was said is worth nothing once it is lost.
+    let done = run(world.path(), &["witness", "key", "--dir", "other", "--name", "w.test/9"]);
+    let other =
+        format!("log {}\nwitness w9 {}\nquorum w9\n", world.log_key(), done.stdout.trim_end());
+    write(&world.log(), "other.policy", &other);
+    let unmet = "the quorum is not met: too few witnesses have cosigned";
+    let done = verify("other.policy");
+    assert!(done.code == 1 && done.json()["problem"] == unmet, "{done:?}");
+    fs::remove_file(world.log().join(".bartizan/ledger/log/witnessed")).unwrap();
+    let done = verify("witness.policy");
+    assert!(done.code == 1 && done.json()["problem"] == unmet, "{done:?}");
+    write(&world.log(), "bad.policy", "quorum\n");
+    let done = verify("bad.policy");
+    assert!(done.code == 2 && done.stderr.contains("bad.policy:1"), "{done:?}");
+}
+
+#[test]
 fn two_of_three_are_enough() {
     let world = World::new(WITNESSED);
     let others = [("two", "w.test/2"), ("three", "w.test/3")].map(|(dir, name)| {

@@ -1,12 +1,13 @@
 //! `bartizan audit verify` and `prove`: whether the ledger is as it was written, for us and for outsiders.
 use crate::audit::{self, Checked, Trusted, harmless, payloads, prove as proofs};
-use crate::files;
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
 use crate::verbs::state_folder;
+use crate::witness::policy;
+use crate::witness::verdict::Testimony;
 use anyhow::Context as _;
-use bartizan_ledger::tlog::{KeyError, POLICY_BYTES_MAX, Policy, VerifierKey};
+use bartizan_ledger::tlog::{KeyError, Policy, VerifierKey};
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ fn key(text: &str) -> Result<VerifierKey, KeyError> {
 }
 
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
-    let policy = args.policy.as_deref().map(read_policy).transpose()?;
+    let policy = args.policy.as_deref().map(policy::read).transpose()?.map(|(policy, _)| policy);
     if let (Some(proof), Some(leaf)) = (&args.proof, &args.leaf) {
         let policies = args.keys.into_iter().map(Policy::of_log).chain(policy).collect::<Vec<_>>();
         return verify_proof(proof, leaf, &policies, args.json);
@@ -74,12 +75,6 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
     Ok(if checked.is_fine() { Outcome::Allow } else { Outcome::Deny })
 }
 
-fn read_policy(path: &Path) -> anyhow::Result<Policy> {
-    let bytes = files::read_bounded(path, POLICY_BYTES_MAX);
-    let bytes = bytes.map_err(|error| Usage(format!("cannot read {}: {error}", path.display())))?;
-    Policy::parse(&bytes).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
-}
-
 fn text(checked: &Checked) -> String {
     let verdict = &checked.verdict;
     let (leaves, root, open) = (verdict.leaves, &verdict.root, verdict.open);
@@ -93,9 +88,7 @@ fn text(checked: &Checked) -> String {
         let names = verdict.signed_by.join(", ");
         lines.push(format!("signed: the checkpoint of {size} leaves, by {names} ({source})"));
     }
-    if !checked.witnesses.is_empty() {
-        lines.push(format!("witnessed: by {}", checked.witnesses.join(", ")));
-    }
+    lines.extend(checked.testimony.iter().flat_map(Testimony::lines));
     if let Some(counts) = &checked.payloads {
         lines.push(counts.text());
         let wrong = counts.wrong.iter();

@@ -1,0 +1,45 @@
+//! A slice of the torture, small enough for every test run.
+use super::meddler::{Deed, Operation, Order, Target, Which};
+use super::{crashes, faults, flips, lies};
+
+#[test]
+fn a_slice_of_crashes_loses_nothing() {
+    let mut n_crashes = 0;
+    for seed in 0..80 {
+        n_crashes += crashes::case(seed, None).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    }
+    assert!(200 < n_crashes, "{n_crashes} crashes");
+}
+
+#[test]
+fn a_slice_of_faults_and_flips_is_told() {
+    for seed in 0..34 {
+        assert_eq!(faults::case(seed), Ok(1), "seed {seed}");
+    }
+    for seed in 0..6 {
+        let told = flips::case(seed);
+        assert!(told.as_ref().is_ok_and(|&n| 0 < n), "seed {seed}: {told:?}");
+    }
+}
+
+#[test]
+fn some_missing_syncs_are_caught() {
+    for name in
+        ["groups in a new segment", "bundles", "slots", "names of log/", "names of the vault"]
+    {
+        let sync = lies::SYNCS.iter().find(|sync| sync.name == name).unwrap();
+        let lie = lies::expose(sync, 1);
+        assert!(lie.caught, "{lie:?}");
+    }
+}
+
+/// What does no harm is not caught: the crashes are not red by themselves.
+#[test]
+fn a_sync_that_nobody_needs_is_not_missed() {
+    let target =
+        Target { operation: Operation::Data, starts: "elsewhere/", ends: "", which: Which::Any };
+    let order = Order { target, deed: Deed::Skip, n_spared: 0 };
+    for seed in 0..20 {
+        assert!(crashes::case(seed, Some(order)).is_ok(), "seed {seed}");
+    }
+}
