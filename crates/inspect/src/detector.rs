@@ -229,7 +229,7 @@ fn evaluate(text: Text<'_>, kind: Kind, start: usize, goes_on: bool) -> Answer {
 fn finding(base: u64, kind: Kind, hit: crate::text::Hit) -> Finding {
     let span = Span::new(offset(base, hit.start), offset(base, hit.end));
     let detector = if hit.checksum { rules::CHECKSUM_DETECTOR } else { kind.detector() };
-    Finding { span, kind: kind.id().unwrap_or(bartizan_core::kind::LIMIT_DETECTOR), detector }
+    Finding::certain(span, kind.id().unwrap_or(bartizan_core::kind::LIMIT_DETECTOR), detector)
 }
 
 impl Detector for TextDetector {

@@ -4,10 +4,10 @@
 //! opens nothing and decides nothing. It reads text as it stands: what is encoded, spelled out or translated is not found here.
 //!
 //! ```
-//! # use bartizan_core::detect::Inspector;
+//! # use bartizan_core::{detect::Inspector, evidence::Source};
 //! # use bartizan_inspect::{KINDS, TextInspector};
 //! let mut seen = Vec::new();
-//! TextInspector::new().scan(b"write to jo@example.org", &mut |finding| seen.push(finding));
+//! TextInspector::new().scan(Source::User, b"write to jo@example.org", &mut |finding| seen.push(finding));
 //! assert_eq!(seen.len(), 1);
 //! assert_eq!((seen[0].span.start, seen[0].span.end), (9, 23));
 //! assert_eq!(seen[0].detector, "pii.email@1");
@@ -15,6 +15,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, expect(clippy::arithmetic_side_effects, reason = "tests count small numbers"))]
 use bartizan_core::detect::{Detector, Finding, Inspector};
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
 
 mod detector;
@@ -46,11 +47,11 @@ impl Inspector for TextInspector {
         &KINDS
     }
 
-    fn detector(&self) -> Box<dyn Detector> {
+    fn detector(&self, _: Source) -> Box<dyn Detector> {
         Box::new(detector::TextDetector::new())
     }
 
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         detector::scan(text, report);
     }
 }

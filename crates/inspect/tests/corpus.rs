@@ -1,5 +1,6 @@
 //! Real texts, where they are at hand: benign prompts have no secrets and hardly an override phrase, and streams agree with whole texts.
 use bartizan_core::detect::{Finding, Inspector};
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonLimits};
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
@@ -33,9 +34,10 @@ fn benign_prompts_pass() {
         for text in texts(name) {
             n_texts += 1;
             let mut whole: Vec<Finding> = Vec::new();
-            TextInspector::new().scan(text.as_bytes(), &mut |finding| whole.push(finding));
+            TextInspector::new()
+                .scan(Source::User, text.as_bytes(), &mut |finding| whole.push(finding));
             let mut streamed = Vec::new();
-            let mut detector = TextInspector::new().detector();
+            let mut detector = TextInspector::new().detector(Source::Model);
             text.as_bytes()
                 .chunks(7)
                 .for_each(|chunk| detector.push(chunk, &mut |finding| streamed.push(finding)));

@@ -1,6 +1,7 @@
 //! What a well-formed file may still have wrong, and which bytes of it.
 use super::{Config, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
 use bartizan_core::detect::Inspector as _;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, STRUCTURAL};
 use bartizan_core::record::NAME_BYTES_MAX;
 use bartizan_gateway::http::subject_header;
@@ -435,7 +436,7 @@ fn is_origin(text: &str) -> bool {
 pub(super) fn mask_secrets(text: &str) -> String {
     let catalogue = Catalogue::new(&bartizan_inspect::KINDS);
     let mut bytes = text.as_bytes().to_vec();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| {
         let is_secret = catalogue.info(finding.kind).name.starts_with("secret.");
         let range =
             usize::try_from(finding.span.start).ok().zip(usize::try_from(finding.span.end).ok());

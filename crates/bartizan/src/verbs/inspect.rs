@@ -95,7 +95,7 @@ fn read(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
 
 fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
     let mut findings = Vec::new();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| findings.push(finding));
+    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| findings.push(finding));
     let mut id = [0; 16];
     OsEntropy.fill(&mut id);
     let direction = match source {

@@ -171,8 +171,8 @@ impl Calls {
         let mut findings = Vec::new();
         for text in self.texts.iter().filter(|_| guard.scan) {
             let found = match text.source {
-                Source::ToolCall => scan_call(guard, &text.bytes),
-                _ => scan_text(guard, &text.bytes),
+                Source::ToolCall => scan_call(guard, text.source, &text.bytes),
+                _ => scan_text(guard, text.source, &text.bytes),
             };
             for finding in found {
                 let action = ladder.action(text.source, finding.kind);

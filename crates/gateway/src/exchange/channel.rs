@@ -216,7 +216,7 @@ impl Channel {
             known.map(|finding| finding.span.start).find(|&start| !budget.takes(start));
         if let Some(start) = one_too_many {
             let span = Span::new(start, u64::MAX);
-            self.marks.push(Finding { span, kind: LIMIT_FINDINGS, detector: "exchange@1" });
+            self.marks.push(Finding::certain(span, LIMIT_FINDINGS, "exchange@1"));
         }
         let is_near = budget.max <= budget.n_places.saturating_add(n_unknown);
         if is_near { hold.min(all) } else { hold }
@@ -224,11 +224,8 @@ impl Channel {
 
     /// A limit was met: from the first byte that has not left, nothing is known.
     fn meet_limit(&mut self, kind: bartizan_core::kind::KindId, detector: &'static str) {
-        let finding = Finding {
-            span: Span::new(self.n_left, self.n_left + self.held.len() as u64),
-            kind,
-            detector,
-        };
+        let span = Span::new(self.n_left, self.n_left + self.held.len() as u64);
+        let finding = Finding::certain(span, kind, detector);
         self.unsettled.push(finding);
         match self.rungs.action(kind) {
             Action::Release => self.detector = None,
@@ -343,7 +340,7 @@ impl Channel {
             } else if was_within {
                 let span = Span::new(finding.span.start, finding.span.start);
                 let (kind, detector) = (LIMIT_FINDINGS, "exchange@1");
-                self.settled.push(Finding { span, kind, detector });
+                self.settled.push(Finding::certain(span, kind, detector));
             }
         }
     }

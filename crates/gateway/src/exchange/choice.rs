@@ -403,7 +403,8 @@ impl Stream {
         if limits.channels_max <= choice.slots.len() {
             return Err(Failure::TooLarge);
         }
-        let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
+        let detector =
+            self.answer.guard.scan.then(|| self.answer.guard.inspector.detector(Source::Model));
         let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
         let channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
         choice.slots.push(Slot {

@@ -1,6 +1,7 @@
 //! The exchange without a network: tables of what is refused, redacted and released, and the law of streaming.
 use super::*;
 use bartizan_core::detect::{Detector, Finding};
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Extent, KindId, KindInfo, KindSet};
 use bartizan_core::record::{Outcome, Slot};
 use bartizan_core::span::Span;
@@ -75,11 +76,11 @@ impl ToyDetector {
                     Decided::NeedMore => break,
                     Decided::No => at += 1,
                     Decided::Match(len) => {
-                        let finding = Finding {
-                            span: Span::new(at as u64, (at + len) as u64),
+                        let finding = Finding::certain(
+                            Span::new(at as u64, (at + len) as u64),
                             kind,
-                            detector: "toy@1",
-                        };
+                            "toy@1",
+                        );
                         if !self.reported.contains(&finding) {
                             self.reported.push(finding);
                             report(finding);
@@ -124,11 +125,11 @@ impl Inspector for Toy {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
+    fn detector(&self, _: Source) -> Box<dyn Detector> {
         Box::<ToyDetector>::default()
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        let mut detector = self.detector();
+    fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        let mut detector = self.detector(source);
         let mut found = Vec::new();
         detector.push(text, &mut |finding| found.push(finding));
         detector.finish(&mut |finding| found.push(finding));

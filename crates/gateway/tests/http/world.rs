@@ -3,6 +3,7 @@ use crate::client::{PATIENCE, find};
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::digest::Digest;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, Extent, KindId, KindInfo, KindSet};
 use bartizan_core::record::{
     Draft, Outcome, Receipt, RecordError, RecordId, RecordKind, Recorded, Recorder, Slot,
@@ -85,11 +86,7 @@ impl Detector for TestDetector {
                 Some((kind, true)) => {
                     let start = self.next as u64;
                     let span = Span::new(start, start + MATCH_LEN as u64);
-                    report(Finding {
-                        span,
-                        kind: KindId::detected(kind).unwrap(),
-                        detector: "test@1",
-                    });
+                    report(Finding::certain(span, KindId::detected(kind).unwrap(), "test@1"));
                     self.next += MATCH_LEN;
                 }
                 Some((_, false)) => return,
@@ -110,10 +107,10 @@ impl Inspector for TestInspector {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
+    fn detector(&self, _: Source) -> Box<dyn Detector> {
         Box::new(TestDetector::default())
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         let mut detector = TestDetector::default();
         detector.push(text, report);
         detector.finish(report);

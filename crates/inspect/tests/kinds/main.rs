@@ -1,5 +1,6 @@
 //! What each kind finds and what it leaves alone. A marked text puts `[` and `]` around what must be found.
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
 
@@ -12,7 +13,7 @@ fn findings(text: &str) -> Vec<(&'static str, usize, usize)> {
     let catalogue = Catalogue::new(&KINDS);
     let names: Vec<_> = catalogue.iter().collect();
     let mut found = Vec::new();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| {
         let name =
             names.iter().find(|(kind, _)| *kind == finding.kind).map_or("", |(_, info)| info.name);
         let (start, end) = (

@@ -8,6 +8,7 @@ use super::{OWN_ID, range, scan_text, shift};
 use crate::exchange::Guard;
 use crate::exchange::findings::placeholder;
 use bartizan_core::detect::Finding;
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonError, JsonLimits, NodeKind, Value, raw_ranges, whole_escapes};
 use bartizan_core::kind::{Catalogue, Extent, KindId, LIMIT_DEPTH};
 use bartizan_core::span::Span;
@@ -21,8 +22,8 @@ const PIECES_MAX: usize = 64;
 
 /// Findings in a text that may be JSON, in order of span and counted in the text's own bytes. No finding cuts an escape of that JSON, and
 /// one in a number covers the whole number.
-pub(in crate::exchange) fn scan_call(guard: &Guard, text: &[u8]) -> Vec<Finding> {
-    scan_level(guard, text, NESTED_LEVELS_MAX)
+pub(in crate::exchange) fn scan_call(guard: &Guard, source: Source, text: &[u8]) -> Vec<Finding> {
+    scan_level(guard, source, text, NESTED_LEVELS_MAX)
 }
 
 /// Whether a text can be a JSON object, array or string: a cheap look at its ends.
@@ -35,13 +36,12 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
         )
 }
 
-fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
-    let mut found = scan_text(guard, text);
+fn scan_level(guard: &Guard, source: Source, text: &[u8], n_levels: usize) -> Vec<Finding> {
+    let mut found = scan_text(guard, source, text);
     if !looks_like_json(text) {
         return found;
     }
-    let unread =
-        Finding { span: Span::new(0, text.len() as u64), kind: LIMIT_DEPTH, detector: OWN_ID };
+    let unread = Finding::certain(Span::new(0, text.len() as u64), LIMIT_DEPTH, OWN_ID);
     match Doc::read_lax(text, guard.limits.json()) {
         Ok(doc) if n_levels == 0 => {
             let hides = |node: Value<'_>| {
@@ -57,7 +57,7 @@ fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
         }
         Ok(doc) => {
             for node in doc.nodes() {
-                found.extend(scan_nested(guard, node, n_levels));
+                found.extend(scan_nested(guard, source, node, n_levels));
             }
             if !found.is_empty() {
                 found = fit(&doc, found, &guard.catalogue());
@@ -72,10 +72,10 @@ fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
 }
 
 /// Findings in one node of a JSON text, counted in that text.
-fn scan_nested(guard: &Guard, node: Value<'_>, n_levels: usize) -> Vec<Finding> {
+fn scan_nested(guard: &Guard, source: Source, node: Value<'_>, n_levels: usize) -> Vec<Finding> {
     if node.kind() == NodeKind::Number {
         let span = Span::new(node.range().start as u64, node.range().end as u64);
-        let found = plain_digits(node.raw()).map(|digits| scan_text(guard, &digits));
+        let found = plain_digits(node.raw()).map(|digits| scan_text(guard, source, &digits));
         return found
             .unwrap_or_default()
             .into_iter()
@@ -86,7 +86,7 @@ fn scan_nested(guard: &Guard, node: Value<'_>, n_levels: usize) -> Vec<Finding> 
     if !node.is_escaped() && !looks_like_json(inner) {
         return Vec::new();
     }
-    let found = scan_level(guard, &node.text().unwrap_or_default(), n_levels - 1);
+    let found = scan_level(guard, source, &node.text().unwrap_or_default(), n_levels - 1);
     let spans: Vec<Range<usize>> = found.iter().map(|finding| range(finding.span)).collect();
     let placed = raw_ranges(inner, &spans).into_iter().zip(found).map(|(at, finding)| {
         let at = shift(at, node.inner_range().start);

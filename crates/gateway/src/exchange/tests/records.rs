@@ -441,7 +441,8 @@ fn nothing_is_kept_twice_before_the_first_change() {
     let roles: Roles = ["app".to_owned()].into_iter().collect();
     let rungs =
         Rungs::of_stream(&guard.policy.ladder(&roles, "default"), Source::Model, &catalogue);
-    let mut channel = Channel::new(Some(guard.inspector.detector()), rungs, 1000, 1000);
+    let mut channel =
+        Channel::new(Some(guard.inspector.detector(Source::Model)), rungs, 1000, 1000);
     for (piece, n_kept) in
         [("some text ", 0), ("K", 0), ("-x ", 0), ("K-1", 0), ("2345", 7), ("more", 11)]
     {
