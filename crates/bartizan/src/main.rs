@@ -21,6 +21,7 @@ mod log;
 mod orders;
 mod outcome;
 mod print;
+mod rows;
 mod serve;
 mod tombstones;
 mod vault;

@@ -4,6 +4,7 @@ use crate::files;
 use crate::guard;
 use crate::outcome::{Outcome, Usage};
 use crate::print;
+use crate::rows::{BadRow, Lines, Row};
 use anyhow::Context as _;
 use bartizan_core::clock::Entropy as _;
 use bartizan_core::detect::{Finding, Inspector as _};
@@ -12,10 +13,15 @@ use bartizan_core::record::RecordId;
 use bartizan_inspect::TextInspector;
 use bartizan_policy::{Action, GuardPolicy, Observation, Profile, Roles, Subject, judge};
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+/// Bytes of rows that are read at a time.
+const IN_BYTES: usize = 1 << 16;
+/// Bytes of answers that wait for a write while further rows are at hand.
+const OUT_BYTES: usize = 1 << 16;
 
 /// Look into a text as the guards do
 #[derive(Args, Debug)]
@@ -30,6 +36,10 @@ enum InspectVerb {
 }
 
 /// Scan a text, and say what a profile does with what was found
+///
+/// Offsets are in bytes of the UTF-8 text as it was given. With --jsonl, each line {"id", "text", "source"?} is answered by one,
+/// in the same order: {"id", "verdict", "findings": [{"kind", "start", "end", "score", "action", "detector"}]}, or {"id", "error"}
+/// for a line that is no such row; then the exit code is 3.
 ///
 /// Exits 0 when all of it may be released, 1 when something would be redacted or refused, 2 on a usage error and 3 when the
 /// scan could not finish.
@@ -52,17 +62,9 @@ struct TextArgs {
     /// Read and write one JSON object per line
     #[arg(long)]
     jsonl: bool,
-    /// Read at most this many bytes
+    /// Read at most this many bytes; with --jsonl, of each line
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     bytes_max: usize,
-}
-
-/// One line of `--jsonl`.
-#[derive(Deserialize)]
-struct Row {
-    id: Value,
-    text: String,
-    source: Option<Source>,
 }
 
 struct Report {
@@ -77,20 +79,26 @@ struct Report {
 pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
     let InspectVerb::Text(args) = args.verb;
     let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
-    let text = read(&args.file, args.bytes_max)?;
-    if args.jsonl { rows(&args, &policy, &text) } else { whole(&args, &policy, &text) }
+    if args.jsonl {
+        let mut input = open(&args.file)?;
+        return rows(&args, &policy, &mut input);
+    }
+    let name = if args.file == Path::new("-") { Path::new("stdin") } else { &args.file }.display();
+    let bytes = files::read_from(open(&args.file)?, args.bytes_max);
+    let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
+    whole(&args, &policy, &text)
 }
 
-fn read(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
-    let bytes = if path == Path::new("-") {
-        files::read_from(std::io::stdin().lock(), bytes_max).context("cannot read stdin")?
+fn open(path: &Path) -> anyhow::Result<BufReader<Box<dyn Read>>> {
+    let stream: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
     } else {
         let file = std::fs::File::open(path)
             .map_err(|error| Usage(format!("cannot open {}: {error}", path.display())))?;
-        files::read_from(file, bytes_max)
-            .with_context(|| format!("cannot read {}", path.display()))?
+        Box::new(file)
     };
-    String::from_utf8(bytes).context("the text is not UTF-8")
+    Ok(BufReader::with_capacity(IN_BYTES, stream))
 }
 
 fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
@@ -130,26 +138,32 @@ fn whole(args: &TextArgs, policy: &GuardPolicy, text: &str) -> anyhow::Result<Ou
     Ok(if verdict == Action::Release { Outcome::Allow } else { Outcome::Deny })
 }
 
-fn rows(args: &TextArgs, policy: &GuardPolicy, text: &str) -> anyhow::Result<Outcome> {
+/// Judges row after row: at most one is in memory, and what was said of it is written before the next one is waited for.
+fn rows(args: &TextArgs, policy: &GuardPolicy, input: &mut dyn BufRead) -> anyhow::Result<Outcome> {
     let (mut is_released, mut is_finished) = (true, true);
-    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row: Row = match serde_json::from_str(line) {
-            Ok(row) => row,
-            Err(error) => {
+    let mut lines = Lines::new(input, args.bytes_max);
+    let mut out = String::new();
+    while let Some(line) = lines.next().context("cannot read the rows")? {
+        let told = match line.and_then(|line| Row::parse(&line)) {
+            Ok(row) => {
+                let report = scan(policy, row.source.unwrap_or(args.source), &row.text);
+                is_released &= report.verdict == Action::Release;
+                json!({
+                    "id": row.id, "verdict": report.verdict,
+                    "findings": report.findings.iter().map(describe).collect::<Vec<_>>(),
+                })
+            }
+            Err(BadRow { id, reason }) => {
                 is_finished = false;
-                let id =
-                    serde_json::from_str::<Value>(line).ok().and_then(|row| row.get("id").cloned());
-                print::json(&json!({"id": id, "error": format!("line {}: {error}", n + 1)}))?;
-                continue;
+                json!({"id": id, "error": format!("line {}: {reason}", lines.number())})
             }
         };
-        let report = scan(policy, row.source.unwrap_or(args.source), &row.text);
-        is_released &= report.verdict == Action::Release;
-        print::json(&json!({
-            "id": row.id, "verdict": report.verdict,
-            "findings": report.findings.iter().map(describe).collect::<Vec<_>>(),
-        }))?;
+        writeln!(out, "{told}")?;
+        if lines.would_wait() || OUT_BYTES < out.len() {
+            print::data(&std::mem::take(&mut out))?;
+        }
     }
+    print::data(&out)?;
     Ok(match (is_finished, is_released) {
         (false, _) => Outcome::Unfinished,
         (true, false) => Outcome::Deny,
@@ -161,6 +175,7 @@ fn describe((finding, action): &(Finding, Action)) -> Value {
     json!({
         "kind": guard::catalogue().info(finding.kind).name,
         "start": finding.span.start, "end": finding.span.end,
+        "score": f64::from(finding.score.get()) / 1000.0,
         "action": action, "detector": finding.detector,
     })
 }
