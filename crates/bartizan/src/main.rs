@@ -16,12 +16,13 @@ mod config;
 mod demo;
 mod files;
 mod guard;
+mod inspect;
 mod keys;
 mod log;
 mod orders;
 mod outcome;
 mod print;
-mod rows;
+
 mod serve;
 mod tombstones;
 mod vault;

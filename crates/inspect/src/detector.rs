@@ -1,13 +1,14 @@
 //! Runs the rules over a stream or over a whole text, with the same findings.
 //!
-//! Each place where a rule may match is a candidate. Of one kind, candidates are decided from left to right, and one that starts inside
-//! an earlier finding of its kind is dropped; kinds do not see each other, so a phone number that swallows the head of a card number
-//! does not hide the card. Where several candidates lead to the same finding ([`Kind::waits_in_line`]), they do not see each other
-//! either, and what they find is reported once.
+//! Each place where a rule may match is a candidate. Of one rule, candidates are decided from left to right, and one that starts inside
+//! an earlier finding of its rule is dropped; rules do not see each other, so a phone number that swallows the head of a card number
+//! does not hide the card. Where several candidates lead to the same finding ([`Rule::waits_in_line`]), they do not see each other
+//! either, and what they find is reported once. What a rule finds may be of many kinds, and two rules may find one kind: then each
+//! names another detector, so that no finding comes twice.
 use crate::gate::{Gate, GateState};
-use crate::kinds::{KINDS_LEN, Kind};
-use crate::rules;
-use crate::text::{Answer, Class, Hold, LEFT_BYTES_MAX, Stop, Text, work};
+use crate::kinds::Kind;
+use crate::rules::{self, RULES_LEN, Rule};
+use crate::text::{Class, Hit, Hold, LEFT_BYTES_MAX, Stop, Text, work};
 use bartizan_core::detect::{Detector, Finding};
 use bartizan_core::kind::KindSet;
 use bartizan_core::span::Span;
@@ -28,9 +29,9 @@ pub const HELD_BYTES_MAX: usize = rules::MATCH_BYTES_MAX
 /// A place where a rule has not decided yet.
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
-    kind: Kind,
-    /// Whether it continues a finding that met its bound.
-    goes_on: bool,
+    rule: Rule,
+    /// The kind of the finding that it continues, where one met its bound.
+    goes_on: Option<Kind>,
     /// Where the rule begins to read.
     start: u64,
     /// No finding of it starts before here.
@@ -40,8 +41,8 @@ struct Candidate {
 }
 
 impl Candidate {
-    const fn new(kind: Kind, start: u64, goes_on: bool) -> Self {
-        Self { kind, goes_on, start, hold: start, run: None }
+    const fn new(rule: Rule, start: u64, goes_on: Option<Kind>) -> Self {
+        Self { rule, goes_on, start, hold: start, run: None }
     }
 }
 
@@ -58,20 +59,20 @@ pub(crate) struct TextDetector {
     done: Done,
 }
 
-/// Per kind, the end of what is decided: a candidate that starts before it starts inside a finding.
+/// Per rule, the end of what is decided: a candidate that starts before it starts inside a finding.
 #[derive(Clone, Copy)]
-struct Done([u64; KINDS_LEN]);
+struct Done([u64; RULES_LEN]);
 
 impl Done {
-    const NOTHING: Self = Self([0; KINDS_LEN]);
+    const NOTHING: Self = Self([0; RULES_LEN]);
 
-    fn until(&self, kind: Kind) -> u64 {
-        self.0.get(kind as usize).copied().unwrap_or(0)
+    fn until(&self, rule: Rule) -> u64 {
+        self.0.get(rule as usize).copied().unwrap_or(0)
     }
 
-    /// Candidates of a kind are decided from left to right, so the end never falls.
-    fn extend(&mut self, kind: Kind, end: u64) {
-        if let Some(done) = self.0.get_mut(kind as usize) {
+    /// Candidates of a rule are decided from left to right, so the end never falls.
+    fn extend(&mut self, rule: Rule, end: u64) {
+        if let Some(done) = self.0.get_mut(rule as usize) {
             *done = end.max(*done);
         }
     }
@@ -106,8 +107,8 @@ impl TextDetector {
         let (gate, base, live) = (self.gate, self.base, &mut self.live);
         let text = Text::new(&self.tail, base == 0, false);
         gate.pass(&mut self.state, text, from, |at, trigram| {
-            gate.candidates(text, at, trigram, |kind, start| {
-                live.push(Candidate::new(kind, offset(base, start), false));
+            gate.candidates(text, at, trigram, |rule, start| {
+                live.push(Candidate::new(rule, offset(base, start), None));
             });
         });
         if !self.live.is_empty() {
@@ -125,11 +126,11 @@ impl TextDetector {
         let mut waiting = 0_u64;
         let mut shared = Vec::new();
         self.live.retain_mut(|candidate| {
-            let kind = candidate.kind;
-            let (in_line, mask) = (kind.waits_in_line(), 1_u64 << (kind as u8 & 63));
+            let rule = candidate.rule;
+            let (in_line, mask) = (rule.waits_in_line(), 1_u64 << (rule as u8 & 63));
             if in_line {
                 // One that starts inside a finding goes at once, even while that finding goes on: else they would pile up.
-                if !candidate.goes_on && candidate.start < done.until(kind) {
+                if candidate.goes_on.is_none() && candidate.start < done.until(rule) {
                     return false;
                 }
                 if waiting & mask != 0 {
@@ -187,21 +188,21 @@ fn decide(
     done: &mut Done,
     report: &mut dyn FnMut(Finding),
 ) -> bool {
-    let kind = candidate.kind;
+    let rule = candidate.rule;
     loop {
-        match evaluate(text, kind, within(base, candidate.start), candidate.goes_on) {
-            Ok(hit) => {
+        match evaluate(text, rule, within(base, candidate.start), candidate.goes_on) {
+            Ok((kind, hit)) => {
                 report(finding(base, kind, hit));
                 let end = offset(base, hit.end);
-                done.extend(kind, end);
+                done.extend(rule, end);
                 if !hit.goes_on {
                     return false;
                 }
-                *candidate = Candidate::new(kind, end, true);
+                *candidate = Candidate::new(rule, end, Some(kind));
             }
             Err(Stop::No) => return false,
             Err(Stop::NoUntil(until)) => {
-                done.extend(kind, offset(base, until));
+                done.extend(rule, offset(base, until));
                 return false;
             }
             // What it holds is what this text says, not what a shorter one said.
@@ -219,17 +220,29 @@ fn decide(
     }
 }
 
-fn evaluate(text: Text<'_>, kind: Kind, start: usize, goes_on: bool) -> Answer {
-    let answer =
-        if goes_on { rules::go_on(kind, text, start) } else { rules::decide(kind, text, start) };
+/// Asks a rule, and says of which kind its finding is.
+fn evaluate(
+    text: Text<'_>,
+    rule: Rule,
+    start: usize,
+    goes_on: Option<Kind>,
+) -> Result<(Kind, Hit), Stop> {
+    let hit = match goes_on {
+        Some(kind) => rules::go_on(rule, kind, text, start),
+        None => rules::decide(rule, text, start),
+    }?;
+    let kind = hit.kind.or(goes_on).or(rule.kind());
     // A finding always moves forward, so that no loop can stand still.
-    answer.and_then(|hit| if hit.end > hit.start { Ok(hit) } else { Err(Stop::No) })
+    kind.filter(|_| hit.start < hit.end).map(|kind| (kind, hit)).ok_or(Stop::No)
 }
 
-fn finding(base: u64, kind: Kind, hit: crate::text::Hit) -> Finding {
-    let span = Span::new(offset(base, hit.start), offset(base, hit.end));
-    let detector = if hit.checksum { rules::CHECKSUM_DETECTOR } else { kind.detector() };
-    Finding::certain(span, kind.id().unwrap_or(bartizan_core::kind::LIMIT_DETECTOR), detector)
+fn finding(base: u64, kind: Kind, hit: Hit) -> Finding {
+    Finding {
+        span: Span::new(offset(base, hit.start), offset(base, hit.end)),
+        kind: kind.id().unwrap_or(bartizan_core::kind::LIMIT_DETECTOR),
+        detector: kind.detector(hit.support),
+        score: hit.support.score(),
+    }
 }
 
 impl Detector for TextDetector {
@@ -253,8 +266,8 @@ impl Detector for TextDetector {
         if self.ended {
             return end;
         }
-        let wanted = |kind: Kind| kind.id().is_some_and(|id| kinds.contains(id));
-        let held = self.live.iter().filter(|candidate| wanted(candidate.kind));
+        let wanted = |rule: Rule| rule.is_wanted(kinds);
+        let held = self.live.iter().filter(|candidate| wanted(candidate.rule));
         let oldest = held.map(|candidate| candidate.hold).min().unwrap_or(end).min(end);
         let text = Text::new(&self.tail, self.base == 0, false);
         let partial = self.gate.partial(text, wanted).min(rules::partial(text, wanted));
@@ -267,22 +280,25 @@ pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
     let gate = Gate::get();
     let text = Text::new(bytes, true, true);
     let mut found = Vec::new();
-    let mut done = [0_usize; KINDS_LEN];
+    let mut done = [0_usize; RULES_LEN];
     gate.pass(&mut GateState::default(), text, 0, |at, trigram| {
-        gate.candidates(text, at, trigram, |kind, start| {
-            let Some(done) = done.get_mut(kind as usize) else { return };
-            if kind.waits_in_line() && start < *done {
+        gate.candidates(text, at, trigram, |rule, start| {
+            let Some(done) = done.get_mut(rule as usize) else { return };
+            if rule.waits_in_line() && start < *done {
                 return;
             }
-            let mut answer = evaluate(text, kind, start, false);
+            let mut answer = evaluate(text, rule, start, None);
             if let Err(Stop::NoUntil(until)) = answer {
                 *done = until;
             }
-            while let Ok(hit) = answer {
+            while let Ok((kind, hit)) = answer {
                 found.push(finding(0, kind, hit));
                 *done = hit.end;
-                answer =
-                    if hit.goes_on { evaluate(text, kind, hit.end, true) } else { Err(Stop::No) };
+                answer = if hit.goes_on {
+                    evaluate(text, rule, hit.end, Some(kind))
+                } else {
+                    Err(Stop::No)
+                };
             }
         });
     });

@@ -3,8 +3,7 @@
 //! Bytes are folded into 64 codes; three codes in a row are a trigram, and a bitmap says which trigrams matter. Each rule names the
 //! first three bytes of what it looks for, so adding a format costs a bit in the bitmap and nothing on the hot path. The state between
 //! two calls is the last two codes, so cuts do not matter. The gate decides nothing: a false hit costs time, a missing one is a bug.
-use crate::kinds::Kind;
-use crate::rules;
+use crate::rules::{self, Rule};
 use crate::text::Text;
 use std::cell::LazyCell;
 use std::sync::LazyLock;
@@ -54,7 +53,7 @@ pub(crate) struct Gate {
     codes: [u8; 256],
     /// Word `first * 64 + second`, bit `third`.
     wanted: Box<[u64; CODES * CODES]>,
-    /// Trigrams that begin a literal, sorted, with the exact bytes and the kind.
+    /// Trigrams that begin a literal, sorted, with the exact bytes and the rule.
     heads: Vec<Head>,
     /// Per first byte, the literals that begin with it.
     firsts: Vec<Vec<Head>>,
@@ -65,7 +64,7 @@ pub(crate) struct Gate {
 pub(crate) struct Head {
     trigram: u32,
     bytes: [u8; 3],
-    kind: Kind,
+    rule: Rule,
     /// Whether letters match in any case (the bytes are then in lower case).
     folded: bool,
     /// Whether no word may run into it ([`rules::is_boundary_of_literal`]).
@@ -73,13 +72,13 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    pub(crate) fn new(kind: Kind, bytes: [u8; 3], folded: bool, bounded: bool) -> Self {
-        Self { trigram: trigram_of(bytes.map(code_of)), bytes, kind, folded, bounded }
+    pub(crate) fn new(rule: Rule, bytes: [u8; 3], folded: bool, bounded: bool) -> Self {
+        Self { trigram: trigram_of(bytes.map(code_of)), bytes, rule, folded, bounded }
     }
 
     /// What two equal heads share.
-    pub(crate) fn key(&self) -> (u32, [u8; 3], Kind) {
-        (self.trigram, self.bytes, self.kind)
+    pub(crate) fn key(&self) -> (u32, [u8; 3], Rule) {
+        (self.trigram, self.bytes, self.rule)
     }
 
     fn matches(&self, bytes: &[u8]) -> bool {
@@ -181,13 +180,13 @@ impl Gate {
         state.0 = trigram;
     }
 
-    /// Names every candidate (kind and start) that a hit stands for.
+    /// Names every candidate (rule and start) that a hit stands for.
     pub(crate) fn candidates(
         &self,
         text: Text<'_>,
         at: usize,
         trigram: u32,
-        mut found: impl FnMut(Kind, usize),
+        mut found: impl FnMut(Rule, usize),
     ) {
         let third = u8::try_from(trigram & 63).unwrap_or(0);
         match third {
@@ -205,13 +204,13 @@ impl Gate {
         for head in self.heads.iter().skip(first).take_while(|head| head.trigram == trigram) {
             if head.matches(bytes) && (!head.bounded || rules::is_boundary_of_literal(text, start))
             {
-                found(head.kind, start);
+                found(head.rule, start);
             }
         }
     }
 
-    /// The first place near the end of the text where a literal of a wanted kind may have begun without being known yet.
-    pub(crate) fn partial(&self, text: Text<'_>, wanted: impl Fn(Kind) -> bool) -> usize {
+    /// The first place near the end of the text where a literal of a wanted rule may have begun without being known yet.
+    pub(crate) fn partial(&self, text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
         for n in [2_usize, 1] {
             let Some(start) = text.len().checked_sub(n) else { continue };
             let bytes = text.slice(start, text.len());
@@ -227,7 +226,7 @@ impl Gate {
         text: Text<'_>,
         start: usize,
         bytes: &[u8],
-        wanted: impl Fn(Kind) -> bool,
+        wanted: impl Fn(Rule) -> bool,
     ) -> bool {
         let Some(&byte) = bytes.first() else { return false };
         let boundary = text.is_boundary(start);
@@ -237,8 +236,8 @@ impl Gate {
             self.firsts.get(usize::from(first)).into_iter().flatten().any(|head| {
                 // What the words announce begins later, so they hold nothing back.
                 head.matches(bytes)
-                    && head.kind != Kind::AwsSecretKey
-                    && wanted(head.kind)
+                    && head.rule.begins_at_its_candidate()
+                    && wanted(head.rule)
                     && (!head.bounded || boundary || *glued)
             })
         };

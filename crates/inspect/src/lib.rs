@@ -25,7 +25,7 @@ mod rules;
 mod text;
 
 pub use detector::HELD_BYTES_MAX;
-pub use kinds::{KINDS, KINDS_LEN};
+pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
 
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";

@@ -1,4 +1,4 @@
-//! The rules: one decision per kind, and how candidates for it are found.
+//! The rules: one decision for each, and how candidates for it are found.
 use crate::gate::Head;
 use crate::kinds::Kind;
 use crate::text::{Answer, Stop, Text, is_word};
@@ -22,61 +22,126 @@ pub(crate) const MATCH_BYTES_MAX: usize = 2048;
 /// Most bytes after the bound of a finding that a rule may ask for.
 pub(crate) const LOOK_AHEAD_BYTES_MAX: usize = 1280;
 
-/// The detector of a GitHub token whose checksum is right: it was really given out.
-pub(crate) const CHECKSUM_DETECTOR: &str = "secret.github-token.checksum@1";
+macro_rules! rules {
+    ($($rule:ident,)*) => {
+        /// A line in which candidates wait. What its findings are called is said by [`crate::kinds`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub(crate) enum Rule { $($rule,)* }
+
+        impl Rule {
+            /// Every rule.
+            pub(crate) const ALL: &[Self] = &[$(Self::$rule,)*];
+        }
+    };
+}
+
+rules! {
+    Email,
+    Card,
+    Iban,
+    Ssn,
+    Phone,
+    Ipv4,
+    Ipv6,
+    PrivateKey,
+    AwsAccessKey,
+    AwsSecretKey,
+    Github,
+    Gitlab,
+    Slack,
+    SlackWebhook,
+    Stripe,
+    GoogleApiKey,
+    GoogleOauth,
+    Openai,
+    Anthropic,
+    HuggingFace,
+    Jwt,
+    Tag,
+    ZeroWidth,
+    Bidi,
+    Override,
+}
+
+/// How many rules there are.
+pub(crate) const RULES_LEN: usize = Rule::ALL.len();
+const _: () = assert!(RULES_LEN <= 64, "the detector keeps a bit for each");
+
+impl Rule {
+    /// Whether a candidate waits until earlier ones of its rule are decided and is dropped if it starts inside their finding, so that
+    /// the leftmost one wins.
+    ///
+    /// The secret access key is found from context words before it: several may lead to one key, and of two, the later may see a key
+    /// that the earlier missed. Such candidates stand alone, and a key that several find is reported once. Their rule owes two things:
+    /// findings that are not the same do not overlap, and all candidates that lead to one decide at the same byte.
+    pub(crate) const fn waits_in_line(self) -> bool {
+        !matches!(self, Self::AwsSecretKey)
+    }
+
+    /// Whether its findings begin where its literals do. What words announce begins later, so the words hold nothing back.
+    pub(crate) const fn begins_at_its_candidate(self) -> bool {
+        !matches!(self, Self::AwsSecretKey)
+    }
+}
 
 /// What the gate must look for.
 pub(crate) fn heads() -> Vec<Head> {
-    let mut heads = vec![Head::new(Kind::PrivateKey, *b"---", false, false)];
-    heads.extend(token::heads().map(|(kind, bytes)| Head::new(kind, bytes, false, true)));
-    heads.extend(cloud::HEADS.map(|bytes| Head::new(Kind::AwsSecretKey, bytes, true, false)));
+    let mut heads = vec![Head::new(Rule::PrivateKey, *b"---", false, false)];
+    heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
+    heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
     heads.extend(
-        phrase::heads().map(|(bytes, bounded)| Head::new(Kind::Override, bytes, true, bounded)),
+        phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
 }
 
+/// A text in which a kind that the table of formats knows is found.
+pub(crate) fn example(_name: &str) -> Option<String> {
+    None
+}
+
 /// Decides one candidate.
-pub(crate) fn decide(kind: Kind, text: Text<'_>, start: usize) -> Answer {
-    match kind {
-        Kind::Email => email::decide(text, start),
-        Kind::Card => card::decide(text, start),
-        Kind::Iban => iban::decide(text, start),
-        Kind::Ssn => ssn::decide(text, start),
-        Kind::Phone => phone::decide(text, start),
-        Kind::Ipv4 => address::decide_v4(text, start),
-        Kind::Ipv6 => address::decide_v6(text, start),
-        Kind::PrivateKey => pem::decide(text, start),
-        Kind::AwsSecretKey => cloud::decide(text, start),
-        Kind::Jwt => token::decide_jwt(text, start),
-        Kind::Tag => hidden::decide_tag(text, start),
-        Kind::ZeroWidth => hidden::decide_zero_width(text, start),
-        Kind::Bidi => hidden::decide_bidi(text, start),
-        Kind::Override => phrase::decide(text, start),
-        Kind::AwsAccessKey
-        | Kind::Github
-        | Kind::Gitlab
-        | Kind::Slack
-        | Kind::SlackWebhook
-        | Kind::Stripe
-        | Kind::GoogleApiKey
-        | Kind::GoogleOauth
-        | Kind::Openai
-        | Kind::Anthropic
-        | Kind::HuggingFace => token::decide(kind, text, start),
+pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
+    match rule {
+        Rule::Email => email::decide(text, start),
+        Rule::Card => card::decide(text, start),
+        Rule::Iban => iban::decide(text, start),
+        Rule::Ssn => ssn::decide(text, start),
+        Rule::Phone => phone::decide(text, start),
+        Rule::Ipv4 => address::decide_v4(text, start),
+        Rule::Ipv6 => address::decide_v6(text, start),
+        Rule::PrivateKey => pem::decide(text, start),
+        Rule::AwsSecretKey => cloud::decide(text, start),
+        Rule::Jwt => token::decide_jwt(text, start),
+        Rule::Tag => hidden::decide_tag(text, start),
+        Rule::ZeroWidth => hidden::decide_zero_width(text, start),
+        Rule::Bidi => hidden::decide_bidi(text, start),
+        Rule::Override => phrase::decide(text, start),
+        Rule::AwsAccessKey
+        | Rule::Github
+        | Rule::Gitlab
+        | Rule::Slack
+        | Rule::SlackWebhook
+        | Rule::Stripe
+        | Rule::GoogleApiKey
+        | Rule::GoogleOauth
+        | Rule::Openai
+        | Rule::Anthropic
+        | Rule::HuggingFace => token::decide(rule, text, start),
     }
 }
 
 /// Decides whether a finding that met its bound goes on.
-pub(crate) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
-    match kind {
-        Kind::PrivateKey => pem::go_on(text, start),
-        Kind::Jwt => token::go_on_jwt(text, start),
-        Kind::Tag => hidden::decide_tag(text, start),
-        Kind::ZeroWidth => hidden::decide_zero_width(text, start),
-        _ => token::go_on(kind, text, start),
+pub(crate) fn go_on(rule: Rule, _kind: Kind, text: Text<'_>, start: usize) -> Answer {
+    match rule {
+        Rule::PrivateKey => pem::go_on(text, start),
+        Rule::Jwt => token::go_on_jwt(text, start),
+        Rule::Tag => hidden::decide_tag(text, start),
+        Rule::ZeroWidth => hidden::decide_zero_width(text, start),
+        _ => token::go_on(rule, text, start),
     }
 }
 
@@ -90,7 +155,7 @@ pub(crate) fn is_boundary_of_literal(text: Text<'_>, at: usize) -> bool {
 }
 
 /// Candidates at a digit whose predecessor is none.
-pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, usize)) {
+pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
     if !text.get(at).is_some_and(|byte| byte.is_ascii_digit()) {
         return;
     }
@@ -99,7 +164,7 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, u
         return;
     }
     if card::may_begin(text, at) {
-        found(Kind::Card, at);
+        found(Rule::Card, at);
     }
     let is_letter = |byte: u8| byte.is_ascii_alphabetic();
     if before.is_some_and(is_letter)
@@ -107,67 +172,67 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, u
         && let Some(start) = at.checked_sub(2)
         && iban::may_begin(text, start)
     {
-        found(Kind::Iban, start);
+        found(Rule::Iban, start);
     }
     if ssn::may_begin(text, at) {
-        found(Kind::Ssn, at);
+        found(Rule::Ssn, at);
     }
     if !text.is_boundary(at) {
         return;
     }
     if before != Some(b'.') {
-        found(Kind::Ipv4, at);
+        found(Rule::Ipv4, at);
     }
     if let Some(start) = phone::start_of(text, at) {
-        found(Kind::Phone, start);
+        found(Rule::Phone, start);
     }
 }
 
 /// Candidates at an `@`.
-pub(crate) fn at_at_sign(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, usize)) {
+pub(crate) fn at_at_sign(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
     if text.get(at) == Some(b'@') {
         let start = email::start_of(text, at);
         if start < at {
-            found(Kind::Email, start);
+            found(Rule::Email, start);
         }
     }
 }
 
 /// Candidates at a `:`.
-pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Kind, usize)) {
+pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
     if text.get(at) == Some(b':')
         && let Some(start) = address::start_of_v6(text, at)
     {
-        found(Kind::Ipv6, start);
+        found(Rule::Ipv6, start);
     }
 }
 
 /// Candidates at the first byte of a character that may be invisible.
-pub(crate) fn at_invisible(text: Text<'_>, start: usize, found: &mut impl FnMut(Kind, usize)) {
+pub(crate) fn at_invisible(text: Text<'_>, start: usize, found: &mut impl FnMut(Rule, usize)) {
     let bytes = text.slice(start, start.saturating_add(3));
-    if let Some(kind) = hidden::kind_of(bytes) {
-        found(kind, start);
+    if let Some(rule) = hidden::rule_of(bytes) {
+        found(rule, start);
     }
 }
 
-/// The first place near the end of the text where something of a wanted kind may have begun that no candidate stands for yet,
+/// The first place near the end of the text where something of a wanted rule may have begun that no candidate stands for yet,
 /// literals aside.
-pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Kind) -> bool) -> usize {
+pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     let end = text.len();
     let mut first = end;
-    if wanted(Kind::Iban) {
+    if wanted(Rule::Iban) {
         first = first.min(iban::partial(text));
     }
-    if wanted(Kind::Email) {
+    if wanted(Rule::Email) {
         first = first.min(email::start_of(text, end));
     }
-    if wanted(Kind::Phone) {
+    if wanted(Rule::Phone) {
         first = first.min(phone::partial(text));
     }
-    if wanted(Kind::Ipv6) {
+    if wanted(Rule::Ipv6) {
         first = first.min(address::partial_v6(text));
     }
-    if wanted(Kind::Tag) || wanted(Kind::ZeroWidth) || wanted(Kind::Bidi) {
+    if wanted(Rule::Tag) || wanted(Rule::ZeroWidth) || wanted(Rule::Bidi) {
         first = first.min(hidden::partial(text));
     }
     first

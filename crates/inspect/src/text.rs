@@ -2,6 +2,7 @@
 //!
 //! A rule reads forward only through [`Reader`], which answers "more text is needed" by an early return. A rule is a deterministic
 //! program, so once every byte it asks for is there its answer can never change: this is what makes findings independent of cuts.
+use crate::kinds::{Kind, Support};
 
 /// Bytes before a candidate's start that a rule may look at.
 pub(crate) const LEFT_BYTES_MAX: usize = 128;
@@ -17,7 +18,7 @@ pub(crate) type Class = fn(u8) -> bool;
 pub(crate) enum Stop {
     /// There is nothing, whatever follows.
     No,
-    /// There is nothing, and no candidate of the same kind before here has more luck.
+    /// There is nothing, and no candidate of the same rule before here has more luck.
     NoUntil(usize),
     /// It depends on text that is not there yet.
     More(Wait),
@@ -64,13 +65,21 @@ pub(crate) struct Hit {
     pub(crate) end: usize,
     /// The bound on one finding was met and the same secret may go on: look again from `end`.
     pub(crate) goes_on: bool,
-    /// The vendor's own checksum was there and right.
-    pub(crate) checksum: bool,
+    /// What was found; where it does not say, the rule's own kind.
+    pub(crate) kind: Option<Kind>,
+    /// What speaks for it.
+    pub(crate) support: Support,
 }
 
 impl Hit {
     pub(crate) const fn new(start: usize, end: usize) -> Self {
-        Self { start, end, goes_on: false, checksum: false }
+        Self { start, end, goes_on: false, kind: None, support: Support::Form }
+    }
+
+    /// The same, of a kind of its own.
+    #[expect(dead_code, reason = "for rules that report many kinds")]
+    pub(crate) fn of(self, kind: impl Into<Kind>) -> Self {
+        Self { kind: Some(kind.into()), ..self }
     }
 }
 

@@ -302,6 +302,35 @@ fn inspect_says_what_it_sees_and_what_a_profile_does() {
     assert!(lines[1]["error"].as_str().unwrap().starts_with("line 2"), "{done:?}");
 }
 
+/// Whatever `inspect kinds` says can be found is found in its own example.
+#[test]
+fn kinds_are_listed_and_found_in_their_examples() {
+    let folder = folder();
+    let done = run(folder.path(), &["inspect", "kinds", "--json"]);
+    let kinds = done.json();
+    let kinds = kinds.as_array().unwrap();
+    assert!(done.code == 0 && 25 <= kinds.len(), "{done:?}");
+    let with_example = |kind: &&serde_json::Value| kind["example"].is_string();
+    let rows: String = kinds.iter().filter(with_example).fold(String::new(), |rows, kind| {
+        let row = serde_json::json!({"id": kind["kind"], "text": kind["example"]});
+        format!("{rows}{row}\n")
+    });
+    let told = run_with(folder.path(), &["inspect", "text", "--jsonl"], &rows);
+    for line in told.stdout.lines() {
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        let found = told["findings"].as_array().unwrap();
+        assert!(found.iter().any(|finding| finding["kind"] == told["id"]), "{told}");
+    }
+    for kind in kinds.iter().filter(|kind| !with_example(kind)) {
+        assert!(kind["example_reason"].is_string(), "{kind}");
+    }
+    let listed = run(folder.path(), &["inspect", "kinds", "secret"]);
+    assert!(listed.stdout.lines().all(|line| line.starts_with("secret.")), "{listed:?}");
+    assert!(listed.stdout.contains("secret.stripe-key"), "{listed:?}");
+    let done = run(folder.path(), &["inspect", "kinds", "secre"]);
+    assert!(done.code == 2 && done.stderr.contains("there is no kind `secre`"), "{done:?}");
+}
+
 #[test]
 fn explain_names_the_rung_and_the_policies() {
     let folder = folder();

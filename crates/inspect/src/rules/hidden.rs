@@ -1,6 +1,6 @@
 //! Characters that nobody sees and a model reads: tags, zero-width characters, direction controls. Ordinary emoji, flags, scripts that
 //! need joiners, and right-to-left text pass.
-use crate::kinds::Kind;
+use super::Rule;
 use crate::text::{Answer, Hit, Reader, Stop, Text, work};
 
 /// Most bytes of one finding; a longer run goes on in a further one.
@@ -113,16 +113,16 @@ const fn is_zero_width(character: u32) -> bool {
         || is_selector(character)
 }
 
-/// The kind that the character beginning with these three bytes may be.
-pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
+/// The rule for what the character beginning with these three bytes may be.
+pub(super) fn rule_of(bytes: &[u8]) -> Option<Rule> {
     let (&first, rest) = bytes.split_first()?;
     Some(match (first, rest) {
         (0xe2, [0x80, 0x8b..=0x8d] | [0x81, 0xa0..=0xa4])
         | (0xef, [0xbb, 0xbf] | [0xb8, 0x80..=0x8f])
         | (0xe1, [0xa0, 0x8b..=0x8f])
-        | (0xf3, [0xa0, 0x84..=0x87]) => Kind::ZeroWidth,
-        (0xe2, [0x80, 0xaa..=0xae] | [0x81, 0xa6..=0xa9]) => Kind::Bidi,
-        (0xf3, [0xa0, 0x80 | 0x81]) => Kind::Tag,
+        | (0xf3, [0xa0, 0x84..=0x87]) => Rule::ZeroWidth,
+        (0xe2, [0x80, 0xaa..=0xae] | [0x81, 0xa6..=0xa9]) => Rule::Bidi,
+        (0xf3, [0xa0, 0x80 | 0x81]) => Rule::Tag,
         _ => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Tokens with a prefix: a literal, then a run of one class of bytes. A run longer than the bound goes on in a further finding, so
 //! that the tail of a key never leaks.
-use super::MATCH_BYTES_MAX;
-use crate::kinds::Kind;
+use super::{MATCH_BYTES_MAX, Rule};
+use crate::kinds::Support;
 use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url, is_word};
 
 /// Most bytes of a token's body in one finding.
@@ -9,9 +9,9 @@ const BODY_BYTES_MAX: usize = 512;
 /// Most bytes of a JWT's first part.
 const JWT_HEADER_BYTES_MAX: usize = 512;
 
-/// One format of a kind.
+/// One format of a rule.
 struct Form {
-    kind: Kind,
+    rule: Rule,
     prefix: &'static str,
     body: Class,
     /// Fewest bytes of body.
@@ -21,8 +21,8 @@ struct Form {
     judge: fn(&[u8]) -> bool,
 }
 
-const fn form(kind: Kind, prefix: &'static str, body: Class, n_min: usize) -> Form {
-    Form { kind, prefix, body, n_min, n_fixed: None, judge: always }
+const fn form(rule: Rule, prefix: &'static str, body: Class, n_min: usize) -> Form {
+    Form { rule, prefix, body, n_min, n_fixed: None, judge: always }
 }
 
 const fn fixed(mut form: Form, n_bytes: usize) -> Form {
@@ -36,7 +36,7 @@ const fn judged(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
 }
 
 const fn aws(prefix: &'static str) -> Form {
-    fixed(judged(form(Kind::AwsAccessKey, prefix, UPPER, 16), is_key_id), 16)
+    fixed(judged(form(Rule::AwsAccessKey, prefix, UPPER, 16), is_key_id), 16)
 }
 
 const ALNUM: Class = |byte| byte.is_ascii_alphanumeric();
@@ -47,7 +47,7 @@ const BASE64: Class = |byte| is_base64url(byte) || matches!(byte, b'+' | b'/' | 
 const SLACK: Class = |byte| is_base64url(byte) || matches!(byte, b'%' | b'.' | b'/' | b'+');
 const PATH: Class = |byte| is_base64url(byte) || byte == b'/';
 
-/// The formats, in order: of one kind the first whose prefix is there decides.
+/// The formats, in order: of one rule the first whose prefix is there decides.
 static FORMS: &[Form] = &[
     aws("AKIA"),
     aws("ASIA"),
@@ -61,61 +61,61 @@ static FORMS: &[Form] = &[
     aws("APKA"),
     aws("AROA"),
     aws("ASCA"),
-    fixed(form(Kind::Github, "ghp_", is_word, 36), 36),
-    fixed(form(Kind::Github, "gho_", is_word, 36), 36),
-    fixed(form(Kind::Github, "ghu_", is_word, 36), 36),
+    fixed(form(Rule::Github, "ghp_", is_word, 36), 36),
+    fixed(form(Rule::Github, "gho_", is_word, 36), 36),
+    fixed(form(Rule::Github, "ghu_", is_word, 36), 36),
     // Server tokens come as JWTs too.
-    fixed(form(Kind::Github, "ghs_", DOTTED, 36), 36),
-    fixed(form(Kind::Github, "ghr_", is_word, 36), 36),
-    form(Kind::Github, "github_pat_", is_word, 36),
-    fixed(form(Kind::Gitlab, "glpat-", DOTTED, 20), 20),
-    form(Kind::Gitlab, "gldt-", DOTTED, 20),
-    form(Kind::Gitlab, "glrt-", DOTTED, 20),
-    form(Kind::Gitlab, "glrtr-", DOTTED, 20),
-    form(Kind::Gitlab, "glcbt-", DOTTED, 20),
-    form(Kind::Gitlab, "glptt-", DOTTED, 20),
-    form(Kind::Gitlab, "glft-", DOTTED, 20),
-    form(Kind::Gitlab, "glffct-", DOTTED, 20),
-    form(Kind::Gitlab, "glimt-", DOTTED, 20),
-    form(Kind::Gitlab, "glagent-", DOTTED, 20),
-    form(Kind::Gitlab, "glsoat-", DOTTED, 20),
-    form(Kind::Gitlab, "gloas-", DOTTED, 20),
-    form(Kind::Gitlab, "glwt-", DOTTED, 20),
-    form(Kind::Gitlab, "GR1348941", DOTTED, 20),
-    judged(form(Kind::Slack, "xoxa-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxb-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxc-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxd-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxe-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxe.xoxb-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxe.xoxp-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxp-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxr-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xoxs-", SLACK, 16), has_digit),
-    judged(form(Kind::Slack, "xapp-", SLACK, 16), has_digit),
-    form(Kind::SlackWebhook, "https://hooks.slack.com/services/", PATH, 20),
-    form(Kind::SlackWebhook, "https://hooks.slack.com/workflows/", PATH, 20),
-    form(Kind::SlackWebhook, "https://hooks.slack.com/triggers/", PATH, 20),
-    form(Kind::SlackWebhook, "http://hooks.slack.com/services/", PATH, 20),
-    form(Kind::SlackWebhook, "hooks.slack.com/services/", PATH, 20),
-    form(Kind::Stripe, "sk_live_", ALNUM, 16),
-    form(Kind::Stripe, "sk_test_", ALNUM, 16),
-    form(Kind::Stripe, "rk_live_", ALNUM, 16),
-    form(Kind::Stripe, "rk_test_", ALNUM, 16),
-    form(Kind::Stripe, "whsec_", BASE64, 24),
-    fixed(form(Kind::GoogleApiKey, "AIza", URL, 35), 35),
-    form(Kind::GoogleOauth, "ya29.", DOTTED, 20),
-    form(Kind::GoogleOauth, "GOCSPX-", DOTTED, 20),
-    form(Kind::GoogleOauth, "1//0", DOTTED, 40),
-    judged(form(Kind::Openai, "sk-ant-", URL, 0), never),
-    judged(form(Kind::Openai, "sk-proj-", URL, 20), is_dense),
-    judged(form(Kind::Openai, "sk-svcacct-", URL, 20), is_dense),
-    judged(form(Kind::Openai, "sk-service-", URL, 20), is_dense),
-    judged(form(Kind::Openai, "sk-admin-", URL, 20), is_dense),
-    judged(form(Kind::Openai, "sk-", URL, 20), is_dense),
-    form(Kind::Anthropic, "sk-ant-", URL, 20),
-    fixed(form(Kind::HuggingFace, "hf_", ALNUM, 30), 34),
-    form(Kind::HuggingFace, "api_org_", ALNUM, 30),
+    fixed(form(Rule::Github, "ghs_", DOTTED, 36), 36),
+    fixed(form(Rule::Github, "ghr_", is_word, 36), 36),
+    form(Rule::Github, "github_pat_", is_word, 36),
+    fixed(form(Rule::Gitlab, "glpat-", DOTTED, 20), 20),
+    form(Rule::Gitlab, "gldt-", DOTTED, 20),
+    form(Rule::Gitlab, "glrt-", DOTTED, 20),
+    form(Rule::Gitlab, "glrtr-", DOTTED, 20),
+    form(Rule::Gitlab, "glcbt-", DOTTED, 20),
+    form(Rule::Gitlab, "glptt-", DOTTED, 20),
+    form(Rule::Gitlab, "glft-", DOTTED, 20),
+    form(Rule::Gitlab, "glffct-", DOTTED, 20),
+    form(Rule::Gitlab, "glimt-", DOTTED, 20),
+    form(Rule::Gitlab, "glagent-", DOTTED, 20),
+    form(Rule::Gitlab, "glsoat-", DOTTED, 20),
+    form(Rule::Gitlab, "gloas-", DOTTED, 20),
+    form(Rule::Gitlab, "glwt-", DOTTED, 20),
+    form(Rule::Gitlab, "GR1348941", DOTTED, 20),
+    judged(form(Rule::Slack, "xoxa-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxb-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxc-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxd-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxe-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxe.xoxb-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxe.xoxp-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxp-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxr-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xoxs-", SLACK, 16), has_digit),
+    judged(form(Rule::Slack, "xapp-", SLACK, 16), has_digit),
+    form(Rule::SlackWebhook, "https://hooks.slack.com/services/", PATH, 20),
+    form(Rule::SlackWebhook, "https://hooks.slack.com/workflows/", PATH, 20),
+    form(Rule::SlackWebhook, "https://hooks.slack.com/triggers/", PATH, 20),
+    form(Rule::SlackWebhook, "http://hooks.slack.com/services/", PATH, 20),
+    form(Rule::SlackWebhook, "hooks.slack.com/services/", PATH, 20),
+    form(Rule::Stripe, "sk_live_", ALNUM, 16),
+    form(Rule::Stripe, "sk_test_", ALNUM, 16),
+    form(Rule::Stripe, "rk_live_", ALNUM, 16),
+    form(Rule::Stripe, "rk_test_", ALNUM, 16),
+    form(Rule::Stripe, "whsec_", BASE64, 24),
+    fixed(form(Rule::GoogleApiKey, "AIza", URL, 35), 35),
+    form(Rule::GoogleOauth, "ya29.", DOTTED, 20),
+    form(Rule::GoogleOauth, "GOCSPX-", DOTTED, 20),
+    form(Rule::GoogleOauth, "1//0", DOTTED, 40),
+    judged(form(Rule::Openai, "sk-ant-", URL, 0), never),
+    judged(form(Rule::Openai, "sk-proj-", URL, 20), is_dense),
+    judged(form(Rule::Openai, "sk-svcacct-", URL, 20), is_dense),
+    judged(form(Rule::Openai, "sk-service-", URL, 20), is_dense),
+    judged(form(Rule::Openai, "sk-admin-", URL, 20), is_dense),
+    judged(form(Rule::Openai, "sk-", URL, 20), is_dense),
+    form(Rule::Anthropic, "sk-ant-", URL, 20),
+    fixed(form(Rule::HuggingFace, "hf_", ALNUM, 30), 34),
+    form(Rule::HuggingFace, "api_org_", ALNUM, 30),
 ];
 
 fn always(_: &[u8]) -> bool {
@@ -131,7 +131,7 @@ fn is_key_id(body: &[u8]) -> bool {
     // Several may be glued to each other.
     let is_next = FORMS
         .iter()
-        .any(|form| form.kind == Kind::AwsAccessKey && rest.starts_with(form.prefix.as_bytes()));
+        .any(|form| form.rule == Rule::AwsAccessKey && rest.starts_with(form.prefix.as_bytes()));
     (rest.is_empty() || (is_next && rest.len() >= 20))
         && id.iter().all(|&byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
 }
@@ -170,20 +170,20 @@ fn is_fixed(token: &[u8]) -> bool {
     })
 }
 
-/// Kind and first three bytes of every format.
-pub(super) fn heads() -> impl Iterator<Item = (Kind, [u8; 3])> {
+/// Rule and first three bytes of every format.
+pub(super) fn heads() -> impl Iterator<Item = (Rule, [u8; 3])> {
     let forms =
-        FORMS.iter().filter_map(|form| Some((form.kind, *form.prefix.as_bytes().first_chunk()?)));
+        FORMS.iter().filter_map(|form| Some((form.rule, *form.prefix.as_bytes().first_chunk()?)));
     // Markup writes `sk\_live\_`: where that changes the first three bytes, they are looked for as well.
     let escaped = FORMS.iter().filter_map(|form| match form.prefix.as_bytes() {
-        [first, second, b'_', ..] => Some((form.kind, [*first, *second, b'\\'])),
+        [first, second, b'_', ..] => Some((form.rule, [*first, *second, b'\\'])),
         _ => None,
     });
-    forms.chain(escaped).chain([(Kind::Jwt, *b"eyJ")])
+    forms.chain(escaped).chain([(Rule::Jwt, *b"eyJ")])
 }
 
-pub(super) fn decide(kind: Kind, text: Text<'_>, start: usize) -> Answer {
-    for form in FORMS.iter().filter(|form| form.kind == kind) {
+pub(super) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
+    for form in FORMS.iter().filter(|form| form.rule == rule) {
         let mut reader = text.reader(start);
         if eat_prefix(&mut reader, form.prefix.as_bytes())? {
             return decide_form(form, reader, start);
@@ -223,25 +223,27 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
     }
     let mut hit = Hit::new(start, from.saturating_add(kept.len()));
     hit.goes_on = n == BODY_BYTES_MAX;
-    hit.checksum = form.kind == Kind::Github && has_checksum(kept);
+    if form.rule == Rule::Github && has_checksum(kept) {
+        hit.support = Support::Checksum;
+    }
     Ok(hit)
 }
 
-pub(super) fn go_on(kind: Kind, text: Text<'_>, start: usize) -> Answer {
+pub(super) fn go_on(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
-    let n = reader.run_long(widest(kind), BODY_BYTES_MAX)?;
+    let n = reader.run_long(widest(rule), BODY_BYTES_MAX)?;
     Ok(Hit { goes_on: n == BODY_BYTES_MAX, ..Hit::new(start, reader.at) })
 }
 
-/// The class that holds all classes of a kind: where a token goes on, no prefix says any more which one it is.
-fn widest(kind: Kind) -> Class {
-    match kind {
-        Kind::AwsAccessKey => UPPER,
-        Kind::HuggingFace => ALNUM,
-        Kind::Github | Kind::Gitlab | Kind::GoogleOauth => DOTTED,
-        Kind::Slack => SLACK,
-        Kind::SlackWebhook => PATH,
-        Kind::Stripe => BASE64,
+/// The class that holds all classes of a rule: where a token goes on, no prefix says any more which one it is.
+fn widest(rule: Rule) -> Class {
+    match rule {
+        Rule::AwsAccessKey => UPPER,
+        Rule::HuggingFace => ALNUM,
+        Rule::Github | Rule::Gitlab | Rule::GoogleOauth => DOTTED,
+        Rule::Slack => SLACK,
+        Rule::SlackWebhook => PATH,
+        Rule::Stripe => BASE64,
         _ => URL,
     }
 }
@@ -357,11 +359,11 @@ mod tests {
     }
 
     #[test]
-    fn the_widest_class_is_the_union_of_all_of_a_kind() {
-        for kind in FORMS.iter().map(|form| form.kind) {
+    fn the_widest_class_is_the_union_of_all_of_a_rule() {
+        for rule in FORMS.iter().map(|form| form.rule) {
             for byte in 0..=u8::MAX {
-                let in_some = FORMS.iter().any(|form| form.kind == kind && (form.body)(byte));
-                assert_eq!(widest(kind)(byte), in_some, "{kind:?} {byte}");
+                let in_some = FORMS.iter().any(|form| form.rule == rule && (form.body)(byte));
+                assert_eq!(widest(rule)(byte), in_some, "{rule:?} {byte}");
             }
         }
     }

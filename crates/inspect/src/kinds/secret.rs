@@ -1,0 +1,3 @@
+//! Secrets: keys, tokens and passwords, by vendor. New kinds go to the end.
+
+kinds! {}
