@@ -18,8 +18,11 @@ use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
 
+pub mod custom;
 mod detector;
+pub mod except;
 mod gate;
+mod intern;
 mod kinds;
 mod rules;
 mod text;
