@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod bench;
+mod kinds;
 mod torture;
 
 /// The project's own chores
@@ -21,6 +22,8 @@ enum Chore {
     /// Measure, and print what was measured as JSON lines
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write the table of kinds into its reference page
+    Kinds,
     /// Crash the ledger and its keys, break their disk, kill the gateway, and say what was lost
     Torture(torture::TortureArgs),
 }
@@ -28,6 +31,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(bench) => bench.run(),
+        Chore::Kinds => kinds::run(),
         Chore::Torture(torture) => torture::run(&torture),
     };
     match done {

@@ -4,7 +4,7 @@
 //! the gateway. No secret stands in the file, only names of variables that hold one; the checks here see to it.
 use bartizan_gateway::exchange::Durability;
 use bartizan_gateway::limits::Limits;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -218,6 +218,36 @@ pub(crate) struct Guard {
     pub(crate) policy: Option<PathBuf>,
     /// Whether texts are scanned.
     pub(crate) mode: GuardMode,
+    /// Kinds of your own.
+    pub(crate) kind: Vec<OwnKind>,
+    /// Values that are no findings.
+    pub(crate) except: Vec<Except>,
+}
+
+/// `[[guard.kind]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct OwnKind {
+    /// What policies and records call it: `acme.employee-id`.
+    pub(crate) name: String,
+    /// A few words for people.
+    pub(crate) title: String,
+    /// A regular expression whose matches have a longest length.
+    pub(crate) pattern: Option<String>,
+    /// Words and phrases, in any case.
+    pub(crate) words: Vec<String>,
+    /// Matches that are none.
+    pub(crate) allow: Vec<String>,
+}
+
+/// `[[guard.except]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Except {
+    /// The kind: `pii.email`.
+    pub(crate) kind: String,
+    /// Values of it; a `*` at the beginning or end of one stands for anything.
+    pub(crate) values: Vec<String>,
 }
 
 impl Guard {

@@ -1,19 +1,19 @@
 //! What the detectors see in a text, and what a shipped policy would do about it, printed.
 use self::rows::{BadRow, Lines, Row};
 use crate::clock::OsEntropy;
-use crate::guard;
 use crate::outcome::Outcome;
 use crate::print;
 use anyhow::Context as _;
 use bartizan_core::clock::Entropy as _;
-use bartizan_core::detect::{Finding, Inspector as _};
+use bartizan_core::detect::{Finding, Inspector};
 use bartizan_core::evidence::{Direction, Source};
+use bartizan_core::kind::Catalogue;
 use bartizan_core::record::RecordId;
-use bartizan_inspect::TextInspector;
-use bartizan_policy::{Action, GuardPolicy, Observation, Profile, Roles, Subject, judge};
+use bartizan_policy::{Action, GuardPolicy, Observation, Roles, Subject, judge};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::BufRead;
+use std::sync::Arc;
 
 pub(crate) mod kinds;
 mod rows;
@@ -22,14 +22,21 @@ mod rows;
 const OUT_BYTES: usize = 1 << 16;
 
 /// What is asked of a text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'p> {
-    /// Who decides.
-    pub(crate) policy: &'p GuardPolicy,
-    /// Its name.
-    pub(crate) profile: Profile,
+pub(crate) struct Asked {
+    /// What looks.
+    pub(crate) inspector: Arc<dyn Inspector>,
+    /// What decides.
+    pub(crate) policy: GuardPolicy,
+    /// Its name, for people.
+    pub(crate) judge: String,
     /// Whose text it is, where it does not say so itself.
     pub(crate) source: Source,
+}
+
+impl Asked {
+    fn catalogue(&self) -> Catalogue {
+        Catalogue::new(self.inspector.kinds())
+    }
 }
 
 struct Report {
@@ -37,9 +44,9 @@ struct Report {
     verdict: Action,
 }
 
-fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
+fn scan(asked: &Asked, source: Source, text: &str) -> Report {
     let mut findings = Vec::new();
-    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| findings.push(finding));
+    asked.inspector.scan(source, text.as_bytes(), &mut |finding| findings.push(finding));
     let mut id = [0; 16];
     OsEntropy.fill(&mut id);
     let direction = match source {
@@ -54,7 +61,7 @@ fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
         route: crate::config::DEFAULT_NAME,
     };
     let seen: Vec<_> = findings.iter().map(|f| Observation { source, kind: f.kind }).collect();
-    let decision = judge(policy, &subject, &seen);
+    let decision = judge(&asked.policy, &subject, &seen);
     let findings = findings.into_iter().zip(decision.actions().iter().copied()).collect();
     Report { findings, verdict: decision.verdict() }
 }
@@ -63,9 +70,9 @@ fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
 ///
 /// # Errors
 /// Those of stdout.
-pub(crate) fn whole(asked: &Asked<'_>, text: &str) -> anyhow::Result<Outcome> {
-    let report = scan(asked.policy, asked.source, text);
-    let catalogue = guard::catalogue();
+pub(crate) fn whole(asked: &Asked, text: &str) -> anyhow::Result<Outcome> {
+    let report = scan(asked, asked.source, text);
+    let catalogue = asked.catalogue();
     let mut out = String::new();
     for (finding, action) in &report.findings {
         let info = catalogue.info(finding.kind);
@@ -74,7 +81,7 @@ pub(crate) fn whole(asked: &Asked<'_>, text: &str) -> anyhow::Result<Outcome> {
     }
     print::data(&out)?;
     let (n, verdict) = (report.findings.len(), report.verdict);
-    print::talk(&format!("{n} findings; {} says: {verdict}", asked.profile));
+    print::talk(&format!("{n} findings; {} says: {verdict}", asked.judge));
     Ok(if verdict == Action::Release { Outcome::Allow } else { Outcome::Deny })
 }
 
@@ -83,7 +90,7 @@ pub(crate) fn whole(asked: &Asked<'_>, text: &str) -> anyhow::Result<Outcome> {
 /// # Errors
 /// Those of the input and of stdout. A line that is no row is answered as such.
 pub(crate) fn rows(
-    asked: &Asked<'_>,
+    asked: &Asked,
     input: &mut dyn BufRead,
     bytes_max: usize,
 ) -> anyhow::Result<Outcome> {
@@ -93,11 +100,11 @@ pub(crate) fn rows(
     while let Some(line) = lines.next().context("cannot read the rows")? {
         let told = match line.and_then(|line| Row::parse(&line)) {
             Ok(row) => {
-                let report = scan(asked.policy, row.source.unwrap_or(asked.source), &row.text);
+                let report = scan(asked, row.source.unwrap_or(asked.source), &row.text);
                 is_released &= report.verdict == Action::Release;
                 json!({
                     "id": row.id, "verdict": report.verdict,
-                    "findings": report.findings.iter().map(describe).collect::<Vec<_>>(),
+                    "findings": report.findings.iter().map(|seen| describe(&asked.catalogue(), seen)).collect::<Vec<_>>(),
                 })
             }
             Err(BadRow { id, reason }) => {
@@ -118,9 +125,9 @@ pub(crate) fn rows(
     })
 }
 
-fn describe((finding, action): &(Finding, Action)) -> Value {
+fn describe(catalogue: &Catalogue, (finding, action): &(Finding, Action)) -> Value {
     json!({
-        "kind": guard::catalogue().info(finding.kind).name,
+        "kind": catalogue.info(finding.kind).name,
         "start": finding.span.start, "end": finding.span.end,
         "score": f64::from(finding.score.get()) / 1000.0,
         "action": action, "detector": finding.detector,

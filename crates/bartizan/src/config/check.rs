@@ -6,6 +6,8 @@ use bartizan_core::kind::{Catalogue, STRUCTURAL};
 use bartizan_core::record::NAME_BYTES_MAX;
 use bartizan_gateway::http::subject_header;
 use bartizan_inspect::TextInspector;
+use bartizan_inspect::custom::CustomError;
+use bartizan_inspect::except::{EXCEPTIONS_MAX, Exception};
 use bartizan_policy::Profile;
 use std::ops::Range;
 use toml::de::{DeArray, DeTable};
@@ -35,6 +37,7 @@ pub(super) fn problems(config: &Config, text: &str) -> Vec<Problem> {
     check.listen(config);
     check.ledger(config);
     check.guard(config);
+    check.own_kinds(config);
     check.limits(config);
     check.upstreams(config);
     check.routes(config);
@@ -178,6 +181,61 @@ impl Check<'_> {
                 message,
                 choice(profile, &Profile::ALL.map(Profile::name)),
             );
+        }
+    }
+
+    fn own_kinds(&mut self, config: &Config) {
+        let guard = &config.guard;
+        self.list(&[Name("guard"), Name("kind")], guard.kind.len());
+        let mut kinds = Vec::new();
+        for (n, kind) in guard.kind.iter().enumerate() {
+            let at = |name| [Name("guard"), Name("kind"), Item(n), Name(name)];
+            match crate::guard::own_kind(kind) {
+                Ok(kind) => kinds.push(kind),
+                Err(error) => {
+                    let name = match &error {
+                        CustomError::Name | CustomError::Taken => "name",
+                        _ if kind.pattern.is_some() => "pattern",
+                        _ => "words",
+                    };
+                    let message = format!("`{}` cannot be looked for", shown(&kind.name));
+                    self.add(&at(name), message, error.to_string());
+                }
+            }
+        }
+        let inspector = match crate::guard::customized(kinds) {
+            Ok(inspector) => inspector,
+            Err(error) => {
+                let message = "these kinds cannot be looked for together".to_owned();
+                let help = match error {
+                    CustomError::Taken => "two have one name".to_owned(),
+                    error => error.to_string(),
+                };
+                return self.add(&[Name("guard"), Name("kind")], message, help);
+            }
+        };
+        let catalogue = Catalogue::new(inspector.kinds());
+        let n_values: usize = guard.except.iter().map(|except| except.values.len()).sum();
+        if EXCEPTIONS_MAX < n_values {
+            let help = format!("at most {EXCEPTIONS_MAX} are allowed");
+            self.add(&[Name("guard"), Name("except")], format!("{n_values} exceptions"), help);
+        }
+        for (n, except) in guard.except.iter().enumerate() {
+            let at = |name| [Name("guard"), Name("except"), Item(n), Name(name)];
+            let Some(kind) = catalogue.find(&except.kind) else {
+                let names: Vec<_> = catalogue.iter().map(|(_, info)| info.name).collect();
+                let message = format!("there is no kind `{}`", shown(&except.kind));
+                self.add(&at("kind"), message, choice(&except.kind, &names));
+                continue;
+            };
+            for (place, value) in except.values.iter().enumerate() {
+                if Exception::new(kind, value).is_none() {
+                    let [guard, table, item, values] = at("values");
+                    let message = format!("`{}` excuses everything", shown(value));
+                    let help = "write a value, or take the exception out and let the policy release the kind";
+                    self.add(&[guard, table, item, values, Item(place)], message, help);
+                }
+            }
         }
     }
 

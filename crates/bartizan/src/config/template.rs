@@ -33,6 +33,14 @@ profile = "standard"       # or "strict", or "observe" (changes nothing, records
 mode = "on"                # "off" lets every text pass unread
 # policy = "guard.cedar"   # example: your own rules instead of a profile; begin with `bartizan policy show`
 
+# [[guard.kind]]                 # example: a kind of your own, found and treated as the built-in ones are
+# name = "secret.acme-badge"     # `secret` kinds are redacted by the profile
+# pattern = "ACME-[0-9]{6}"      # or words = ["Project Falcon"]
+
+# [[guard.except]]               # example: values that are no findings
+# kind = "pii.email"
+# values = ["help@acme.example", "*@acme.example"]
+
 [[upstream]]
 name = "default"
 url = "http://127.0.0.1:11434" # any server with the OpenAI API: Ollama, vLLM, llama.cpp, a hosted one

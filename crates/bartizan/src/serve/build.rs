@@ -8,11 +8,11 @@ use crate::keys::{self, KeyBook};
 use crate::outcome::Usage;
 use anyhow::Context as _;
 use bartizan_core::clock::Clock;
+use bartizan_core::detect::Inspector;
 use bartizan_gateway::exchange::{Guard, Route as ExchangeRoute};
 use bartizan_gateway::http::{
     KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
 };
-use bartizan_inspect::TextInspector;
 use bartizan_policy::GuardPolicy;
 use std::path::Path;
 use std::sync::Arc;
@@ -81,15 +81,16 @@ impl Builder {
     }
 
     fn build_with(&mut self, config: &Config, texts: Texts) -> anyhow::Result<Built> {
+        let inspector = guard::inspector(config)?;
         let (policy, is_new_policy) = match &self.policy {
             Some((known, policy)) if *known == texts => (Arc::clone(policy), false),
-            _ => (Arc::new(guard::compile(&texts)?), true),
+            _ => (Arc::new(guard::compile(&texts, inspector.kinds())?), true),
         };
         let (ring, callers) = self.ring(config)?;
         let variable = &*self.sources.variable;
         let clock = &self.sources.clock;
         let key = |upstream: &Upstream| upstream_key(upstream, variable);
-        let setup = setup(config, Arc::clone(&policy), ring, clock, &key)?;
+        let setup = setup(config, (inspector, Arc::clone(&policy)), ring, clock, &key)?;
         self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
         Ok(Built { setup, policy, texts, is_new_policy, callers })
@@ -164,13 +165,13 @@ fn upstream_key(
 
 fn setup(
     config: &Config,
-    policy: Arc<GuardPolicy>,
+    (inspector, policy): (Arc<dyn Inspector>, Arc<GuardPolicy>),
     keys: KeyRing,
     clock: &Arc<dyn Clock>,
     upstream_key: &dyn Fn(&Upstream) -> anyhow::Result<Option<Secret>>,
 ) -> anyhow::Result<Setup> {
     let guard = Guard {
-        inspector: Arc::new(TextInspector::new()),
+        inspector,
         policy,
         limits: config.limits,
         scan: super::is_scanning(config),
@@ -225,9 +226,10 @@ fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {
 /// # Errors
 /// What [`super::start`] would say.
 pub(crate) fn check_files(config: &Config) -> anyhow::Result<()> {
-    let policy = Arc::new(guard::compile(&guard::texts(config)?)?);
+    let inspector = guard::inspector(config)?;
+    let policy = Arc::new(guard::compile(&guard::texts(config)?, inspector.kinds())?);
     let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::new());
-    setup(config, policy, KeyRing::default(), &clock, &|_| Ok(None))?;
+    setup(config, (inspector, policy), KeyRing::default(), &clock, &|_| Ok(None))?;
     super::tls(config)?;
     if let Some(witness) = &config.ledger.witness {
         crate::witness::policy::load(witness, None)?;

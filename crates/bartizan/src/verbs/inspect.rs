@@ -57,6 +57,7 @@ struct KindsArgs {
 Examples:
   bartizan inspect text letter.txt
   echo 'mail jo@example.org' | bartizan inspect text --profile strict
+  bartizan inspect text --config bartizan.toml letter.txt     with your own kinds and policy
   bartizan inspect text --jsonl < rows.jsonl     each line: {\"id\":..., \"text\":..., \"source\"?:...}")]
 struct TextArgs {
     /// The text; `-` is stdin
@@ -68,6 +69,9 @@ struct TextArgs {
     /// The shipped policy to ask
     #[arg(long, default_value = "standard", value_parser = super::policy::profiles())]
     profile: Profile,
+    /// Ask this configuration instead: its policy, its own kinds and its exceptions
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    config: Option<PathBuf>,
     /// Read and write one JSON object per line
     #[arg(long)]
     jsonl: bool,
@@ -85,8 +89,7 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
         InspectVerb::Text(args) => args,
         InspectVerb::Kinds(args) => return kinds::list(args.prefix.as_deref(), args.json),
     };
-    let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
-    let asked = Asked { policy: &policy, profile: args.profile, source: args.source };
+    let asked = asked(&args)?;
     if args.jsonl {
         let mut input = open(&args.file)?;
         return inspect::rows(&asked, &mut input, args.bytes_max);
@@ -96,6 +99,19 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
     let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
     inspect::whole(&asked, &text)
+}
+
+fn asked(args: &TextArgs) -> anyhow::Result<Asked> {
+    let source = args.source;
+    let Some(path) = &args.config else {
+        let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
+        let inspector = guard::customized(Vec::new())?;
+        return Ok(Asked { inspector, policy, judge: args.profile.to_string(), source });
+    };
+    let config = super::config::read(path)?;
+    let inspector = guard::inspector(&config)?;
+    let policy = guard::compile(&guard::texts(&config)?, inspector.kinds())?;
+    Ok(Asked { inspector, policy, judge: path.display().to_string(), source })
 }
 
 fn open(path: &Path) -> anyhow::Result<BufReader<Box<dyn Read>>> {

@@ -302,6 +302,35 @@ fn inspect_says_what_it_sees_and_what_a_profile_does() {
     assert!(lines[1]["error"].as_str().unwrap().starts_with("line 2"), "{done:?}");
 }
 
+#[test]
+fn own_kinds_and_exceptions_count() {
+    let folder = folder();
+    let own = concat!(
+        "[[guard.kind]]\nname = \"secret.acme-badge\"\npattern = \"ACME-[0-9]{6}\"\nallow = [\"ACME-000000\"]\n",
+        "[[guard.kind]]\nname = \"acme.project\"\nwords = [\"project falcon\"]\n",
+        "[[guard.except]]\nkind = \"pii.card\"\nvalues = [\"4111 1111 1111 *\"]\n",
+    );
+    write(folder.path(), "bartizan.toml", &format!("{UPSTREAM}{own}"));
+    let inspect = ["inspect", "text", "--config", "bartizan.toml"];
+    let cases = [
+        ("badge ACME-123456", 1, "redact  secret.acme-badge"),
+        ("badge ACME-000000", 0, "0 findings"),
+        ("about Project Falcon", 0, "release  acme.project"),
+        ("card 4111 1111 1111 1111", 0, "0 findings"),
+        ("card 5555 5555 5555 4444", 1, "redact  pii.card"),
+    ];
+    for (text, code, want) in cases {
+        let done = run_with(folder.path(), &inspect, text);
+        assert_eq!(done.code, code, "{text} {done:?}");
+        assert!(format!("{}{}", done.stdout, done.stderr).contains(want), "{text}: {done:?}");
+    }
+    let explain = ["policy", "explain", "--config", "bartizan.toml", "--source", "user", "--kind"];
+    let done = run(folder.path(), &[&explain[..], &["secret.acme-badge"]].concat());
+    assert!(done.code == 0 && done.stdout.contains("redact"), "{done:?}");
+    let base = ["inspect", "text", "--config", "bartizan.toml", "--profile", "strict"];
+    assert_eq!(run_with(folder.path(), &base, "x").code, 2, "the file names its own policy");
+}
+
 /// Whatever `inspect kinds` says can be found is found in its own example.
 #[test]
 fn kinds_are_listed_and_found_in_their_examples() {
