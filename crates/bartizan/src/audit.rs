@@ -46,7 +46,8 @@ fn is_absent(folder: &Path, error: &LedgerError) -> bool {
     matches!(error, LedgerError::Absent) || !log_folder(folder).exists()
 }
 
-fn no_ledger(folder: &Path) -> String {
+/// What is said where there is none.
+pub(crate) fn no_ledger(folder: &Path) -> String {
     format!(
         "there is no ledger in {}: is this the state folder? `bartizan serve` makes it, and --dir names another",
         folder.display()
@@ -253,9 +254,9 @@ pub(crate) fn harmless(value: &Value) -> String {
 mod bar;
 mod content;
 pub(crate) mod export;
+pub(crate) mod handover;
 mod parquet;
 pub(crate) mod payloads;
-pub(crate) mod pipe;
 pub(crate) mod prove;
 pub(crate) mod search;
 pub(crate) mod sql;
@@ -265,6 +266,8 @@ mod verdict;
 pub(crate) mod when;
 
 pub(crate) use content::{Content, Lens};
+#[cfg(test)]
+pub(crate) use verdict::Rest;
 pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};
 
 #[cfg(test)]

@@ -77,11 +77,13 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Names that our state folder may hold.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 10] = [
     "keys.toml",
     "keys.recorded.toml",
     "keys.lock",
     "ledger",
+    "orders",
+    "recorded.json",
     "vault",
     "bartizan.toml",
     "lock",

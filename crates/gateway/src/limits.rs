@@ -33,6 +33,8 @@ pub struct Limits {
     pub choices_max: usize,
     /// Channels of one choice: fields that carry text.
     pub channels_max: usize,
+    /// People whom one caller's key may name for the first time, since the gateway was started.
+    pub subjects_per_key_max: usize,
     /// Findings of one exchange.
     pub findings_max: usize,
     /// Levels of arrays and objects in JSON.
@@ -74,6 +76,7 @@ impl Default for Limits {
             held_bytes_max: 64 << 10,
             choices_max: 128,
             channels_max: 64,
+            subjects_per_key_max: 100_000,
             findings_max: 10_000,
             json_depth_max: 64,
             json_nodes_max: 1_000_000,

@@ -49,13 +49,14 @@ pub enum FsDiskError {
 }
 
 impl FsDisk {
-    /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent.
+    /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent, and so are the folders on the way
+    /// to it, each durable in the one above before anything is put into it.
     ///
     /// # Errors
     /// [`FsDiskError`].
     pub fn lock(folder: &Path) -> Result<Self, FsDiskError> {
         let failed = |source| FsDiskError::Disk { folder: folder.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        make_durable(folder).map_err(failed)?;
         let mode = folder.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(FsDiskError::Open { folder: folder.to_owned(), mode });
@@ -83,6 +84,38 @@ impl FsDisk {
     fn may_write(&self) -> io::Result<()> {
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
         self.lock.as_ref().map(|_| ()).ok_or_else(refused)
+    }
+}
+
+/// Makes a folder and those above it that are absent, each durable in the one above. The folder's own name is synced also where it is there
+/// already: a process that was killed may have made it a moment ago.
+fn make_durable(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir()
+        && let Some(above) = parent(folder)
+    {
+        make_durable(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    match parent(folder) {
+        Some(above) => sync(above),
+        None => Ok(()),
+    }
+}
+
+/// The folder that a path stands in; none above the root.
+fn parent(path: &Path) -> Option<&Path> {
+    let above = path.parent()?;
+    Some(if above.as_os_str().is_empty() { Path::new(".") } else { above })
+}
+
+/// Makes the names in a folder durable. One that we may not read was not made by us.
+fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
     }
 }
 

@@ -43,8 +43,7 @@ impl Publisher {
     ) -> Result<Self, LedgerError> {
         let folder = LogFolder::make(&**disk).map_err(LedgerError::disk("make", "log"))?;
         let latest = own_checkpoint(&folder, &*signer)?;
-        // One that cannot be read is replaced by the next; nothing hangs from it.
-        let witnessed = folder.witnessed().ok().flatten().map_or(0, |old| Head::of(&old).size);
+        let witnessed = folder.witnessed()?.map_or(0, |old| Head::of(&old).size);
         let builder = match latest.as_ref().map(Head::of) {
             None => TileBuilder::new(),
             Some(Head { size, root }) => {

@@ -1,10 +1,16 @@
 //! Finding the end of a log that may have been cut off anywhere, without changing a byte of it.
+//!
+//! What lies before the last signed checkpoint has that signature; what lies behind it has the vouchers of the log's own key, and each is
+//! looked at before anything is believed.
 use crate::format::{BLOCK, LogId};
+use crate::group::Group;
 use crate::log_folder::{Head, LogFolder};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::publish::own_checkpoint;
 use crate::segment::{Depth, SegmentReader};
 use crate::state::State;
+use crate::tlog::TileReader;
+use crate::torn::TornCopy;
 use crate::walk::{Step, Tail, Walk, count_segments};
 use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer;
@@ -18,8 +24,12 @@ pub struct Recovery {
     pub leaves: u64,
     /// Bytes of an unfinished write that were cut off.
     pub torn_bytes: u64,
+    /// Where they were kept.
+    pub torn_copy: Option<TornCopy>,
     /// OUTCOMEs that were appended for INTENTs that had none.
     pub interrupted: u64,
+    /// Milliseconds that the clock was behind the newest leaf.
+    pub clock_behind_ms: u64,
 }
 
 /// The end of a log.
@@ -30,33 +40,50 @@ pub(crate) struct End {
     pub(crate) tail: Tail,
     /// Where the last group stands, if it is in the last segment.
     pub(crate) last: Option<Range<u64>>,
+    /// The key does not vouch for the snapshot that the next start would go on from: a new segment makes one.
+    pub(crate) is_stale: bool,
 }
 
-/// Reads the last segment that has a group; `None` when there is no log.
+/// Reads the log from the start of the last segment that can be trusted; `None` when there is no log.
 pub(crate) fn find_end(
     disk: &Arc<dyn Disk>,
     signer: &dyn Signer,
 ) -> Result<Option<End>, LedgerError> {
     let n_segments = count_segments(&**disk)?;
-    if n_segments == 0 {
-        return Ok(None);
-    }
-    let (reader, mut state) = find_start(&**disk, n_segments)?;
-    let log = reader.log;
     let folder = LogFolder::find(&**disk).map_err(LedgerError::disk("open", "log"))?;
-    let checkpoint = match &folder {
-        Some(folder) => own_checkpoint(folder, signer)?.as_ref().map(Head::of),
+    let published = match &folder {
+        Some(folder) => own_checkpoint(folder, signer)?,
         None => None,
     };
-    // What lies before this segment is not read again here; `verify` does that.
-    let mut owed = checkpoint.filter(|checkpoint| state.tree.size() <= checkpoint.size);
+    let checkpoint = published.as_ref().map(Head::of);
+    if let Some(folder) = &folder {
+        check_witnessed(folder, signer.name(), checkpoint)?;
+    }
+    if n_segments == 0 {
+        return match checkpoint {
+            Some(Head { size, .. }) if 0 < size => {
+                let flaw = Flaw::Cut { leaves: 0, size };
+                Err(Problem { segment: 0, offset: 0, leaf: None, flaw }.into())
+            }
+            _ => Ok(None),
+        };
+    }
+    let known = checkpoint.map_or(0, |head| head.size);
+    let Start { reader, mut state, last_used, is_stale } =
+        find_start(&**disk, n_segments, known, signer)?;
+    let log = reader.log;
+    let mut owed = checkpoint;
     let mut last = None;
     let mut walk = Walk::from(Arc::clone(disk), Depth::Frames, reader, state.number);
     loop {
         settle(&mut owed, &state, 0, BLOCK)?;
+        // What lies before the last segment and has a signature is not read as closely again; `verify` does that.
+        let is_old = walk.reader.number < last_used && state.tree.size() < known;
+        walk.depth = if is_old { Depth::Leaves } else { Depth::Frames };
         match walk.step(None)? {
             Step::Group(group) => {
                 last = Some(group.start..group.end);
+                check_voucher(&group, known, &log, signer)?;
                 let segment = group.segment;
                 state.follow(&group).map_err(|(offset, leaf, flaw)| {
                     LedgerError::from(Problem { segment, offset, leaf, flaw })
@@ -68,10 +95,46 @@ pub(crate) fn find_end(
                     let (segment, offset) = (tail.segment, tail.offset);
                     return Err(Problem { segment, offset, leaf: None, flaw }.into());
                 }
-                return Ok(Some(End { log, state, n_segments, tail, last }));
+                return Ok(Some(End { log, state, n_segments, tail, last, is_stale }));
             }
         }
     }
+}
+
+/// A group behind the `known` leaves that a checkpoint stands for must be one that the log's key vouches for.
+pub(crate) fn check_voucher(
+    group: &Group,
+    known: u64,
+    log: &LogId,
+    signer: &dyn Signer,
+) -> Result<(), Problem> {
+    if group.mark.size <= known || group.is_vouched(signer, log) {
+        return Ok(());
+    }
+    let (segment, offset, leaf) = (group.segment, group.start, Some(group.head.first));
+    Err(Problem { segment, offset, leaf, flaw: Flaw::Unvouched })
+}
+
+/// What witnesses have cosigned must be a beginning of what the checkpoint stands for.
+fn check_witnessed(
+    folder: &LogFolder,
+    origin: &str,
+    checkpoint: Option<Head>,
+) -> Result<(), LedgerError> {
+    let Some(witnessed) = folder.witnessed()? else { return Ok(()) };
+    let wrong = |flaw| Err(Problem { segment: 0, offset: 0, leaf: None, flaw }.into());
+    if witnessed.checkpoint().origin() != origin {
+        return wrong(Flaw::Witnessed);
+    }
+    let Head { size, root } = Head::of(&witnessed);
+    let head = checkpoint.filter(|head| size <= head.size);
+    let Some(head) = head.or((size == 0).then_some(Head { size, root })) else {
+        let leaves = checkpoint.map_or(0, |head| head.size);
+        return wrong(Flaw::WitnessedAhead { leaves, size });
+    };
+    let tiles = TileReader::open(folder, head.size, head.root);
+    let then = tiles.and_then(|mut tiles| tiles.root_at(size)).map_err(LedgerError::Tiles)?;
+    if then == root { Ok(()) } else { wrong(Flaw::WitnessedRoot { size }) }
 }
 
 /// Compares with the checkpoint once the log is as long as it was, and takes it off the list.
@@ -81,36 +144,75 @@ pub(crate) fn settle(
     segment: u64,
     offset: u64,
 ) -> Result<(), Trouble> {
+    let Some(Head { size, .. }) = *owed else { return Ok(()) };
+    let flaw = Flaw::CheckpointRoot { size };
+    settle_as(owed, state, Problem { segment, offset, leaf: None, flaw })
+}
+
+/// The same, with what is wrong if it does not fit.
+pub(crate) fn settle_as(
+    owed: &mut Option<Head>,
+    state: &State,
+    problem: Problem,
+) -> Result<(), Trouble> {
     match *owed {
         Some(Head { size, root }) if size <= state.tree.size() => {
             *owed = None;
-            if size == state.tree.size() && root == state.tree.root() {
-                return Ok(());
-            }
-            let flaw = Flaw::CheckpointRoot { size };
-            Err(Problem { segment, offset, leaf: None, flaw }.into())
+            let fits = size == state.tree.size() && root == state.tree.root();
+            if fits { Ok(()) } else { Err(problem.into()) }
         }
         _ => Ok(()),
     }
 }
 
-/// The last segment whose first group is whole, and the state before that group.
-fn find_start(disk: &dyn Disk, n_segments: u64) -> Result<(SegmentReader, State), Trouble> {
+/// Where reading begins.
+struct Start {
+    reader: SegmentReader,
+    /// Before the first group of that segment.
+    state: State,
+    /// The last segment with a group.
+    last_used: u64,
+    /// A later segment would have done, had the key vouched for it.
+    is_stale: bool,
+}
+
+/// The last segment that begins before leaf `known` and whose snapshot the log's key vouches for; the first of all where there is none, as after
+/// another key was taken.
+fn find_start(
+    disk: &dyn Disk,
+    n_segments: u64,
+    known: u64,
+    signer: &dyn Signer,
+) -> Result<Start, Trouble> {
     let first = SegmentReader::open(disk, 0)?;
-    for number in (0..n_segments).rev() {
+    let log = first.log;
+    let (mut last_used, mut is_stale) = (None, false);
+    for number in (1..n_segments).rev() {
         let mut reader = SegmentReader::open(disk, number)?;
-        if reader.log != first.log {
+        if reader.log != log {
             return Err(reader.problem(0, None, Flaw::Header).into());
         }
         match reader.read_group(BLOCK, None, Depth::Frames, None) {
             Ok(group) => {
+                let last_used = *last_used.get_or_insert(number);
+                if known < group.head.first {
+                    continue;
+                }
+                if !group.is_vouched(signer, &log) {
+                    is_stale = true;
+                    continue;
+                }
                 let problem = reader.problem(BLOCK, None, Flaw::Snapshot);
-                return Ok((reader, group.snapshot.ok_or(problem)?));
+                let state = group.snapshot.ok_or(problem)?;
+                return Ok(Start { reader, state, last_used, is_stale });
             }
             Err(Trouble::Fault { torn: true, .. }) => {}
             Err(trouble) => return Err(trouble),
         }
     }
-    let state = State::genesis(&first.log);
-    Ok((first, state))
+    let state = State::genesis(&log);
+    Ok(Start { reader: first, state, last_used: last_used.unwrap_or(0), is_stale })
 }
+
+#[cfg(test)]
+mod tests;

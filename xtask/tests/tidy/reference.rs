@@ -12,6 +12,8 @@ const SETTINGS: &str = "docs/reference/config.md";
 const COUNTERS: &str = "crates/gateway/src/http/metrics.rs";
 /// Where the ledger's disk is counted.
 const LEDGER_COUNTERS: &str = "crates/bartizan/src/serve/meter.rs";
+/// Where the counters of witnesses are declared.
+const WITNESS_COUNTERS: &str = "crates/bartizan/src/serve/cosign.rs";
 /// Every bound.
 const LIMITS: &str = "docs/reference/limits.md";
 /// What the configuration may say.
@@ -124,10 +126,11 @@ fn kinds(tree: &Tree) -> Vec<String> {
 
 /// The names of all metrics in the code.
 fn metrics_in_code(tree: &Tree) -> BTreeSet<String> {
-    let counters = product(tree.text(COUNTERS).unwrap_or_default());
-    let names = literals(counters).into_iter().filter(|(name, _)| name.starts_with("bartizan_"));
+    let texts =
+        [COUNTERS, WITNESS_COUNTERS].map(|path| product(tree.text(path).unwrap_or_default()));
+    let names = texts.into_iter().flat_map(literals).map(|(name, _)| name);
     let mut found: BTreeSet<String> =
-        names.map(|(name, _)| name).filter(|name| is_code(name)).collect();
+        names.filter(|name| name.starts_with("bartizan_") && is_code(name)).collect();
     let ledger = product(tree.text(LEDGER_COUNTERS).unwrap_or_default());
     let names = literals(ledger).into_iter().map(|(name, _)| name);
     let names = names.filter(|name| is_code(name) && name.ends_with("_total"));
@@ -321,6 +324,16 @@ fn unlisted_metrics_are_found() {
             ),
             ("stale", &[counters, (METRICS, both)], &["syncs_total is not in the code"]),
             ("said", &[counters, ledger, (METRICS, both)], &[]),
+            (
+                "unsaid of a witness",
+                &[
+                    counters,
+                    ledger,
+                    (WITNESS_COUNTERS, "(\"bartizan_witness_x\", 1)"),
+                    (METRICS, both),
+                ],
+                &["bartizan_witness_x has no row"],
+            ),
         ],
     );
 }

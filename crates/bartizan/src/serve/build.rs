@@ -111,13 +111,18 @@ impl Builder {
 
 impl Built {
     /// What must be recorded before this setup is in force.
-    pub(super) fn journal(&self, sources: &Sources, folder: &Path) -> anyhow::Result<Journal> {
-        let mut journal = Journal::new(sources);
-        if self.is_new_policy {
-            journal.policy(self.policy.digest(), &self.texts);
-        }
+    ///
+    /// * `log`: the name of the log that it is recorded in, where there is one.
+    pub(super) fn journal(
+        &self,
+        sources: &Sources,
+        folder: &Path,
+        log: Option<&str>,
+    ) -> anyhow::Result<Journal> {
+        let mut journal = Journal::new(sources, folder, log)?;
+        journal.policy(self.policy.digest(), &self.texts);
         match &self.callers {
-            Callers::Book(book) => journal.keys(folder, book)?,
+            Callers::Book(book) => journal.keys(book)?,
             Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),
         }
         Ok(journal)

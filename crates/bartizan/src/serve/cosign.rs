@@ -9,7 +9,7 @@ use crate::witness::gathering::{Cosigned, Gathering};
 use crate::witness::policy::{Address, Witnesses, load};
 use anyhow::{Context as _, anyhow};
 use bartizan_core::sign::Signer;
-use bartizan_gateway::http::{Notice, Notices};
+use bartizan_gateway::http::Notice;
 use bartizan_ledger::tlog::{Checkpoint, NoteSignature, SignedCheckpoint, VerifierKey};
 use bartizan_ledger::{Cosigner, FsDisk, Published, merkle};
 use std::fmt::Write as _;
@@ -56,7 +56,7 @@ struct State {
 }
 
 /// The witnesses of a log, before it is open and while it is written.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     settings: config::Witness,
     addresses: Vec<Arc<Address>>,
     /// The ledger's folder.
@@ -79,7 +79,7 @@ impl Watch {
     ///
     /// # Errors
     /// A policy that is wrong, and a witness that has cosigned more of this log, or something else. One that is away stops nothing.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         settings: &config::Witness,
         ledger: &Path,
         signer: &dyn Signer,
@@ -215,22 +215,18 @@ impl Watch {
     }
 
     /// What `/readyz` has to say.
-    pub(super) fn notices(self: &Arc<Self>) -> Notices {
-        let watch = Arc::clone(self);
-        Box::new(move || {
-            let notice = watch.notice();
-            let state = watch.lock();
-            let refusals =
-                state.standings.iter().filter_map(|standing| standing.refusal.as_deref());
-            let missing = notice.as_deref().map(|text| text.trim_start_matches("bartizan: "));
-            let reasons: Vec<&str> = missing.into_iter().chain(refusals).collect();
-            let is_unready = missing.is_some() && watch.settings.require;
-            (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
-        })
+    pub(crate) fn readiness(&self) -> Option<Notice> {
+        let notice = self.notice();
+        let state = self.lock();
+        let refusals = state.standings.iter().filter_map(|standing| standing.refusal.as_deref());
+        let missing = notice.as_deref().map(|text| text.trim_start_matches("bartizan: "));
+        let reasons: Vec<&str> = missing.into_iter().chain(refusals).collect();
+        let is_unready = missing.is_some() && self.settings.require;
+        (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
     }
 
     /// Appends Prometheus text.
-    pub(super) fn export(&self, out: &mut String) {
+    pub(crate) fn export(&self, out: &mut String) {
         let now_us = self.now_us();
         let state = self.lock();
         let has_quorum = u64::from(state.gathering.has_quorum(now_us));
@@ -268,7 +264,7 @@ impl Watch {
     }
 
     /// Asks from now on.
-    pub(super) fn start(self: &Arc<Self>, cosigner: Cosigner) -> WatchTask {
+    pub(crate) fn start(self: &Arc<Self>, cosigner: Cosigner) -> WatchTask {
         let stop = Arc::new(Notify::new());
         tell(&cosigner, self.notice());
         if let Some(Cosigned { checkpoint, is_witnessed }) = self.lock().early.take() {
@@ -326,14 +322,14 @@ fn tell(cosigner: &Cosigner, notice: Option<String>) {
 }
 
 /// The task that asks.
-pub(super) struct WatchTask {
+pub(crate) struct WatchTask {
     stop: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl WatchTask {
     /// Ends; questions that are under way are dropped.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.notify_one();
         if self.task.await.is_err() {
             tracing::error!("The task that asks witnesses panicked.");

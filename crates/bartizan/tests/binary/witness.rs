@@ -201,8 +201,15 @@ fn a_log_that_was_set_back_does_not_start() {
         format!("witness w1 has cosigned {ahead} leaves of this log, and here are only {n_leaves}");
     assert!(said.contains(&want) && said.contains("restored backup"), "{said}");
 
-    // The whole ledger is gone, and the key is not: an empty log is shorter still.
+    // The whole ledger is gone, and the vault is not: it knows better itself.
     fs::remove_dir_all(world.log().join(".bartizan/ledger")).unwrap();
+    let said = world.refused("log");
+    assert!(
+        said.contains(&format!("knows {n_leaves} leaves")) && said.contains("mounted"),
+        "{said}"
+    );
+    // A vault that knows nothing begins with an empty log, and that is shorter still.
+    fs::remove_file(world.log().join(".bartizan/vault/anchor.json")).unwrap();
     let said = world.refused("log");
     assert!(said.contains(&format!("has cosigned {ahead} leaves")), "{said}");
     assert!(said.contains("here are only 0"), "{said}");
@@ -217,6 +224,53 @@ fn a_log_that_was_set_back_does_not_start() {
     wait_for("the refusal", || log.get("/readyz").contains("has cosigned"));
     drop(witness);
     log.stop();
+}
+
+#[test]
+fn a_command_that_writes_asks_the_witnesses_as_a_start_does() {
+    let world = World::new(WITNESSED);
+    let mut witness = world.witness();
+    let log = world.serve("log");
+    log.records(1);
+    world.witnessed("log", 3);
+    log.stop();
+    world.copy("log", "backup");
+    let log = world.serve("log");
+    log.records(2);
+    let ahead = world.witnessed("log", 7);
+    log.stop();
+    world.copy("backup", "log");
+    let before = world.published("log", "checkpoint");
+    let listed = run(&world.log(), &["audit", "list", "--json", "--limit", "1"]);
+    let record = listed.json()["record"].as_str().unwrap().to_owned();
+    let orders: [&[&str]; 6] = [
+        &["audit", "erase", "--subject", "caller:k-env"],
+        &["audit", "expire", "--confirm-clock"],
+        &["audit", "show", &record, "--reveal"],
+        &["vault", "rotate", "log"],
+        &["vault", "rotate", "tenant"],
+        &["vault", "accept"],
+    ];
+    for order in orders {
+        let done = run(&world.log(), order);
+        assert_eq!((done.code, done.stdout.as_str()), (3, ""), "{order:?} {done:?}");
+        let want = format!("has cosigned {ahead} leaves");
+        assert!(done.stderr.contains(&want), "{order:?}: {}", done.stderr);
+        assert_eq!(world.published("log", "checkpoint"), before, "{order:?}");
+    }
+    // From elsewhere the configuration has to be named, and that is said.
+    let state = world.log().join(".bartizan");
+    let config = world.log().join("bartizan.toml");
+    let (state, config) = (state.to_str().unwrap(), config.to_str().unwrap());
+    let named = ["audit", "expire", "--confirm-clock", "--config", config];
+    let done = run(world.path(), &named);
+    assert!(done.code == 3 && done.stderr.contains("has cosigned"), "{done:?}");
+    let done = run(world.path(), &["audit", "expire", "--dir", state]);
+    assert!(done.code == 0 && done.stderr.contains("--config"), "{done:?}");
+    // A witness that is away stops nothing.
+    witness.kill();
+    let done = run(&world.log(), &["audit", "expire", "--confirm-clock", "--json"]);
+    assert_eq!((done.code, &done.json()["expired"]), (0, &0.into()), "{done:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use bartizan_testkit::SimEntropy;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -126,6 +126,7 @@ pub(crate) struct MemoryRecorder {
     failing: Mutex<Option<(usize, RecordError)>>,
     delay_ms: AtomicU64,
     offered: AtomicUsize,
+    bare_only: AtomicBool,
     /// While it is there, records stay in line until it says what becomes of them.
     line: Mutex<Option<watch::Receiver<Option<RecordError>>>>,
 }
@@ -136,6 +137,15 @@ impl MemoryRecorder {
     }
     pub(crate) fn mend(&self) {
         *self.failing.lock().unwrap() = None;
+    }
+    /// From now on there is room again, but not for payloads.
+    pub(crate) fn refuse_payloads(&self) {
+        self.bare_only.store(true, SeqCst);
+        self.mend();
+    }
+    /// How often something was offered, taken or not.
+    pub(crate) fn offered(&self) -> usize {
+        self.offered.load(SeqCst)
     }
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), SeqCst);
@@ -178,6 +188,13 @@ impl Recorder for MemoryRecorder {
             && after <= offered
         {
             return Box::pin(std::future::ready(Err(error)));
+        }
+        let bytes = drafts.iter().flat_map(|draft| &draft.payloads).map(|p| p.bytes.len()).sum();
+        if self.bare_only.load(SeqCst) && 0 < bytes {
+            return Box::pin(std::future::ready(Err(RecordError::TooLarge {
+                bytes,
+                bytes_max: 0,
+            })));
         }
         let mut have = self.drafts.lock().unwrap();
         have.extend(drafts);
