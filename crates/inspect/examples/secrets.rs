@@ -1,6 +1,6 @@
 //! Measures secrets on labelled texts, by vendor, where the data is at hand.
 //!
-//! `zcat FILE.jsonl.gz | cargo run --release -p bartizan-inspect --example secrets [-- --misses | --alarms] [VENDOR]`
+//! `zcat FILE.jsonl.gz | cargo run --release -p bartizan-inspect --example secrets [-- --misses | --alarms | --wrong] [VENDOR]`
 //!
 //! Each line is `{"text", "label": "secret" | "not_secret", "split": vendor, "spans"?: [{"start", "end"}]}`. A text that is `not_secret`
 //! has nothing for the detector of its own vendor only, so that what is found there is shown apart and counts in no precision but the
@@ -25,7 +25,7 @@ type Range = std::ops::Range<usize>;
 struct Counts {
     /// Spans that are secrets, and how many of them a finding touches.
     wanted: (usize, usize),
-    /// Findings in texts with spans, and how many of them touch one.
+    /// Findings in texts with spans, and how many of them touch one or say the same again.
     said: (usize, usize),
     /// Texts with a secret, and how many have a finding.
     secret: (usize, usize),
@@ -35,7 +35,6 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, row: &Row, found: &[(&str, Range)]) {
-        let touches = |one: &Range, other: &Range| one.start < other.end && other.start < one.end;
         if row.is_secret {
             self.secret.0 += 1;
             self.secret.1 += usize::from(!found.is_empty());
@@ -48,11 +47,13 @@ impl Counts {
             let is_found = |span: &&Range| found.iter().any(|(_, range)| touches(range, span));
             self.wanted.1 += row.spans.iter().filter(is_found).count();
             self.said.0 += found.len();
-            let is_right =
-                |(_, range): &&(&str, Range)| row.spans.iter().any(|span| touches(range, span));
-            self.said.1 += found.iter().filter(is_right).count();
+            self.said.1 += found.iter().filter(|(_, range)| row.is_right(range)).count();
         }
     }
+}
+
+fn touches(one: &Range, other: &Range) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 struct Row {
@@ -60,6 +61,26 @@ struct Row {
     vendor: String,
     is_secret: bool,
     spans: Vec<Range>,
+}
+
+impl Row {
+    /// Whether a finding touches a secret, or says one again: of a secret that comes twice, the labels show the first.
+    fn is_right(&self, range: &Range) -> bool {
+        let text = |range: &Range| self.text.get(range.clone()).unwrap_or_default();
+        let is_again =
+            |span: &Range| text(range).contains(text(span)) || text(span).contains(text(range));
+        self.spans.iter().any(|span| touches(range, span) || is_again(span))
+    }
+
+    /// Whether some kind bears the vendor's name.
+    fn is_claimed(&self) -> bool {
+        let plain = |name: &str| name.replace(['-', '_', '.'], "");
+        let vendor = plain(&self.vendor);
+        KINDS.iter().filter_map(|info| info.name.strip_prefix("secret.")).any(|name| {
+            let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
+            plain(name).len() >= 3 && vendor.starts_with(&plain(name))
+        })
+    }
 }
 
 fn read(line: &str) -> Option<Row> {
@@ -112,11 +133,19 @@ fn main() {
         let half = if is_seen(&row.vendor) { "seen" } else { "unseen" };
         groups.entry(half).or_default().add(&row, &found);
         groups.entry("all").or_default().add(&row, &found);
+        if row.is_claimed() {
+            groups.entry("claimed").or_default().add(&row, &found);
+        }
         let is_asked = vendor.is_none_or(|vendor| *vendor == row.vendor) && half == "seen"
             || vendor == Some(&row.vendor);
         let is_missed = row.is_secret && found.is_empty();
         let is_alarm = !row.is_secret && !found.is_empty();
-        if is_asked && ((has("--misses") && is_missed) || (has("--alarms") && is_alarm)) {
+        let is_wrong = !row.spans.is_empty() && !found.iter().all(|(_, range)| row.is_right(range));
+        if is_asked
+            && ((has("--misses") && is_missed)
+                || (has("--alarms") && is_alarm)
+                || (has("--wrong") && is_wrong))
+        {
             println!(
                 "{}: {:?}\n    {:?}",
                 row.vendor,

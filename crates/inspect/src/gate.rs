@@ -169,7 +169,8 @@ impl Gate {
             pairs: vec![0; 1024].try_into().expect("the vector has the length of the array"),
             firsts: vec![Vec::new(); 256],
         };
-        for head in rules::heads() {
+        // What words announce begins later, so they hold nothing back.
+        for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
             let [first, second, ..] = head.bytes;
             if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
                 heads.push(head);
@@ -271,20 +272,21 @@ impl Gate {
 
     /// The first place near the end of the text where a literal of a wanted rule may have begun without being known yet.
     pub(crate) fn partial(&self, text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
-        for n in (1..HEAD_BYTES_MAX).rev() {
-            let Some(start) = text.len().checked_sub(n) else { continue };
-            let bytes = text.slice(start, text.len());
-            if self.may_begin(bytes) && self.is_partial(text, start, bytes, &wanted) {
+        let end = text.len();
+        for n in (2..HEAD_BYTES_MAX).rev() {
+            let Some(start) = end.checked_sub(n) else { continue };
+            let bytes = text.slice(start, end);
+            if self.has_pair(bytes) && self.is_partial(text, start, bytes, &wanted) {
                 return start;
             }
         }
-        text.len()
+        let Some(start) = end.checked_sub(1) else { return end };
+        if self.is_partial(text, start, text.slice(start, end), &wanted) { start } else { end }
     }
 
-    /// Whether some literal begins with the first two bytes, if there are two.
-    fn may_begin(&self, bytes: &[u8]) -> bool {
-        let Some(&pair) = bytes.first_chunk() else { return true };
-        let pair = usize::from(u16::from_be_bytes(pair));
+    /// Whether some literal begins with the first two bytes.
+    fn has_pair(&self, bytes: &[u8]) -> bool {
+        let pair = bytes.first_chunk().map_or(0, |&pair| usize::from(u16::from_be_bytes(pair)));
         self.pairs.get(pair / 64).is_some_and(|word| word >> (pair % 64) & 1 == 1)
     }
 
@@ -296,17 +298,15 @@ impl Gate {
         wanted: impl Fn(Rule) -> bool,
     ) -> bool {
         let Some(&byte) = bytes.first() else { return false };
-        let boundary = text.is_boundary(start);
+        let boundary = LazyCell::new(|| text.is_boundary(start));
         // Costs more, and is asked only where a literal may begin.
         let glued = LazyCell::new(|| rules::is_boundary_of_literal(text, start));
         let may_begin = |first: u8| {
             self.firsts.get(usize::from(first)).into_iter().flatten().any(|head| {
-                // What the words announce begins later, so they hold nothing back.
                 bytes.len() < head.n_bytes
+                    && (!head.bounded || *boundary || *glued)
                     && head.matches(bytes)
-                    && head.rule.begins_at_its_candidate()
                     && wanted(head.rule)
-                    && (!head.bounded || boundary || *glued)
             })
         };
         may_begin(byte) || (byte.is_ascii_uppercase() && may_begin(byte.to_ascii_lowercase()))

@@ -5,7 +5,7 @@ use super::words::{self, Vendor};
 use crate::text::Text;
 
 /// Bytes before a value that are read.
-pub(super) const CONTEXT_BYTES_MAX: usize = 96;
+pub(super) const CONTEXT_BYTES_MAX: usize = 84;
 /// The same, where nothing but a blank stands before the value.
 const BLANK_CONTEXT_BYTES_MAX: usize = 48;
 /// Bytes before a value in which a vendor's name counts.
@@ -51,6 +51,11 @@ const WORDS: &[&[u8]] = &[
 /// Words that do so only as a word of their own, or at the end of a longer one in capitals or after a capital.
 const WHOLE_WORDS: &[&[u8]] =
     &[b"key", b"keys", b"auth", b"pass", b"cred", b"creds", b"sas", b"jwt", b"pat"];
+/// Every word that announces something.
+pub(super) fn all_words() -> impl Iterator<Item = &'static [u8]> {
+    WORDS.iter().chain(WHOLE_WORDS).chain(BEFORE_BLANK).map(|word| word.trim_ascii_start())
+}
+
 /// What a name with one of these words says is no secret.
 const NOT_SECRET: &[&[u8]] = &[
     b"public",
@@ -124,6 +129,7 @@ const fn is_gap(byte: u8) -> bool {
             | b'@'
             | b'!'
             | b'?'
+            | b'-'
     )
 }
 
@@ -132,10 +138,19 @@ const fn is_giving(byte: u8) -> bool {
     matches!(byte, b'=' | b':' | b'>' | b'(' | b'|' | b'[')
 }
 
-/// Whether the gap gives a value to a name. A comma does between strings, not between words.
+/// Whether the byte gives a string to a name, and does something else before a word: `token - 'x'`, `["x", "y"]`, `Key{"x"}`.
+const fn is_giving_strings(byte: u8) -> bool {
+    matches!(byte, b',' | b'-' | b'{')
+}
+
+const fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'`')
+}
+
+/// Whether the gap gives a value to a name.
 fn gives(gap: &[u8]) -> bool {
-    let has_quote = || gap.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'`'));
-    gap.iter().copied().any(is_giving) || (gap.contains(&b',') && has_quote())
+    let has = |class: fn(u8) -> bool| gap.iter().copied().any(class);
+    has(is_giving) || (has(is_giving_strings) && has(is_quote))
 }
 
 /// Most bytes of a gap that is looked at first.
@@ -150,8 +165,8 @@ pub(super) fn may_begin(text: Text<'_>, start: usize) -> bool {
             break byte;
         }
         gives |= is_giving(byte);
-        lists |= byte == b',';
-        quotes |= matches!(byte, b'"' | b'\'' | b'`');
+        lists |= is_giving_strings(byte);
+        quotes |= is_quote(byte);
         n = n.saturating_add(1);
     };
     if n == 0 || gives || (lists && quotes) {
@@ -199,10 +214,15 @@ pub(super) fn read(text: Text<'_>, start: usize) -> Option<Announced> {
     if left.is_empty() || gap.is_empty() {
         return None;
     }
+    // Nearly all text ends here.
+    if !words::may_announce(left) {
+        return None;
+    }
     let gives = gives(gap);
     // A value in a line of its own is given a name only where the line before ends in what gives it.
     let first_break = gap.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
-    if first_break.is_some_and(|at| !gap.iter().take(at).copied().any(is_giving)) {
+    let goes_on = |byte: u8| is_giving(byte) || matches!(byte, b'{' | b',');
+    if first_break.is_some_and(|at| !gap.iter().take(at).copied().any(goes_on)) {
         return None;
     }
     let line = line_of(left);

@@ -13,7 +13,7 @@ const VALUE_BYTES_MIN: usize = 14;
 /// Most bytes of a value. What is longer is a document, an image or a list, not a key.
 const VALUE_BYTES_MAX: usize = 260;
 /// The first digit of a value is among its first bytes.
-const FIRST_DIGIT_MAX: usize = 32;
+const FIRST_DIGIT_MAX: usize = 44;
 const _: () =
     assert!(FIRST_DIGIT_MAX + CONTEXT_BYTES_MAX <= LEFT_BYTES_MAX, "the words are at hand");
 /// Fewest bytes of a value that only the line announces.
@@ -106,8 +106,12 @@ fn read_value(reader: &mut Reader<'_>) -> Result<usize, Stop> {
         return Ok(reader.at.saturating_sub(n_tail));
     }
     let n_padding = reader.run(|byte| byte == b'=', 3)?;
-    // A name, a call, a place in an address: `x@`, `x(`.
-    if n_padding > 2 || reader.sees(|byte| matches!(byte, b'@' | b'(' | b'?' | b'*'))? {
+    // A name, a call, a place in an address, a part of something else: `x@`, `x(`, `x[`.
+    if n_padding > 2
+        || reader.sees(|byte| {
+            matches!(byte, b'@' | b'(' | b'[' | b'?' | b'*' | b'!' | b'$' | b'%' | b'^' | b'#')
+        })?
+    {
         return Err(Stop::No);
     }
     Ok(reader.at)
@@ -146,7 +150,11 @@ fn n_padding(value: &[u8]) -> usize {
 
 /// Whether the value is an address, or a key that is public.
 fn is_address_or_public(value: &[u8]) -> bool {
-    contains(value, b"//") || value.starts_with(b"AAAAB3Nza") || value.starts_with(b"AAAAC3Nza")
+    contains(value, b"//")
+        || contains(value, b"_pub_")
+        || value.starts_with(b"pk_")
+        || value.starts_with(b"AAAAB3Nza")
+        || value.starts_with(b"AAAAC3Nza")
 }
 
 /// Whether base64 holds a name and a password.

@@ -77,6 +77,11 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let held = |stop: Stop| stop.holding(Hold::Last(n_held));
     let end = read_value(&mut reader, quote).map_err(held)?;
     let value = text.slice(from, end);
+    // A number is a password, and no key.
+    let is_key = matches!(text.get(start), Some(b'a' | b'A'));
+    if is_key && !random::is_mixed(value) {
+        return Err(Stop::No);
+    }
     let is_one = match quote {
         Some(_) => is_quoted_password(value),
         None => is_bare_password(value),

@@ -29,7 +29,10 @@ fn is_random_piece(piece: &[u8]) -> bool {
         // Long pieces without a digit: capitals inside, more often than words have them.
         return piece.len() >= 20 && n_changes(piece) >= piece.len() / 5;
     }
-    n_changes(piece) >= (piece.len() / 6).saturating_add(2)
+    // Names of code mix capitals in, and seldom more than a number.
+    let is_of_one_case = !piece.iter().any(u8::is_ascii_uppercase);
+    let least = if is_of_one_case { piece.len() / 9 } else { piece.len() / 6 };
+    n_changes(piece) >= least.saturating_add(2)
 }
 
 /// How many different bytes there are.
@@ -58,12 +61,13 @@ pub(super) fn is_hex(value: &[u8]) -> bool {
         || value.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
 }
 
-/// Whether the value has the form of a UUID.
+/// Whether the value has the form of a UUID, whatever its letters are: vendors draw keys of that form from all of them.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     let lengths = value.split(|&byte| byte == b'-').map(<[u8]>::len);
     value.len() == 36
         && lengths.eq([8, 4, 4, 4, 12])
-        && value.iter().all(|&byte| byte == b'-' || byte.is_ascii_hexdigit())
+        && value.iter().all(|&byte| byte == b'-' || byte.is_ascii_alphanumeric())
+        && is_mixed(value)
 }
 
 /// What people write where a secret would stand.
@@ -80,25 +84,20 @@ const STAND_INS: &[&[u8]] = &[
     b"redacted",
     b"dummy",
     b"sample",
-    b"<",
-    b"${",
-    b"{{",
-    b"%s",
     b"****",
     b"....",
     b"todo",
-    b"#{",
-    b"$(",
-    b"@@",
-    b"null",
     b"undefined",
-    b"none",
 ];
+/// What a value begins with that is filled in later.
+const TEMPLATES: &[&[u8]] =
+    &[b"<", b"${", b"{{", b"{%", b"%s", b"%(", b"#{", b"$(", b"@@", b"null", b"none", b"{"];
 
 /// Whether a value that is not random says that it stands for one.
 pub(super) fn is_stand_in(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     n_distinct(value) <= 2
+        || TEMPLATES.iter().any(|mark| lower.starts_with(mark))
         || STAND_INS.iter().any(|word| lower.windows(word.len()).any(|window| window == *word))
 }
 
@@ -126,7 +125,8 @@ mod tests {
             assert_eq!(is_random(value.as_bytes()), random, "{value}");
         }
         assert!(is_uuid(b"123e4567-e89b-12d3-a456-426614174000"));
-        assert!(!is_uuid(b"123e4567-e89b-12d3-a456-4266141740zz"));
+        assert!(is_uuid(b"sccqe60k-nsak-h1m1-vzq8-vr7u4gxihiwl"));
+        assert!(!is_uuid(b"something-with-four-dashes-in-itself"));
         assert!(is_hex(b"00ff") && is_hex(b"00FF") && !is_hex(b"0fF"));
         assert!(
             is_stand_in(b"<your-key>") && is_stand_in(b"********") && !is_stand_in(b"hunter2!")
