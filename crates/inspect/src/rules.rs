@@ -68,6 +68,7 @@ rules! {
     Password,
     Connection,
     Telegram,
+    Discord,
 }
 
 /// How many rules there are.
@@ -135,9 +136,12 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         | Rule::Openai
         | Rule::Anthropic
         | Rule::HuggingFace => token::decide(rule, text, start),
-        Rule::Vendor | Rule::Keyed | Rule::Password | Rule::Connection | Rule::Telegram => {
-            secret::decide(rule, text, start)
-        }
+        Rule::Vendor
+        | Rule::Keyed
+        | Rule::Password
+        | Rule::Connection
+        | Rule::Telegram
+        | Rule::Discord => secret::decide(rule, text, start),
     }
 }
 
@@ -187,6 +191,11 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     }
     if let Some(start) = secret::start_of(text, at) {
         found(Rule::Keyed, start);
+    }
+    if before.is_some_and(|byte| is_word(byte) || byte == b'-')
+        && let Some(start) = secret::discord::start_of(text, at)
+    {
+        found(Rule::Discord, start);
     }
     if !text.is_boundary(at) {
         return;
@@ -242,6 +251,9 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     }
     if wanted(Rule::Ipv6) {
         first = first.min(address::partial_v6(text));
+    }
+    if wanted(Rule::Discord) {
+        first = first.min(secret::discord::partial(text));
     }
     if wanted(Rule::Keyed) {
         first = first.min(secret::partial(text));

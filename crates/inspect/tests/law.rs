@@ -16,12 +16,13 @@ fn whole(text: &[u8]) -> Vec<Finding> {
 /// Kinds that came first, each the own kind of a rule.
 const FIRST_KINDS: usize = 25;
 /// One kind of each rule that reports many: the holding depends on the rule.
-const OF_OTHER_RULES: [&str; 5] = [
+const OF_OTHER_RULES: [&str; 6] = [
     "secret.npm-token",
     "secret.generic-key",
     "secret.password",
     "secret.url-password",
     "secret.telegram-token",
+    "secret.discord-token",
 ];
 
 /// Every set whose holding is checked: a kind of each rule alone, all kinds, none.
@@ -329,6 +330,10 @@ fn fragment() -> impl Strategy<Value = String> {
         "SG.",
         "live_",
         "1234567890abcdef1234567890abcdef",
+        "MTk4NjIyNDgzNDcxOTI1MjQ4",
+        "MTk",
+        ".Cl2FMQ.",
+        "aB3dE5fG7hJ9kL1mN3pQrS5tU7v",
         // escapes
         "%3D",
         "\\u0022",
@@ -496,6 +501,8 @@ fn every_short_text_of_the_bytes_that_begin_something() {
         ("e-mail", "a.@-"),
         ("key", "-B s"),
         ("card and SSN", "4- ."),
+        ("Discord", "MTk4."),
+        ("words and values", "=' a1"),
     ] {
         let alphabet: Vec<char> = bytes.chars().collect();
         for number in 0..alphabet.len().pow(5) {

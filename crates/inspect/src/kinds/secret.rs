@@ -284,7 +284,7 @@ kinds! {
     TwitchToken = "secret.twitch-token", "Twitch token", [Keyed];
     SpotifySecret = "secret.spotify-secret", "Spotify secret", [Keyed];
     LastfmKey = "secret.lastfm-key", "Last.fm key", [Keyed];
-    DiscordToken = "secret.discord-token", "Discord token", [Keyed];
+    DiscordToken = "secret.discord-token", "Discord token", [Keyed, Discord];
     TelegramToken = "secret.telegram-token", "Telegram bot token", [Keyed, Telegram];
     TwitterKey = "secret.twitter-key", "X (Twitter) key", [Keyed];
     FacebookSecret = "secret.facebook-secret", "Facebook secret", [Keyed];

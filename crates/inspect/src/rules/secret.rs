@@ -2,6 +2,7 @@
 mod announced;
 mod checksum;
 mod connection;
+pub(super) mod discord;
 mod keyed;
 mod names;
 mod password;
@@ -32,6 +33,7 @@ pub(super) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     match rule {
         Rule::Keyed => keyed::decide(text, start),
         Rule::Password => password::decide(text, start),
+        Rule::Discord => discord::decide(text, start),
         Rule::Telegram => telegram::decide(text, start),
         Rule::Connection => connection::decide(text, start),
         _ => vendor::decide(text, start),

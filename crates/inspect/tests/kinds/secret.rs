@@ -428,6 +428,23 @@ fn tokens_of_vendors_end_where_they_end() {
             "secret.telegram-token",
             token(&["foo:AA", first(mixed, 33), " 12345678:AA", first(mixed, 32)]),
         ),
+        (
+            "secret.discord-token",
+            token(&["bot ⟦MTk4NjIyNDgz", "NDcxOTI1MjQ4.Cl2FMQ.", first(mixed, 27), "⟧, done"]),
+        ),
+        (
+            "secret.discord-token",
+            token(&["xMTk4NjIyNDgz", "NDcxOTI1MjQ4.Cl2FMQ.", first(mixed, 27)]),
+        ),
+        (
+            "secret.discord-token",
+            token(&[
+                "MTk4NjIyNDgz",
+                "NDcxOTI1MjQ4.Cl2FMQ7.",
+                first(mixed, 27),
+                " MTk4.a.b Monday1.2.3",
+            ]),
+        ),
         ("secret.azure-client-secret", token(&["abc⟦8", "Q~", first(mixed, 34), "⟧"])),
         (
             "secret.azure-client-secret",

@@ -18,6 +18,8 @@ const _: () =
     assert!(FIRST_DIGIT_MAX + CONTEXT_BYTES_MAX <= LEFT_BYTES_MAX, "the words are at hand");
 /// Fewest bytes of a value that only the line announces.
 const LINE_VALUE_BYTES_MIN: usize = 20;
+/// Most percent signs in a value.
+const ESCAPES_MAX: usize = 8;
 /// Fewest hexadecimal digits of a value.
 const HEX_BYTES_MIN: usize = 20;
 
@@ -40,7 +42,7 @@ pub(in crate::rules) fn start_of(text: Text<'_>, at: usize) -> Option<usize> {
 /// Whether the run is seen to end before it is long enough: most numbers are no candidates at all.
 fn is_short(text: Text<'_>, start: usize) -> bool {
     let ahead = text.slice(start, start.saturating_add(VALUE_BYTES_MIN).min(text.len()));
-    ahead.iter().any(|&byte| !VALUE(byte) && byte != b':')
+    ahead.iter().any(|&byte| !VALUE(byte) && byte != b':' && byte != b'%')
 }
 
 /// The start of a run at the end of the text in which no digit was seen yet and which words announce.
@@ -96,6 +98,18 @@ fn read_value(reader: &mut Reader<'_>) -> Result<usize, Stop> {
         reader.skip(1);
         reader.run_long(VALUE, VALUE_BYTES_MAX.saturating_sub(n))?;
         n = reader.at.saturating_sub(start);
+    }
+    // What an address writes with a percent sign.
+    let mut n_escapes = 0_usize;
+    while n_escapes < ESCAPES_MAX
+        && n < VALUE_BYTES_MAX
+        && reader.sees(|byte| byte == b'%')?
+        && reader.sees_ahead(1, |byte| byte.is_ascii_alphanumeric())?
+    {
+        reader.skip(1);
+        reader.run_long(VALUE, VALUE_BYTES_MAX.saturating_sub(n))?;
+        n = reader.at.saturating_sub(start);
+        n_escapes = n_escapes.saturating_add(1);
     }
     if !(VALUE_BYTES_MIN..=VALUE_BYTES_MAX).contains(&n) {
         return Err(Stop::No);
