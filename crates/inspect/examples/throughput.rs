@@ -105,6 +105,13 @@ fn texts() -> Vec<(&'static str, String)> {
         ("joiners", filled("\u{200d}")),
         ("tags", filled("\u{e0041}")),
         ("isolates", filled("\u{2066}")),
+        ("announced", filled("key=\"a1b2c3d4e5f6g7h8\" ")),
+        ("vendors", filled("datadog=a1b2c3d4e5f6g7h8 ")),
+        ("passwords", filled("password=\"")),
+        ("addresses", filled("https://a:b1c@")),
+        ("pass=", filled("pass=")),
+        ("prefixes", filled("live_test_sk_SG.glc_")),
+        ("accounts", filled("MTk4")),
     ]
 }
 

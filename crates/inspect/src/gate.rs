@@ -1,7 +1,7 @@
 //! The prefilter: one pass over the bytes that finds every place where some rule may have something to say.
 //!
-//! Bytes are folded into 64 codes; three codes in a row are a trigram, and a bitmap says which trigrams matter. Each rule names the
-//! first three bytes of what it looks for, so adding a format costs a bit in the bitmap and nothing on the hot path. The state between
+//! Bytes are folded into 64 codes; three codes in a row are a trigram, and a bitmap says which trigrams matter. Each rule names three
+//! bytes near the beginning of what it looks for, so adding a format costs a bit in the bitmap and nothing on the hot path. The state between
 //! two calls is the last two codes, so cuts do not matter. The gate decides nothing: a false hit costs time, a missing one is a bug.
 use crate::rules::{self, Rule};
 use crate::text::Text;
@@ -53,17 +53,24 @@ pub(crate) struct Gate {
     codes: [u8; 256],
     /// Word `first * 64 + second`, bit `third`.
     wanted: Box<[u64; CODES * CODES]>,
-    /// Trigrams that begin a literal, sorted, with the exact bytes and the rule.
+    /// Trigrams that begin a literal, sorted, with the bytes and the rule.
     heads: Vec<Head>,
+    /// A bit for each two bytes that a literal begins with.
+    pairs: Box<[u64; 1024]>,
     /// Per first byte, the literals that begin with it.
     firsts: Vec<Vec<Head>>,
 }
 
-/// The first three bytes of what a rule looks for.
+/// Most bytes of a literal that the gate knows.
+pub(crate) const HEAD_BYTES_MAX: usize = 8;
+
+/// The first bytes of what a rule looks for, up to the trigram that the gate finds it by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
     trigram: u32,
-    bytes: [u8; 3],
+    bytes: [u8; HEAD_BYTES_MAX],
+    /// How many bytes there are: the trigram is the last three of them.
+    n_bytes: usize,
     rule: Rule,
     /// Whether letters match in any case (the bytes are then in lower case).
     folded: bool,
@@ -73,19 +80,58 @@ pub(crate) struct Head {
 
 impl Head {
     pub(crate) fn new(rule: Rule, bytes: [u8; 3], folded: bool, bounded: bool) -> Self {
-        Self { trigram: trigram_of(bytes.map(code_of)), bytes, rule, folded, bounded }
+        Self::long(rule, &bytes, folded, bounded)
+    }
+
+    /// A literal that is found by the last three of its bytes, at most [`HEAD_BYTES_MAX`]: its first three may be those of many words.
+    pub(crate) fn long(rule: Rule, literal: &[u8], folded: bool, bounded: bool) -> Self {
+        let mut bytes = [0; HEAD_BYTES_MAX];
+        bytes.iter_mut().zip(literal).for_each(|(byte, &given)| *byte = given);
+        let n_bytes = literal.len().min(HEAD_BYTES_MAX);
+        let codes = literal.last_chunk().copied().unwrap_or_default().map(code_of);
+        Self { trigram: trigram_of(codes), bytes, n_bytes, rule, folded, bounded }
+    }
+
+    /// The same, by the three bytes that are the rarest in texts. A literal of fewer than three is none.
+    pub(crate) fn rarest(rule: Rule, literal: &[u8], bounded: bool) -> Option<Self> {
+        let known = literal.get(..HEAD_BYTES_MAX).unwrap_or(literal);
+        let places = known.windows(3).enumerate();
+        let (at, _) = places.min_by_key(|(_, three)| commonness(three))?;
+        Some(Self::long(rule, known.get(..at.saturating_add(3))?, false, bounded))
     }
 
     /// What two equal heads share.
-    pub(crate) fn key(&self) -> (u32, [u8; 3], Rule) {
+    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule) {
         (self.trigram, self.bytes, self.rule)
     }
 
+    fn literal(&self) -> &[u8] {
+        self.bytes.get(..self.n_bytes).unwrap_or_default()
+    }
+
     fn matches(&self, bytes: &[u8]) -> bool {
-        self.bytes.iter().zip(bytes).all(|(&want, &byte)| {
+        self.literal().iter().zip(bytes).all(|(&want, &byte)| {
             want == byte || (self.folded && want == byte.to_ascii_lowercase())
         })
     }
+}
+
+/// How common three bytes are in texts, roughly: signs in the midst of letters are rare, numbers are everywhere.
+fn commonness(three: &[u8]) -> u32 {
+    if three.iter().all(u8::is_ascii_digit) {
+        return 100;
+    }
+    let of = |byte: &u8| match byte.to_ascii_lowercase() {
+        b'_' => 0,
+        b'0'..=b'9' => 1,
+        b'-' | b'/' | b':' => 2,
+        b'.' => 3,
+        b'j' | b'q' | b'x' | b'z' => 4,
+        b'k' | b'v' | b'b' | b'w' | b'y' | b'f' => 6,
+        b'a'..=b'z' => 9,
+        _ => 5,
+    };
+    three.iter().map(of).sum()
 }
 
 fn trigram_of([first, second, third]: [u8; 3]) -> u32 {
@@ -120,12 +166,24 @@ impl Gate {
                 .try_into()
                 .expect("the vector has the length of the array"),
             heads: rules::heads(),
+            pairs: vec![0; 1024].try_into().expect("the vector has the length of the array"),
             firsts: vec![Vec::new(); 256],
         };
-        for head in rules::heads() {
-            let [first, ..] = head.bytes;
+        // What words announce begins later, so they hold nothing back.
+        for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
+            let [first, second, ..] = head.bytes;
             if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
                 heads.push(head);
+            }
+            for first in [first, if head.folded { first.to_ascii_uppercase() } else { first }] {
+                for second in
+                    [second, if head.folded { second.to_ascii_uppercase() } else { second }]
+                {
+                    let pair = usize::from(u16::from_be_bytes([first, second]));
+                    if let Some(word) = gate.pairs.get_mut(pair / 64) {
+                        *word |= 1 << (pair % 64);
+                    }
+                }
             }
         }
         let all = 0..64_u8;
@@ -147,7 +205,8 @@ impl Gate {
             all.clone().for_each(|third| gate.want([first, second, third]));
         }
         for head in rules::heads() {
-            gate.want(head.bytes.map(code_of));
+            let codes = head.literal().last_chunk().copied().unwrap_or_default().map(code_of);
+            gate.want(codes);
         }
         gate
     }
@@ -199,10 +258,12 @@ impl Gate {
         if third > 34 {
             rules::at_invisible(text, start, &mut found);
         }
+        let end = at.saturating_add(1);
         let first = self.heads.partition_point(|head| head.trigram < trigram);
-        let bytes = text.slice(start, at.saturating_add(1));
         for head in self.heads.iter().skip(first).take_while(|head| head.trigram == trigram) {
-            if head.matches(bytes) && (!head.bounded || rules::is_boundary_of_literal(text, start))
+            let Some(start) = end.checked_sub(head.n_bytes) else { continue };
+            if head.matches(text.slice(start, end))
+                && (!head.bounded || rules::is_boundary_of_literal(text, start))
             {
                 found(head.rule, start);
             }
@@ -211,14 +272,22 @@ impl Gate {
 
     /// The first place near the end of the text where a literal of a wanted rule may have begun without being known yet.
     pub(crate) fn partial(&self, text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
-        for n in [2_usize, 1] {
-            let Some(start) = text.len().checked_sub(n) else { continue };
-            let bytes = text.slice(start, text.len());
-            if self.is_partial(text, start, bytes, &wanted) {
+        let end = text.len();
+        for n in (2..HEAD_BYTES_MAX).rev() {
+            let Some(start) = end.checked_sub(n) else { continue };
+            let bytes = text.slice(start, end);
+            if self.has_pair(bytes) && self.is_partial(text, start, bytes, &wanted) {
                 return start;
             }
         }
-        text.len()
+        let Some(start) = end.checked_sub(1) else { return end };
+        if self.is_partial(text, start, text.slice(start, end), &wanted) { start } else { end }
+    }
+
+    /// Whether some literal begins with the first two bytes.
+    fn has_pair(&self, bytes: &[u8]) -> bool {
+        let pair = bytes.first_chunk().map_or(0, |&pair| usize::from(u16::from_be_bytes(pair)));
+        self.pairs.get(pair / 64).is_some_and(|word| word >> (pair % 64) & 1 == 1)
     }
 
     fn is_partial(
@@ -229,16 +298,15 @@ impl Gate {
         wanted: impl Fn(Rule) -> bool,
     ) -> bool {
         let Some(&byte) = bytes.first() else { return false };
-        let boundary = text.is_boundary(start);
+        let boundary = LazyCell::new(|| text.is_boundary(start));
         // Costs more, and is asked only where a literal may begin.
         let glued = LazyCell::new(|| rules::is_boundary_of_literal(text, start));
         let may_begin = |first: u8| {
             self.firsts.get(usize::from(first)).into_iter().flatten().any(|head| {
-                // What the words announce begins later, so they hold nothing back.
-                head.matches(bytes)
-                    && head.rule.begins_at_its_candidate()
+                bytes.len() < head.n_bytes
+                    && (!head.bounded || *boundary || *glued)
+                    && head.matches(bytes)
                     && wanted(head.rule)
-                    && (!head.bounded || boundary || *glued)
             })
         };
         may_begin(byte) || (byte.is_ascii_uppercase() && may_begin(byte.to_ascii_lowercase()))

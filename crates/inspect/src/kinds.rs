@@ -31,6 +31,7 @@ macro_rules! kinds {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
+        #[expect(clippy::enum_variant_names, reason = "a variant is the kind's own name")]
         pub(crate) enum $table { $($variant,)* }
 
         impl From<$table> for $crate::kinds::Kind {
@@ -48,6 +49,8 @@ mod pii;
 mod secret;
 mod text;
 
+pub(crate) use secret::Secret;
+
 /// A kind of this crate: an index into [`KINDS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Kind(u16);
@@ -61,7 +64,6 @@ pub(crate) enum Support {
     /// A checksum was there and right: it was really given out.
     Checksum,
     /// Words near it say what it is.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for rules that other files will add"))]
     Context,
 }
 
@@ -227,7 +229,8 @@ pub fn kind_details() -> &'static [KindDetails] {
 #[expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    reason = "runs at build time only, where a wrong index is an error"
+    clippy::large_stack_arrays,
+    reason = "runs at build time only, where a wrong index is an error and a stack is no matter"
 )]
 const fn details() -> [KindDetails; KINDS_LEN] {
     let files = [first::ROWS, pii::ROWS, secret::ROWS, text::ROWS];
@@ -262,10 +265,14 @@ const fn infos() -> [KindInfo; KINDS_LEN] {
 
 impl Kind {
     /// The kind at a place of a file whose first row is at `first`.
-    #[expect(dead_code, reason = "for rows that other files will add")]
     fn at(first: usize, place: u16) -> Self {
         // Fewer than `KINDS_MAX` rows, which is checked above.
         Self(u16::try_from(first).unwrap_or(u16::MAX).saturating_add(place))
+    }
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        KINDS.get(usize::from(self.0)).map_or("", |info| info.name)
     }
 
     /// The number that the rest of the process knows this kind by.

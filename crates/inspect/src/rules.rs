@@ -12,6 +12,7 @@ mod iban;
 mod pem;
 mod phone;
 mod phrase;
+mod secret;
 mod separator;
 mod ssn;
 mod token;
@@ -62,6 +63,12 @@ rules! {
     ZeroWidth,
     Bidi,
     Override,
+    Vendor,
+    Keyed,
+    Password,
+    Connection,
+    Telegram,
+    Discord,
 }
 
 /// How many rules there are.
@@ -72,16 +79,16 @@ impl Rule {
     /// Whether a candidate waits until earlier ones of its rule are decided and is dropped if it starts inside their finding, so that
     /// the leftmost one wins.
     ///
-    /// The secret access key is found from context words before it: several may lead to one key, and of two, the later may see a key
-    /// that the earlier missed. Such candidates stand alone, and a key that several find is reported once. Their rule owes two things:
-    /// findings that are not the same do not overlap, and all candidates that lead to one decide at the same byte.
+    /// What is found from words before it is another matter: several words may lead to one key, and of two, the later may see a key
+    /// that the earlier missed. Such candidates stand alone, and a key that several find is reported once. Their rule owes it that all
+    /// candidates which lead to one finding decide at the same byte.
     pub(crate) const fn waits_in_line(self) -> bool {
-        !matches!(self, Self::AwsSecretKey)
+        self.begins_at_its_candidate()
     }
 
     /// Whether its findings begin where its literals do. What words announce begins later, so the words hold nothing back.
     pub(crate) const fn begins_at_its_candidate(self) -> bool {
-        !matches!(self, Self::AwsSecretKey)
+        !matches!(self, Self::AwsSecretKey | Self::Password | Self::Connection)
     }
 }
 
@@ -93,15 +100,13 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(
         phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
+    heads.extend(secret::heads());
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
 }
 
-/// A text in which a kind that the table of formats knows is found.
-pub(crate) fn example(_name: &str) -> Option<String> {
-    None
-}
+pub(crate) use secret::example;
 
 /// Decides one candidate.
 pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
@@ -131,6 +136,12 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         | Rule::Openai
         | Rule::Anthropic
         | Rule::HuggingFace => token::decide(rule, text, start),
+        Rule::Vendor
+        | Rule::Keyed
+        | Rule::Password
+        | Rule::Connection
+        | Rule::Telegram
+        | Rule::Discord => secret::decide(rule, text, start),
     }
 }
 
@@ -141,6 +152,7 @@ pub(crate) fn go_on(rule: Rule, _kind: Kind, text: Text<'_>, start: usize) -> An
         Rule::Jwt => token::go_on_jwt(text, start),
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
+        Rule::Vendor => secret::go_on(text, start),
         _ => token::go_on(rule, text, start),
     }
 }
@@ -176,6 +188,14 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     }
     if ssn::may_begin(text, at) {
         found(Rule::Ssn, at);
+    }
+    if let Some(start) = secret::start_of(text, at) {
+        found(Rule::Keyed, start);
+    }
+    if before.is_some_and(|byte| is_word(byte) || byte == b'-')
+        && let Some(start) = secret::discord::start_of(text, at)
+    {
+        found(Rule::Discord, start);
     }
     if !text.is_boundary(at) {
         return;
@@ -231,6 +251,12 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     }
     if wanted(Rule::Ipv6) {
         first = first.min(address::partial_v6(text));
+    }
+    if wanted(Rule::Discord) {
+        first = first.min(secret::discord::partial(text));
+    }
+    if wanted(Rule::Keyed) {
+        first = first.min(secret::partial(text));
     }
     if wanted(Rule::Tag) || wanted(Rule::ZeroWidth) || wanted(Rule::Bidi) {
         first = first.min(hidden::partial(text));

@@ -1,5 +1,6 @@
 //! Tokens with a prefix: a literal, then a run of one class of bytes. A run longer than the bound goes on in a further finding, so
 //! that the tail of a key never leaks.
+use super::secret::is_base62_right;
 use super::{MATCH_BYTES_MAX, Rule};
 use crate::kinds::Support;
 use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url, is_word};
@@ -108,6 +109,9 @@ static FORMS: &[Form] = &[
     form(Rule::GoogleOauth, "GOCSPX-", DOTTED, 20),
     form(Rule::GoogleOauth, "1//0", DOTTED, 40),
     judged(form(Rule::Openai, "sk-ant-", URL, 0), never),
+    judged(form(Rule::Openai, "sk-or-v1-", URL, 0), never),
+    judged(form(Rule::Openai, "sk-lf-", URL, 0), never),
+    judged(form(Rule::Openai, "sk-helicone-", URL, 0), never),
     judged(form(Rule::Openai, "sk-proj-", URL, 20), is_dense),
     judged(form(Rule::Openai, "sk-svcacct-", URL, 20), is_dense),
     judged(form(Rule::Openai, "sk-service-", URL, 20), is_dense),
@@ -223,7 +227,7 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
     }
     let mut hit = Hit::new(start, from.saturating_add(kept.len()));
     hit.goes_on = n == BODY_BYTES_MAX;
-    if form.rule == Rule::Github && has_checksum(kept) {
+    if form.rule == Rule::Github && is_base62_right(kept) {
         hit.support = Support::Checksum;
     }
     Ok(hit)
@@ -260,24 +264,18 @@ impl TrimDots for [u8] {
     }
 }
 
-/// Whether the last six characters are the CRC-32 of the thirty before, in base 62.
-///
-/// Source: GitHub, "Behind GitHub's new authentication token formats", 2021. A token whose checksum is wrong is a finding all the same:
-/// a mistyped or mangled key is still most of a key.
-fn has_checksum(body: &[u8]) -> bool {
-    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    let Some((random, sum)) = body.split_at_checked(30) else { return false };
-    let stated = sum.iter().try_fold(0_u64, |value, byte| {
-        let digit = DIGITS.iter().position(|digit| digit == byte)?;
-        value.checked_mul(62)?.checked_add(u64::try_from(digit).ok()?)
-    });
-    sum.len() == 6 && stated == Some(u64::from(crc32(random)))
-}
-
-/// CRC-32 (ISO 3309), bit by bit: it runs over thirty bytes of a token that was already found.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| crc >> 1 ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1));
-    !bytes.iter().fold(u32::MAX, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
+/// Whether one of these rules finds something here.
+pub(super) fn has_mark(text: Text<'_>, start: usize) -> Result<bool, Stop> {
+    let rules = FORMS.chunk_by(|one, other| one.rule == other.rule).filter_map(<[Form]>::first);
+    let answers = rules.map(|form| decide(form.rule, text, start));
+    for answer in answers.chain([decide_jwt(text, start)]) {
+        match answer {
+            Ok(_) => return Ok(true),
+            Err(Stop::More(wait)) => return Err(Stop::More(wait)),
+            Err(_) => {}
+        }
+    }
+    Ok(false)
 }
 
 pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
@@ -326,7 +324,7 @@ fn parts(mut reader: Reader<'_>, start: usize) -> Answer {
 }
 
 /// Decodes what it can; the last bits of a cut text are lost.
-fn decode_base64url(text: &[u8]) -> Vec<u8> {
+pub(super) fn decode_base64url(text: &[u8]) -> Vec<u8> {
     let value = |byte: u8| match byte {
         b'A'..=b'Z' => byte.wrapping_sub(b'A'),
         b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
@@ -348,15 +346,6 @@ fn decode_base64url(text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::text::LEFT_BYTES_MAX;
-
-    #[test]
-    fn checksum_is_the_vendors() {
-        // The sample that GitHub's own announcement was explained with; any other last character is wrong.
-        assert!(has_checksum(["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"].concat().as_bytes()));
-        assert!(!has_checksum(["zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq18"].concat().as_bytes()));
-        assert!(!has_checksum(b"short"));
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-    }
 
     #[test]
     fn the_widest_class_is_the_union_of_all_of_a_rule() {

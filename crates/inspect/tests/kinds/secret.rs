@@ -295,3 +295,171 @@ fn private_keys() {
     );
     check("secret.private-key", &token(&["------⟦-----BEGIN ", "PRIVATE KEY-----", line, "⟧"]));
 }
+
+/// What words announce, in the ways in which people write it; what looks alike and is none.
+#[test]
+fn values_that_words_announce() {
+    let value = token(&["q7Rk2mXw9p", "Lz4vBt8nYc"]);
+    let hex = token(&["b5b1f6d3c9e84a7d", "92f0c1e2d3a4b5c6"]);
+    let uuid = "123e4567-e89b-12d3-a456-426614174000";
+    let mark =
+        |text: &str| text.replace("V!", &format!("⟦{value}⟧")).replace("H!", &format!("⟦{hex}⟧"));
+    let found = [
+        "api_key = \"V!\"",
+        "{\"secretToken\": \"V!\"}",
+        "API_KEY=V!",
+        "- name: token\n  value: x\nsecret: V!",
+        "Authorization: Bearer V!",
+        "tool --token V! --verbose",
+        "<apiKey>V!</apiKey>",
+        "<add key=\"ApiKey\" value=\"V!\"/>",
+        "https://example.org/?access_token=V!&x=1",
+        "my token - 'V!'",
+        "keys = [\"V!\", \"H!\"]",
+        "Your KEY is V!, keep it.",
+        "const Key{\n  \"V!\"};",
+        "secret_key: H!",
+        "export TOKEN='H!'",
+    ];
+    for text in found {
+        check("secret.generic-key", &mark(text));
+    }
+    let bare = |text: &str| text.replace("V!", &value).replace("H!", &hex).replace("U!", uuid);
+    let left = [
+        "id = \"V!\"",
+        "commit H!",
+        "sha256: H!",
+        "public_key = \"V!\"",
+        "md5_key = \"H!\"",
+        "access_key_id: V!",
+        "keyboard = \"V!\"",
+        "the key to this was found by V!",
+        "token V!(x)",
+        "token = V!@example.org",
+        "api_key = \"your-api-key-goes-here-123\"",
+        "api_key = get_the_key_from_settings_2()",
+        "api_key = \"${API_KEY_FROM_ENVIRONMENT_1}\"",
+        "tokenUrl: https://example.org/oauth2/v2.0/token",
+        "about keys in the data\n = 'V!'",
+        "request U!",
+        "cache_key = \"U!\"",
+        "key = \"1234567890123456\"",
+        "max_tokens: 4096, tokens: 12345678901234567890",
+    ];
+    for text in left {
+        check("secret.generic-key", &bare(text));
+    }
+}
+
+#[test]
+fn a_vendors_name_near_a_value_says_whose_it_is() {
+    let hex = token(&["b5b1f6d3c9e84a7d", "92f0c1e2d3a4b5c6"]);
+    let cases = [
+        ("secret.datadog-key", format!("DD_API_KEY=⟦{hex}⟧")),
+        ("secret.datadog-key", format!("datadog: '⟦{hex}⟧'")),
+        ("secret.algolia-key", format!("ALGOLIA_ADMIN_KEY: ⟦{hex}⟧")),
+        ("secret.algolia-key", format!("algolia {hex} algolia = {hex}0")),
+        ("secret.datadog-key", format!("datadoghash = {hex}x")),
+        ("secret.heroku-key", "heroku_key: ⟦123e4567-e89b-12d3-a456-426614174000⟧".to_owned()),
+        ("secret.heroku-key", "heroku 123e4567-e89b-12d3-a456-426614174000".to_owned()),
+    ];
+    for (kind, marked) in &cases {
+        check(kind, marked);
+    }
+}
+
+#[test]
+fn passwords() {
+    for marked in [
+        "password = \"⟦h0rse-Battery!⟧\"",
+        "\"db_password\": \"⟦h0rse-Battery!⟧\"",
+        "PWD=⟦h0rse-Battery⟧;Server=x",
+        "tool --password ⟦h0rse-Battery⟧ -v",
+        "if (secret == \"⟦a{b}c)d$e#f⟧\")",
+        "passphrase: ⟦h0rse-Battery⟧",
+        "password = \"correct\" password: string; password: str = None",
+        "password = getPassword1() password = config.password1 password=$PASSWORD1",
+        "password = \"${DB_PASSWORD_1}\" password = \"<your-password-1>\" password: ********1",
+        "password_hash = \"h0rse-Battery!\" passwordResetUrl = \"h0rse1\" password_file=/run/secret1",
+        "passenger = \"h0rse-Battery!\" compass = \"h0rse1\" secretary: \"h0rse1\"",
+        "Enter your password: 8 to 64 letters. The password is a secret.",
+    ] {
+        check("secret.password", marked);
+    }
+}
+
+#[test]
+fn passwords_in_addresses() {
+    for (kind, marked) in [
+        ("secret.database-password", "postgres://jo:⟦h0rse⟧@db.example.org:5432/app"),
+        ("secret.database-password", "mongodb+srv://jo:⟦h0rse%21⟧@cluster0.example.org/?x=1"),
+        ("secret.database-password", "redis://:⟦h0rse⟧@localhost:6379"),
+        ("secret.url-password", "git clone https://jo:⟦h0rse⟧@example.org/x.git"),
+        ("secret.url-password", "https://example.org:8080/@x https://jo@example.org ://a:bcd@e"),
+        ("secret.url-password", "https://jo:${PASSWORD}@example.org https://jo:***@example.org"),
+        (
+            "secret.database-password",
+            "postgres://jo:{password}@db postgres://db.example.org:5432/a@b",
+        ),
+    ] {
+        check(kind, marked);
+    }
+}
+
+fn first(text: &str, n: usize) -> &str {
+    text.get(..n).expect("the text is long enough")
+}
+
+#[test]
+fn tokens_of_vendors_end_where_they_end() {
+    let (hex, mixed) =
+        ("b5b1f6d3c9e84a7d92f0c1e2d3a4b5c6", "aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA3bC5dE7fG9hJ1kL3m");
+    let cases = [
+        ("secret.digitalocean-token", token(&["⟦dop", "_v1_", hex, hex, "⟧."])),
+        ("secret.digitalocean-token", token(&["dop", "_v1_", hex, hex, "0 dop", "_v1_", hex])),
+        ("secret.shopify-token", token(&["⟦shp", "at_", hex, "⟧ \\n⟦shp", "ss_", hex, "⟧"])),
+        ("secret.shopify-token", token(&["xshp", "at_", hex, " shp", "xx_", hex])),
+        ("secret.sendgrid-key", token(&["⟦SG", ".", first(mixed, 22), ".", first(mixed, 43), "⟧"])),
+        ("secret.sendgrid-key", token(&["SG", ".", first(mixed, 22), "-", first(mixed, 43)])),
+        (
+            "secret.telegram-token",
+            token(&["bot12345678:⟦AA", first(mixed, 33), "⟧ 12345678:⟦AA", first(mixed, 33), "⟧"])
+                .replacen("bot", "/bot", 1),
+        ),
+        (
+            "secret.telegram-token",
+            token(&["foo:AA", first(mixed, 33), " 12345678:AA", first(mixed, 32)]),
+        ),
+        (
+            "secret.discord-token",
+            token(&["bot ⟦MTk4NjIyNDgz", "NDcxOTI1MjQ4.Cl2FMQ.", first(mixed, 27), "⟧, done"]),
+        ),
+        (
+            "secret.discord-token",
+            token(&["xMTk4NjIyNDgz", "NDcxOTI1MjQ4.Cl2FMQ.", first(mixed, 27)]),
+        ),
+        (
+            "secret.discord-token",
+            token(&[
+                "MTk4NjIyNDgz",
+                "NDcxOTI1MjQ4.Cl2FMQ7.",
+                first(mixed, 27),
+                " MTk4.a.b Monday1.2.3",
+            ]),
+        ),
+        ("secret.azure-client-secret", token(&["abc⟦8", "Q~", first(mixed, 34), "⟧"])),
+        (
+            "secret.azure-client-secret",
+            token(&["abcd8", "Q~", first(mixed, 34), " bc8", "Q~", first(mixed, 34)]),
+        ),
+        (
+            "secret.adafruit-key",
+            token(&["⟦aio", "\\_", first(mixed, 28), "⟧ ⟦aio", "_", first(mixed, 28), "⟧"]),
+        ),
+        ("secret.basic-auth", token(&["Authorization: Basic ⟦am86aDByc2U", "tQmF0dGVyeQ==⟧"])),
+        ("secret.basic-auth", "Basic knowledge1of2things3 Basic aGVsbG8gd29ybGQgMTIz".to_owned()),
+    ];
+    for (kind, marked) in &cases {
+        check(kind, marked);
+    }
+}
