@@ -6,9 +6,11 @@ use crate::text::{Answer, Stop, Text, is_word};
 mod address;
 mod card;
 mod cloud;
+mod context;
 mod email;
 mod hidden;
 mod iban;
+mod national;
 mod pem;
 mod phone;
 mod phrase;
@@ -62,6 +64,7 @@ rules! {
     ZeroWidth,
     Bidi,
     Override,
+    National,
 }
 
 /// How many rules there are.
@@ -120,6 +123,7 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Bidi => hidden::decide_bidi(text, start),
         Rule::Override => phrase::decide(text, start),
+        Rule::National => national::decide(text, start),
         Rule::AwsAccessKey
         | Rule::Github
         | Rule::Gitlab
@@ -177,6 +181,7 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     if ssn::may_begin(text, at) {
         found(Rule::Ssn, at);
     }
+    national::starts(text, at, |start| found(Rule::National, start));
     if !text.is_boundary(at) {
         return;
     }
@@ -222,6 +227,9 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     let mut first = end;
     if wanted(Rule::Iban) {
         first = first.min(iban::partial(text));
+    }
+    if wanted(Rule::National) {
+        first = first.min(national::partial(text));
     }
     if wanted(Rule::Email) {
         first = first.min(email::start_of(text, end));

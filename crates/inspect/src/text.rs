@@ -77,7 +77,6 @@ impl Hit {
     }
 
     /// The same, of a kind of its own.
-    #[expect(dead_code, reason = "for rules that report many kinds")]
     pub(crate) fn of(self, kind: impl Into<Kind>) -> Self {
         Self { kind: Some(kind.into()), ..self }
     }

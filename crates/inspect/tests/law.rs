@@ -13,9 +13,13 @@ fn whole(text: &[u8]) -> Vec<Finding> {
     found
 }
 
-/// Every set whose holding is checked: each kind alone, all kinds, none.
+/// Kinds of one rule share their fate, so of the many that came later some stand for all.
+const STRIDE: usize = 16;
+
+/// Sets whose holding is checked: kinds alone, all kinds, none.
 fn sets() -> Vec<KindSet> {
-    let alone = (0..KINDS_LEN).filter_map(|n| KindId::detected(u16::try_from(n).ok()?));
+    let sampled = (0..KINDS_LEN).filter(|&n| n < 25 || n % STRIDE == 0 || n + STRIDE > KINDS_LEN);
+    let alone = sampled.filter_map(|n| KindId::detected(u16::try_from(n).ok()?));
     alone.map(|kind| KindSet::from_iter([kind])).chain([KindSet::ALL, KindSet::EMPTY]).collect()
 }
 

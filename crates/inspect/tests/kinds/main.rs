@@ -5,6 +5,7 @@ use bartizan_inspect::{KINDS, TextInspector};
 
 mod hidden;
 mod pii;
+mod pii_national;
 mod secret;
 
 /// Kind and bytes of every finding, in order.
