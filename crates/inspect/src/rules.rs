@@ -7,6 +7,7 @@ mod address;
 mod card;
 mod cloud;
 mod context;
+mod date;
 mod email;
 mod hidden;
 mod iban;
@@ -14,9 +15,11 @@ mod national;
 mod pem;
 mod phone;
 mod phrase;
+mod proper;
 mod separator;
 mod ssn;
 mod token;
+mod url;
 
 /// Most bytes of one finding. What goes on after it is a further finding.
 pub(crate) const MATCH_BYTES_MAX: usize = 2048;
@@ -65,6 +68,10 @@ rules! {
     Bidi,
     Override,
     National,
+    Proper,
+    Street,
+    Url,
+    Date,
 }
 
 /// How many rules there are.
@@ -96,6 +103,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(
         phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
+    heads.extend(url::HEADS.map(|bytes| Head::new(Rule::Url, bytes, true, true)));
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
@@ -124,6 +132,10 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Bidi => hidden::decide_bidi(text, start),
         Rule::Override => phrase::decide(text, start),
         Rule::National => national::decide(text, start),
+        Rule::Proper => proper::decide(text, start),
+        Rule::Url => url::decide(text, start),
+        Rule::Date => date::decide(text, start),
+        Rule::Street => proper::street::decide(text, start),
         Rule::AwsAccessKey
         | Rule::Github
         | Rule::Gitlab
@@ -190,6 +202,19 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     }
     if let Some(start) = phone::start_of(text, at) {
         found(Rule::Phone, start);
+    }
+    if date::may_begin(text, at) {
+        found(Rule::Date, at);
+    }
+    if proper::street::may_begin(text, at) {
+        found(Rule::Street, at);
+    }
+}
+
+/// Candidates at a capital.
+pub(crate) fn at_capital(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
+    if proper::may_begin(text, at) {
+        found(Rule::Proper, at);
     }
 }
 

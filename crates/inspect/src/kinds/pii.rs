@@ -327,4 +327,18 @@ kinds! {
         .legal("health").example(&["health plan WKS358248855"]).notes("only after a word that announces it");
     EmployeeId = "pii.employee-id", "employee or customer number", [National]
         .example(&["employee id A938962"]).notes("only after a word that announces it");
+    Name = "pii.name", "name of a person", [Proper]
+        .example(&["my name is Maria Lopez"]).notes("lists, titles and cues, no model: rare names without any of them are missed, and names of products that are also people's are taken for them");
+    Location = "pii.location", "place", [Proper]
+        .example(&["she moved to Lisbon"]).notes("countries and large places by list, others after words like `in` and `from`");
+    Organisation = "pii.organisation", "organisation", [Proper]
+        .example(&["he works at Miller Holdings Ltd"]).notes("only names that end in a word like Ltd, Bank or University");
+    StreetAddress = "pii.street-address", "street address", [Street, Proper]
+        .example(&["I live at 12 Station Road, Leeds"]).notes("addresses without a number or a word for a street are missed");
+    Url = "pii.url", "address of the web", [Url]
+        .legal("-").example(&["https://www.example", ".org/~jo"]).notes("most name nobody; hosts without a dot are left alone");
+    Date = "pii.date", "date", [Date, Proper]
+        .legal("-").example(&["on 2021-05-21"]).notes("a day says little by itself; years and times of a day alone are left out");
+    DateOfBirth = "pii.date-of-birth", "date of birth", [Date, Proper]
+        .example(&["born on 12/11/1952"]).notes("a date after a word of birth, whoever's it is");
 }

@@ -12,7 +12,7 @@ const PLAIN_BYTES_MAX: usize = 160;
 /// First byte of the characters that are written without blanks.
 const UNSPACED: u8 = 0xe0;
 
-/// A text in small letters, with single blanks for all that is no letter or digit.
+/// A text in small letters, with single blanks for all that is no letter.
 #[derive(Clone, Copy)]
 pub(super) struct Plain {
     bytes: [u8; PLAIN_BYTES_MAX],
@@ -33,12 +33,16 @@ impl Plain {
     pub(super) fn of(text: &[u8]) -> Self {
         let mut plain = Self { bytes: [b' '; PLAIN_BYTES_MAX], n: 0 };
         let mut last = b' ';
+        // Tables of numbers have no words.
+        if !text.iter().any(|&byte| byte.is_ascii_alphabetic() || byte >= 0x80) {
+            return plain;
+        }
         for &byte in text {
             if byte.is_ascii_uppercase() && last.is_ascii_lowercase() {
                 plain.push(b' ');
             }
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => plain.push(byte.to_ascii_lowercase()),
+                b'A'..=b'Z' | b'a'..=b'z' => plain.push(byte.to_ascii_lowercase()),
                 0x80.. => plain.push_high(byte, last),
                 _ => plain.push(b' '),
             }
@@ -102,6 +106,20 @@ pub(super) struct Vocabulary<T> {
     spaced: Vec<(&'static [u8], &'static [u8], T)>,
     /// Phrases of scripts without blanks.
     unspaced: Vec<(&'static [u8], T)>,
+    /// A bit for each beginning and length of a first word: most words are told apart by it.
+    known: Vec<u64>,
+}
+
+/// Bits that tell words apart.
+const KNOWN_BITS: usize = 1 << 14;
+
+/// The bit of a word.
+fn bit_of(word: &[u8]) -> usize {
+    let [first, second] =
+        [word.first(), word.get(1)].map(|byte| byte.map_or(0, |&byte| usize::from(byte)));
+    let place =
+        first.wrapping_mul(521).wrapping_add(second.wrapping_mul(17)).wrapping_add(word.len());
+    place % KNOWN_BITS
 }
 
 impl<T: Copy> Vocabulary<T> {
@@ -118,7 +136,20 @@ impl<T: Copy> Vocabulary<T> {
             }
         }
         spaced.sort_by_key(|&(first, ..)| first);
-        Self { spaced, unspaced }
+        let mut known = vec![0_u64; KNOWN_BITS / 64];
+        for (first, ..) in &spaced {
+            let bit = bit_of(first);
+            if let Some(word) = known.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+        Self { spaced, unspaced, known }
+    }
+
+    /// Whether some phrase may begin with the word.
+    fn may_know(&self, word: &[u8]) -> bool {
+        let bit = bit_of(word);
+        self.known.get(bit / 64).is_some_and(|bits| bits >> (bit % 64) & 1 == 1)
     }
 
     /// Calls `found` with what each phrase stands for, and where it begins and ends.
@@ -128,7 +159,9 @@ impl<T: Copy> Vocabulary<T> {
             let Some((word, after)) = rest.split_at_checked(n) else { continue };
             // A plural is the same word.
             let single = word.strip_suffix(b"s").filter(|word| word.len() > 2);
-            for word in [Some(word), single].into_iter().flatten() {
+            for word in
+                [Some(word), single].into_iter().flatten().filter(|word| self.may_know(word))
+            {
                 let from = self.spaced.partition_point(|&(first, ..)| first < word);
                 let same = self.spaced.iter().skip(from).take_while(|&&(first, ..)| first == word);
                 for &(first, tail, meaning) in same {

@@ -19,6 +19,8 @@ mod rows_europe;
 mod rows_world;
 mod world;
 
+pub(super) use checksum::is_day;
+
 /// Most letters and digits of a number.
 const ID_BYTES_MAX: usize = 24;
 /// Most letters before the first digit, and before a separator and the first digit.

@@ -119,7 +119,7 @@ pub(super) fn verhoeff(id: &[u8]) -> bool {
 }
 
 /// Whether a month of the year has so many days; of a year that is not known, February has 29.
-pub(super) fn is_day(month: u32, day: u32) -> bool {
+pub(in crate::rules) fn is_day(month: u32, day: u32) -> bool {
     let days = match month {
         2 => 29,
         4 | 6 | 9 | 11 => 30,

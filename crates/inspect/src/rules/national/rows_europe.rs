@@ -299,7 +299,7 @@ pub(super) static ROWS: &[Row] = &[
         kind: Personal::ChAhv,
         forms: &["!756.####.####.##", "!756##########", "!756 #### #### ##", "!756-####-####-##"],
         check: Some(checksum::ean),
-        words: &["ahv", "avs", "ahvn13", "ahv nummer", "navs", "sozialversicherungsnummer"],
+        words: &["ahv", "avs", "ahvn", "ahv nummer", "navs", "sozialversicherungsnummer"],
     },
     Row {
         kind: Personal::ChUid,
