@@ -11,6 +11,7 @@ mod date;
 mod email;
 mod hidden;
 mod iban;
+mod mac;
 mod national;
 mod pem;
 mod phone;
@@ -72,6 +73,7 @@ rules! {
     Street,
     Url,
     Date,
+    Mac,
 }
 
 /// How many rules there are.
@@ -133,6 +135,7 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Override => phrase::decide(text, start),
         Rule::National => national::decide(text, start),
         Rule::Proper => proper::decide(text, start),
+        Rule::Mac => mac::decide(text, start),
         Rule::Url => url::decide(text, start),
         Rule::Date => date::decide(text, start),
         Rule::Street => proper::street::decide(text, start),
@@ -203,6 +206,10 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     if let Some(start) = phone::start_of(text, at) {
         found(Rule::Phone, start);
     }
+    // Those with colons are found at the colon; with hyphens there is nothing but digits to go by.
+    if mac::may_begin(text, at) {
+        found(Rule::Mac, at);
+    }
     if date::may_begin(text, at) {
         found(Rule::Date, at);
     }
@@ -235,6 +242,11 @@ pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     {
         found(Rule::Ipv6, start);
     }
+    if text.get(at) == Some(b':')
+        && let Some(start) = mac::start_of(text, at)
+    {
+        found(Rule::Mac, start);
+    }
 }
 
 /// Candidates at the first byte of a character that may be invisible.
@@ -252,6 +264,9 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     let mut first = end;
     if wanted(Rule::Iban) {
         first = first.min(iban::partial(text));
+    }
+    if wanted(Rule::Mac) {
+        first = first.min(mac::partial(text));
     }
     if wanted(Rule::National) {
         first = first.min(national::partial(text));

@@ -341,4 +341,6 @@ kinds! {
         .legal("-").example(&["on 2021-05-21"]).notes("a day says little by itself; years and times of a day alone are left out");
     DateOfBirth = "pii.date-of-birth", "date of birth", [Date, Proper]
         .example(&["born on 12/11/1952"]).notes("a date after a word of birth, whoever's it is");
+    Mac = "pii.mac-address", "address of a network card", [Mac]
+        .example(&["00:1A:2B", ":3C:4D:5E"]).notes("broadcast and empty addresses are left alone; other lists of six pairs look the same");
 }

@@ -192,9 +192,6 @@ pub(super) fn decide_named(text: Text<'_>, start: usize) -> Result<Option<Hit>, 
         return Ok(None);
     }
     let (day, n_day) = number(&mut reader)?;
-    if n_day == 4 && (1900..2100).contains(&day) {
-        return finish(&reader, start).map(Some).or_else(none);
-    }
     for ordinal in [b"st", b"nd", b"rd", b"th"] {
         if reader.eat_folded(ordinal)? {
             break;

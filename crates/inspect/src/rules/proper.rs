@@ -5,8 +5,8 @@ use super::context::Plain;
 use crate::kinds::Personal;
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 use lists::{
-    COMMON, COMPANY, GIVEN, GIVEN_WEAK, PARTICLE, PLACE, PLACES_LONG, STREET, SURNAME_ENDS, TITLE,
-    WORD_BYTES_MAX, senses,
+    COMMON, COMPANY, GIVEN, GIVEN_WEAK, PARTICLE, PLACE, PLACE_HEAD, PLACES_LONG, STREET,
+    SURNAME_ENDS, TITLE, WORD_BYTES_MAX, senses,
 };
 
 pub(super) mod lists;
@@ -202,6 +202,12 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     {
         return Err(Stop::No);
     }
+    // Paths of code: `std::John`.
+    if text.back(start, 1) == Some(b':')
+        || (reader.sees(|byte| byte == b':')? && reader.sees_ahead(1, |byte| byte == b':')?)
+    {
+        return Err(Stop::No);
+    }
     let small = Small::of(first.bytes(text));
     let word = small.bytes();
     let sense = senses(word);
@@ -209,6 +215,11 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         && let Some(hit) = super::date::decide_named(text, start)?
     {
         return Ok(hit);
+    }
+    if sense & PLACE_HEAD != 0
+        && let Some(end) = long_place_end(reader, first, word)?
+    {
+        return Ok(Hit::new(start, end).of(Personal::Location));
     }
     // Most capitals begin a sentence.
     if sense & COMMON != 0 && sense & (TITLE | STREET) == 0 {
@@ -227,7 +238,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         return Ok(hit);
     }
     let is_given = sense & GIVEN != 0;
-    let place = place_end(reader, first, word)?;
+    let place = (sense & PLACE != 0).then_some(first.end);
     let mut rest = reader;
     let n_more = more_names(&mut rest, first)?;
     let name = |end| Ok(Hit::new(first.start, end).of(Personal::Name));
@@ -361,21 +372,19 @@ fn more_names(reader: &mut Reader<'_>, first: Word) -> Result<usize, Stop> {
     Ok(n)
 }
 
-/// Where the place ends that begins with this word, if one does.
-fn place_end(mut reader: Reader<'_>, first: Word, word: &[u8]) -> Result<Option<usize>, Stop> {
-    let text = reader.text();
-    let from = PLACES_LONG
-        .partition_point(|place| place.as_bytes() > word && !place.as_bytes().starts_with(word));
-    for place in
-        PLACES_LONG.iter().skip(from).take_while(|place| place.as_bytes().starts_with(word))
-    {
+/// Where the place of several words ends that begins with this one.
+fn long_place_end(mut reader: Reader<'_>, first: Word, word: &[u8]) -> Result<Option<usize>, Stop> {
+    let from = PLACES_LONG.partition_point(|place| place.as_bytes() < word);
+    let same = PLACES_LONG.iter().skip(from).take_while(|place| place.as_bytes().starts_with(word));
+    let mut best = None;
+    for place in same {
         reader.at = first.start;
+        // The longer of two that begin alike comes later. `New York` has two capitals, `the netherlands` none.
         if reader.eat_folded(place.as_bytes())? && !reader.sees(is_letter)? {
-            return Ok(Some(reader.at));
+            best = Some(reader.at);
         }
     }
-    let is_place = senses(word) & PLACE != 0 && is_capital(first.bytes(text));
-    Ok(is_place.then_some(first.end))
+    Ok(best)
 }
 
 /// An organisation: capitalised words, the last of which says so.

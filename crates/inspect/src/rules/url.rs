@@ -43,10 +43,10 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         .count();
     let end = reader.at.saturating_sub(n_marks);
     let rest = text.slice(host_at, end);
-    let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b':');
-    let after_user = rest.iter().take_while(|byte| !is_end(byte)).position(|&byte| byte == b'@');
-    let rest = rest.get(after_user.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default();
-    let host = rest.split(is_end).next().unwrap_or_default();
+    let authority =
+        rest.split(|byte| matches!(byte, b'/' | b'?' | b'#')).next().unwrap_or_default();
+    let machine = authority.rsplit(|&byte| byte == b'@').next().unwrap_or_default();
+    let host = machine.split(|&byte| byte == b':').next().unwrap_or_default();
     let top = host.rsplit(|&byte| byte == b'.').next().unwrap_or_default();
     let has_dot = host.contains(&b'.') || start == host_at;
     let is_top = top.len() > 1

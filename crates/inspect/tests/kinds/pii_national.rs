@@ -1,5 +1,5 @@
 //! Numbers of states, banks and manufacturers: what stands alone, what needs a word, and what is nobody's number.
-use crate::{check, findings};
+use crate::{LOW, check, findings};
 
 /// Kind without its class, and a text in which the marked part, and only that, is of the kind.
 #[test]
@@ -130,7 +130,7 @@ fn ordinary_numbers_are_nobodys() {
         "RFC 2822, ISO 8601, IEEE 802.11, ECMA 262",
     ] {
         let found: Vec<_> =
-            findings(text).into_iter().filter(|found| found.0.starts_with("pii.")).collect();
+            findings(text).into_iter().filter(|found| !LOW.contains(&found.0)).collect();
         assert_eq!(found, [], "{text}");
     }
 }

@@ -27,6 +27,8 @@ pub(super) const STREET: Senses = 1 << 7;
 pub(super) const UNIT: Senses = 1 << 8;
 /// Small words inside an address.
 pub(super) const ADDRESS_PARTICLE: Senses = 1 << 9;
+/// First words of places of several words.
+pub(super) const PLACE_HEAD: Senses = 1 << 10;
 
 static LISTS: [(Senses, &str); 10] = [
     (GIVEN, include_str!("given.txt")),
@@ -94,6 +96,9 @@ static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     let mut lexicon = Lexicon { words: Vec::new(), slots: vec![0; SLOTS] };
     for (sense, list) in LISTS {
         list.split_ascii_whitespace().for_each(|word| lexicon.add(word, sense));
+    }
+    for place in PLACES_LONG.iter() {
+        place.split(' ').take(1).for_each(|word| lexicon.add(word, PLACE_HEAD));
     }
     lexicon
 });
@@ -166,9 +171,12 @@ mod tests {
     #[test]
     fn words_have_their_senses() {
         assert!(LEXICON.words.len() * 2 < SLOTS);
-        for (word, want) in
-            [("maria", GIVEN), ("the", COMMON | ADDRESS_PARTICLE), ("lisbon", PLACE), ("zzz", 0)]
-        {
+        for (word, want) in [
+            ("maria", GIVEN),
+            ("the", COMMON | ADDRESS_PARTICLE | PLACE_HEAD),
+            ("lisbon", PLACE),
+            ("zzz", 0),
+        ] {
             assert_eq!(senses(word.as_bytes()), want, "{word}");
         }
         for (sense, list) in LISTS {

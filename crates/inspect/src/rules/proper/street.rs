@@ -36,6 +36,9 @@ static CUES: [&str; 18] = [
     "endereço",
 ];
 
+/// Boxes of post offices and of armies, whose number follows.
+static BOXES: [&[u8]; 4] = [b"PSC", b"CMR", b"Unit", b"Box"];
+
 /// What has been read of an address.
 #[derive(Clone, Copy, Default)]
 struct Parts {
@@ -150,7 +153,13 @@ fn is_announced(text: Text<'_>, start: usize) -> bool {
 
 /// Whether an address may begin at this digit: a number of few digits, and after it a blank and what may be a street.
 pub(in crate::rules) fn may_begin(text: Text<'_>, at: usize) -> bool {
-    text.is_boundary(at)
+    // A box is read from its name on.
+    let before = text.before(at, 5);
+    let is_in_box = before
+        .strip_suffix(b" ")
+        .is_some_and(|name| BOXES.iter().any(|other| name.ends_with(other)));
+    !is_in_box
+        && text.is_boundary(at)
         && !matches!(
             text.back(at, 1),
             Some(b'.' | b',' | b'-' | b'/' | b':' | b'$' | b'+' | b'#' | b'(')
