@@ -7,7 +7,9 @@ mod address;
 mod card;
 mod cloud;
 mod context;
+mod crypto;
 mod date;
+mod digest;
 mod email;
 mod hidden;
 mod iban;
@@ -74,6 +76,7 @@ rules! {
     Url,
     Date,
     Mac,
+    Crypto,
 }
 
 /// How many rules there are.
@@ -105,6 +108,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(
         phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
+    heads.extend(crypto::HEADS.map(|bytes| Head::new(Rule::Crypto, bytes, true, true)));
     heads.extend(url::HEADS.map(|bytes| Head::new(Rule::Url, bytes, true, true)));
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
@@ -135,6 +139,7 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Override => phrase::decide(text, start),
         Rule::National => national::decide(text, start),
         Rule::Proper => proper::decide(text, start),
+        Rule::Crypto => crypto::decide(text, start),
         Rule::Mac => mac::decide(text, start),
         Rule::Url => url::decide(text, start),
         Rule::Date => date::decide(text, start),
@@ -207,6 +212,9 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
         found(Rule::Phone, start);
     }
     // Those with colons are found at the colon; with hyphens there is nothing but digits to go by.
+    if crypto::may_begin(text, at) {
+        found(Rule::Crypto, at);
+    }
     if mac::may_begin(text, at) {
         found(Rule::Mac, at);
     }

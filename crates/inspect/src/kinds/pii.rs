@@ -343,4 +343,8 @@ kinds! {
         .example(&["born on 12/11/1952"]).notes("a date after a word of birth, whoever's it is");
     Mac = "pii.mac-address", "address of a network card", [Mac]
         .example(&["00:1A:2B", ":3C:4D:5E"]).notes("broadcast and empty addresses are left alone; other lists of six pairs look the same");
+    Bitcoin = "pii.bitcoin", "Bitcoin address", [Crypto]
+        .legal("financial").checksum("base58check, bech32, bech32m").example(&["bc1qar0srrr7xfkvy5l643", "lydnw9re59gtzzwf5mdq"]).notes("the checksum must be right");
+    Ethereum = "pii.ethereum", "Ethereum address", [Crypto]
+        .legal("financial").checksum("EIP-55, where both cases occur").example(&["0x5aAeb6053F3E94C9b9A09", "f33669435E7Ef1BeAed"]).notes("in one case there is no checksum, and other numbers of 160 bits look the same");
 }

@@ -105,6 +105,14 @@ fn checksums_and_words_decide() {
         ("eu-vat", "⟦ATU13585627⟧"),
         ("eu-vat", "DE136695977"),
         ("imei", "IMEI ⟦490154203237518⟧"),
+        ("bitcoin", "⟦16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ⟧ ⟦3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy⟧"),
+        ("bitcoin", "16Yeky6GMjeNkAiNcBY7ZhrLoMSgg1BoyZ2"),
+        ("bitcoin", "pay ⟦bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq⟧."),
+        ("bitcoin", "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdp"),
+        ("bitcoin", "⟦bc1p5d7rjq7g6rdk2yhzks9smlaqtedr4dekq08ge8ztwac72sfr9rusxg3297⟧"),
+        ("ethereum", "to ⟦0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed⟧,"),
+        ("ethereum", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAEd"),
+        ("ethereum", "0x0000000000000000000000000000000000000000"),
         ("vin", "VIN ⟦1HGCM82633A004352⟧"),
     ] {
         check(&format!("pii.{kind}"), text);
