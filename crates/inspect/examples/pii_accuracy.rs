@@ -8,7 +8,7 @@
     reason = "a measurement needs files and a place to print to"
 )]
 use bartizan_core::detect::Inspector;
-use bartizan_core::json::{Doc, JsonLimits};
+use bartizan_core::json::{Doc, JsonLimits, Value};
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ fn row(line: &str) -> Option<Row> {
     // The data counts characters.
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let at = |value: Option<u64>| places.get(usize::try_from(value?).ok()?).copied();
-    let spans = root.get("spans").into_iter().flat_map(|spans| spans.items());
+    let spans = root.get("spans").into_iter().flat_map(Value::items);
     let gold = spans.filter_map(|span| {
         let [start, end] = ["start", "end"].map(|key| at(span.get(key)?.u64()));
         Some((start?, end?, span.get("type")?.str()?.into_owned()))

@@ -102,19 +102,20 @@ pub(super) fn sha_256(message: &[u8]) -> [u8; 32] {
         0x1f83_d9ab,
         0x5be0_cd19_u32,
     ];
-    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = start;
+    let mut state = start;
     for (word, constant) in words.iter().zip(SHA_CONSTANTS) {
-        let sum = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-        let chosen = e & f ^ !e & g;
-        let first =
-            h.wrapping_add(sum).wrapping_add(chosen).wrapping_add(constant).wrapping_add(*word);
-        let sum = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-        let second = sum.wrapping_add(a & b ^ a & c ^ b & c);
-        (h, g, f, e, d, c, b, a) =
-            (g, f, e, d.wrapping_add(first), c, b, a, first.wrapping_add(second));
+        let [one, two, three, four, five, six, seven, eight] = state;
+        let sum = five.rotate_right(6) ^ five.rotate_right(11) ^ five.rotate_right(25);
+        let chosen = five & six ^ !five & seven;
+        let terms = [sum, chosen, constant, *word];
+        let first = terms.into_iter().fold(eight, u32::wrapping_add);
+        let sum = one.rotate_right(2) ^ one.rotate_right(13) ^ one.rotate_right(22);
+        let second = sum.wrapping_add(one & two ^ one & three ^ two & three);
+        let (fifth, head) = (four.wrapping_add(first), first.wrapping_add(second));
+        state = [head, one, two, three, fifth, five, six, seven];
     }
     let mut digest = [0_u8; 32];
-    let sums = start.into_iter().zip([a, b, c, d, e, f, g, h]);
+    let sums = start.into_iter().zip(state);
     for (bytes, (old, new)) in digest.chunks_exact_mut(4).zip(sums) {
         bytes.copy_from_slice(&old.wrapping_add(new).to_be_bytes());
     }
@@ -203,8 +204,12 @@ fn permute(lanes: &mut [u64; 25], constant: u64) {
 mod tests {
     use super::*;
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    fn unhex(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> = text
+            .bytes()
+            .map(|byte| u8::try_from(char::from(byte).to_digit(16).unwrap()).unwrap())
+            .collect();
+        digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
     }
 
     #[test]
@@ -213,13 +218,13 @@ mod tests {
             ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
             ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ] {
-            assert_eq!(hex(&sha_256(message.as_bytes())), want);
+            assert_eq!(sha_256(message.as_bytes()).as_slice(), unhex(want));
         }
         for (message, want) in [
             ("", "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"),
             ("abc", "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45"),
         ] {
-            assert_eq!(hex(&keccak_256(message.as_bytes())), want);
+            assert_eq!(keccak_256(message.as_bytes()).as_slice(), unhex(want));
         }
     }
 }

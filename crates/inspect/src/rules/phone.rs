@@ -337,8 +337,7 @@ fn international(mut reader: Reader<'_>, start: usize) -> Answer {
     end_of_word(&reader)?;
     let fits = match digits.first(1) {
         0 => false,
-        1 => digits.n == 11,
-        7 => digits.n == 11,
+        1 | 7 => digits.n == 11,
         _ if CODES_OF_TWO.contains(&digits.first(2)) => digits.n >= DIGITS_MIN,
         _ => {
             digits.n >= DIGITS_MIN.saturating_add(1)

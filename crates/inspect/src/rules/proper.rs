@@ -171,10 +171,12 @@ impl Small {
 /// Whether a word begins with a capital: Latin, Greek or Cyrillic.
 pub(super) fn is_capital(word: &[u8]) -> bool {
     match word {
-        [b'A'..=b'Z', ..] => true,
-        [0xc3, 0x80..=0x9e, ..] | [0xce, 0x86..=0xab, ..] | [0xd0, 0x81..=0xaf, ..] => true,
+        [b'A'..=b'Z', ..]
+        | [0xc3, 0x80..=0x9e, ..]
+        | [0xc5, 0x90 | 0x98 | 0x9a | 0xa0 | 0xb9 | 0xbb | 0xbd, ..]
+        | [0xce, 0x86..=0xab, ..]
+        | [0xd0, 0x81..=0xaf, ..] => true,
         [0xc4, second, ..] => second & 1 == 0,
-        [0xc5, 0xa0 | 0x9a | 0xbd | 0xbb | 0xb9 | 0x98 | 0x90, ..] => true,
         _ => false,
     }
 }
@@ -299,12 +301,12 @@ fn cue(text: Text<'_>, start: usize) -> Option<Personal> {
             .strip_suffix(cue.as_bytes())
             .is_some_and(|rest| matches!(rest.last(), None | Some(b' ')))
     };
-    if NAME_CUES.iter().any(|cue| ends_with(&cue)) {
+    if NAME_CUES.iter().any(ends_with) {
         return Some(Personal::Name);
     }
     let spaced = text.back(start, 1) == Some(b' ')
         && text.back(start, 2).is_some_and(|byte| byte.is_ascii_alphabetic());
-    (spaced && PLACE_CUES.iter().any(|cue| ends_with(&cue))).then_some(Personal::Location)
+    (spaced && PLACE_CUES.iter().any(ends_with)).then_some(Personal::Location)
 }
 
 /// A title, and the names after it.

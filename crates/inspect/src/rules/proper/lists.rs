@@ -125,12 +125,12 @@ impl Lexicon {
     fn add(&mut self, word: &'static str, sense: Senses) {
         let place = self.place(word.as_bytes());
         let Some(slot) = self.slots.get_mut(place) else { return };
-        match usize::from(*slot).checked_sub(1).and_then(|number| self.words.get_mut(number)) {
-            Some((_, senses)) => *senses |= sense,
-            None => {
-                self.words.push((word, sense));
-                *slot = u16::try_from(self.words.len()).unwrap_or(0);
-            }
+        let known = usize::from(*slot).checked_sub(1);
+        if let Some((_, senses)) = known.and_then(|number| self.words.get_mut(number)) {
+            *senses |= sense;
+        } else {
+            self.words.push((word, sense));
+            *slot = u16::try_from(self.words.len()).unwrap_or(0);
         }
     }
 }
