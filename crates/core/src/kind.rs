@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// Most kinds one process can know.
-pub const KINDS_MAX: usize = 512;
+pub const KINDS_MAX: usize = 1024;
 
 /// Numbers below this one are the structural kinds of [`STRUCTURAL`]; an inspector's own kinds start here.
 pub const FIRST_DETECTED: u16 = 32;
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn sets_hold_what_was_put_in() {
         let mut set = KindSet::EMPTY;
-        let (low, high) = (KindId::new(3).unwrap(), KindId::new(511).unwrap());
+        let (low, high) = (KindId::new(3).unwrap(), KindId::new(1023).unwrap());
         set.insert(low);
         set.insert(high);
         assert!(set.contains(low) && set.contains(high) && !set.contains(UNREAD_MEDIA));
@@ -265,6 +265,6 @@ mod tests {
         assert!(
             !set.contains(low) && set.intersects(&KindSet::ALL) && !set.intersects(&KindSet::EMPTY)
         );
-        assert!(KindId::new(512).is_none() && KindId::detected(480).is_none());
+        assert!(KindId::new(1024).is_none() && KindId::detected(992).is_none());
     }
 }

@@ -20,6 +20,9 @@ fn texts(name: &str) -> Vec<String> {
     lines.lines().filter_map(text).collect()
 }
 
+/// Kinds that say little alone.
+const LOW: [&str; 5] = ["pii.date", "pii.url", "pii.name", "pii.location", "pii.organisation"];
+
 #[test]
 fn benign_prompts_pass() {
     let names: BTreeMap<_, _> = Catalogue::new(&KINDS).iter().collect();
@@ -46,7 +49,10 @@ fn benign_prompts_pass() {
             assert_eq!(streamed, whole, "{text}");
             for finding in whole {
                 let kind = names.get(&finding.kind).map_or("", |info| info.name);
-                *counts.entry(kind).or_default() += 1;
+                // Names of people and places and dates are in ordinary prompts; they are no alarm.
+                if !LOW.contains(&kind) {
+                    *counts.entry(kind).or_default() += 1;
+                }
                 let is_alarm = kind.starts_with("secret.")
                     || kind.starts_with("injection.")
                     || kind == "pii.card";
