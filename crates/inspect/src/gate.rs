@@ -64,7 +64,7 @@ pub(crate) struct Gate {
 }
 
 /// Most bytes of a literal that the gate knows.
-pub(crate) const HEAD_BYTES_MAX: usize = 8;
+pub(crate) const HEAD_BYTES_MAX: usize = 10;
 
 /// The first bytes of what a rule looks for, up to the trigram that the gate finds it by.
 #[derive(Clone, Copy, Debug)]
@@ -120,8 +120,11 @@ impl Head {
 
 /// How common three bytes are in texts, roughly: signs in the midst of letters are rare, numbers are everywhere.
 fn commonness(three: &[u8]) -> u32 {
-    if three.iter().all(u8::is_ascii_digit) {
-        return 100;
+    match three {
+        [_, second, third] if third.is_ascii_digit() && second.is_ascii_digit() => return 100,
+        // The gate stops there anyway.
+        [_, _, third] if third.is_ascii_digit() => return 0,
+        _ => {}
     }
     let of = |byte: &u8| match byte.to_ascii_lowercase() {
         b'_' => 0,
@@ -309,8 +312,8 @@ impl Gate {
         let may_begin = |first: u8| {
             self.firsts.get(usize::from(first)).into_iter().flatten().any(|head| {
                 bytes.len() < head.n_bytes
-                    && (!head.bounded || *boundary || *glued)
                     && head.matches(bytes)
+                    && (!head.bounded || *boundary || *glued)
                     && wanted(head.rule)
             })
         };

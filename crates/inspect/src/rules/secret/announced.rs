@@ -214,10 +214,6 @@ pub(super) fn read(text: Text<'_>, start: usize) -> Option<Announced> {
     if left.is_empty() || gap.is_empty() {
         return None;
     }
-    // Nearly all text ends here.
-    if !words::may_announce(left) {
-        return None;
-    }
     let gives = gives(gap);
     // A value in a line of its own is given a name only where the line before ends in what gives it.
     let first_break = gap.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
@@ -226,6 +222,13 @@ pub(super) fn read(text: Text<'_>, start: usize) -> Option<Announced> {
         return None;
     }
     let line = line_of(left);
+    let vendor = left.get(left.len().saturating_sub(VENDOR_BYTES_MAX)..).unwrap_or_default();
+    // Nearly all text ends here.
+    let names_vendor = words::may_name_vendor(vendor);
+    let announces = words::may_announce(name_in(line, gives));
+    if !names_vendor && !announces {
+        return None;
+    }
     let lower = line.to_ascii_lowercase();
     let (name, last) = name_of(&lower, line, gives);
     if !gives && !is_word_before(last, line) {
@@ -237,12 +240,10 @@ pub(super) fn read(text: Text<'_>, start: usize) -> Option<Announced> {
     {
         return None;
     }
-    let context = left.to_ascii_lowercase();
-    let vendor = context.get(context.len().saturating_sub(VENDOR_BYTES_MAX)..).unwrap_or_default();
-    let vendors = words::near(vendor);
-    let strength = if has_word(last, line) {
+    let vendors = if names_vendor { words::near(&vendor.to_ascii_lowercase()) } else { Vec::new() };
+    let strength = if announces && has_word(last, line) {
         Strength::Name
-    } else if has_word(name, line) {
+    } else if announces && has_word(name, line) {
         Strength::Line
     } else if vendors.is_empty() {
         return None;
@@ -281,11 +282,17 @@ fn line_of(text: &[u8]) -> &[u8] {
     text.get(from..).unwrap_or_default()
 }
 
-/// The part of a line that belongs to the value, and the last word in it with all that is glued to it.
-fn name_of<'l>(lower: &'l [u8], line: &[u8], gives: bool) -> (&'l [u8], &'l [u8]) {
+/// The part of a line that belongs to the value: where something gives it, what follows the last sign between two such pairs.
+fn name_in(line: &[u8], gives: bool) -> &[u8] {
     let is_cut = |byte: &u8| matches!(byte, b',' | b';' | b'&' | b'{' | b'}' | b'(' | b')' | b'?');
     let from = if gives { line.iter().rposition(is_cut) } else { None };
-    let name = lower.get(from.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default();
+    line.get(from.map_or(0, |at| at.saturating_add(1))..).unwrap_or_default()
+}
+
+/// The part of a line that belongs to the value, and the last word in it with all that is glued to it.
+fn name_of<'l>(lower: &'l [u8], line: &[u8], gives: bool) -> (&'l [u8], &'l [u8]) {
+    let n_name = name_in(line, gives).len();
+    let name = lower.get(lower.len().saturating_sub(n_name)..).unwrap_or_default();
     let is_glue =
         |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$');
     let n_last = name.iter().rev().take_while(|byte| is_glue(byte)).count();
@@ -332,7 +339,10 @@ fn has_word(name: &[u8], line: &[u8]) -> bool {
 }
 
 fn has_whole_word(name: &[u8], written: &[u8], word: &[u8]) -> bool {
-    let places = name.windows(word.len()).enumerate().filter(|(_, window)| window == &word);
+    let places = name
+        .windows(word.len())
+        .enumerate()
+        .filter(|(_, window)| window.first() == word.first() && window == &word);
     places.into_iter().any(|(at, _)| {
         let get = |at: Option<usize>| at.and_then(|at| written.get(at)).copied();
         let end = at.saturating_add(word.len());
@@ -349,7 +359,8 @@ fn has_whole_word(name: &[u8], written: &[u8], word: &[u8]) -> bool {
 
 /// Whether a text (in small letters) holds a word.
 pub(super) fn contains(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|window| window == word)
+    // Most places are told apart by their first byte.
+    text.windows(word.len()).any(|window| window.first() == word.first() && window == word)
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ const GAP_BYTES_MAX: usize = 8;
 const PASSWORD_BYTES_MAX: usize = 128;
 const QUOTED_BYTES_MIN: usize = 5;
 const BARE_BYTES_MIN: usize = 6;
+/// Most bytes of a password without quotes.
+const BARE_BYTES_MAX: usize = 64;
 /// What comes after the word where the name is of something else.
 const NOT_PASSWORD: &[&[u8]] = &[
     b"hash",
@@ -168,8 +170,9 @@ fn read_value(reader: &mut Reader<'_>, quote: Option<u8>) -> Result<usize, Stop>
                 )
         },
     };
-    let n = reader.run_long(class, PASSWORD_BYTES_MAX.saturating_add(1))?;
-    if n > PASSWORD_BYTES_MAX || n < BARE_BYTES_MIN.min(QUOTED_BYTES_MIN) {
+    let n_max = if quote.is_some() { PASSWORD_BYTES_MAX } else { BARE_BYTES_MAX };
+    let n = reader.run_long(class, n_max.saturating_add(1))?;
+    if n > n_max || n < BARE_BYTES_MIN.min(QUOTED_BYTES_MIN) {
         return Err(Stop::No);
     }
     let end = reader.at;

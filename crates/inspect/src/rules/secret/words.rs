@@ -18,7 +18,9 @@ struct Index {
     names: Vec<(&'static [u8], usize)>,
     /// A bit for each two bytes that a name begins with.
     pairs: Vec<u64>,
-    /// A bit for what the first four bytes of a name or of a word of four are hashed to.
+    /// A bit for what the first four bytes of a name are hashed to.
+    vendors_fours: Vec<u64>,
+    /// The same for the words that announce something.
     fours: Vec<u64>,
     /// A bit for what the words of three are hashed to.
     threes: Vec<u64>,
@@ -42,7 +44,13 @@ fn has(bits: &[u64], number: usize) -> bool {
     bits.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
 }
 
-/// Whether some name or word may stand in a text of any case: where this says no, none does.
+/// Whether the name of a vendor may stand in a text of any case: where this says no, none does.
+pub(super) fn may_name_vendor(text: &[u8]) -> bool {
+    let index: &Index = &INDEX;
+    text.windows(4).any(|four| has(&index.vendors_fours, hash(four)))
+}
+
+/// The same for a word that announces something.
 pub(super) fn may_announce(text: &[u8]) -> bool {
     let index: &Index = &INDEX;
     text.windows(4).any(|four| has(&index.fours, hash(four)))
@@ -54,6 +62,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
         vendors: Vec::new(),
         names: Vec::new(),
         pairs: vec![0; 1024],
+        vendors_fours: vec![0; 1024],
         fours: vec![0; 1024],
         threes: vec![0; 1024],
     };
@@ -69,7 +78,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
             let name = name.as_bytes();
             index.names.push((name, index.vendors.len()));
             set(&mut index.pairs, pair_of(name));
-            set(&mut index.fours, hash(name.get(..4).unwrap_or_default()));
+            set(&mut index.vendors_fours, hash(name.get(..4).unwrap_or_default()));
         }
         index.vendors.push(Vendor { kind: row.kind, values });
     }
@@ -118,8 +127,9 @@ mod tests {
         }
         assert!(near(b"nothing of this sort").is_empty() && near(b"").is_empty());
         assert!(!may_announce(b"nothing of this sort") && !may_announce(b""));
-        for text in ["my Key", "APIKEY", "DataDog", "x_sas", "Basic "] {
+        for text in ["my Key", "APIKEY", "x_sas", "Basic "] {
             assert!(may_announce(text.as_bytes()), "{text}");
         }
+        assert!(may_name_vendor(b"my DataDog") && !may_name_vendor(b"nothing of this sort"));
     }
 }
