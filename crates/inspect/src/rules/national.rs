@@ -332,6 +332,9 @@ impl Named {
     }
 
     fn distance(&self, row: u16) -> Option<u16> {
+        if self.1 == 0 {
+            return None;
+        }
         self.0.iter().filter(|named| named.0 == row).map(|named| named.1).min()
     }
 }
@@ -341,15 +344,15 @@ const NAMED: u32 = 1000;
 const NAMED_AFTER: u32 = 600;
 const ALONE: u32 = 300;
 /// Most kinds that wait for a word after the number.
-const WAITING_MAX: usize = 12;
+const WAITING_MAX: usize = 48;
 
 /// What fits so far.
-#[derive(Default)]
 struct Fits {
     /// The best supported, and how well.
     best: Option<(u32, Hit)>,
-    /// Rows whose checksum is right and that nothing supports yet, and where the number ends.
-    waiting: [(u16, usize); WAITING_MAX],
+    /// Rows with a checksum that nothing supports yet, and how long the number is. The checksum is computed late: most numbers have
+    /// no words near them at all.
+    waiting: [(u16, u8); WAITING_MAX],
     n_waiting: usize,
 }
 
@@ -360,9 +363,9 @@ impl Fits {
         }
     }
 
-    fn wait(&mut self, row: u16, end: usize) {
+    fn wait(&mut self, row: u16, n_bytes: usize) {
         if let Some(slot) = self.waiting.get_mut(self.n_waiting) {
-            *slot = (row, end);
+            *slot = (row, u8::try_from(n_bytes).unwrap_or(u8::MAX));
             self.n_waiting = self.n_waiting.saturating_add(1);
         }
     }
@@ -389,7 +392,8 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         }
         _ => None,
     };
-    let (mut named, mut fits) = (None, Fits::default());
+    let (mut named, mut fits) =
+        (None, Fits { best: None, waiting: [(0, 0); WAITING_MAX], n_waiting: 0 });
     for entry in list {
         let goes_on = match (entry.next, next) {
             (Some(element), Some(byte)) => element.accepts(byte),
@@ -429,16 +433,16 @@ fn weigh(
     let id = fit.id.get(..fit.n).unwrap_or_default();
     for &(number, is_alone) in &form.rows {
         let Some(row) = TABLE.rows.get(usize::from(number)) else { continue };
-        if row.check.is_some_and(|check| !check(id)) {
-            continue;
-        }
         let named = named.get_or_insert_with(|| Named::before(text, start));
         let distance = named.distance(number);
         let alone = is_alone && stands_alone(text, start, fit)?;
         if distance.is_none() && !alone {
             if row.check.is_some() {
-                fits.wait(number, fit.end);
+                fits.wait(number, fit.end.saturating_sub(start));
             }
+            continue;
+        }
+        if row.check.is_some_and(|check| !check(id)) {
             continue;
         }
         let of_words = distance.map_or(0, |distance| NAMED.saturating_sub(u32::from(distance)));
@@ -471,19 +475,18 @@ fn stands_alone(text: Text<'_>, start: usize, fit: &Fit) -> Result<bool, Stop> {
 
 /// Numbers with a checksum may also be named after: `123456782 (BSN)`.
 fn named_after(text: Text<'_>, start: usize, fits: &mut Fits) -> Result<(), Stop> {
-    let mut read: Option<(usize, Named)> = None;
-    for (number, end) in fits.waiting.into_iter().take(fits.n_waiting) {
-        let named = match read {
-            Some((from, named)) if from == end => named,
-            _ => {
-                let mut after = text.reader(end);
-                after.run(|byte| byte != b'\n', AFTER_BYTES)?;
-                Named::after(text.slice(end, after.at))
-            }
-        };
-        read = Some((end, named));
-        if let (Some(distance), Some(row)) =
-            (named.distance(number), TABLE.rows.get(usize::from(number)))
+    let mut read: Option<(u8, Named)> = None;
+    for (number, n_bytes) in fits.waiting.into_iter().take(fits.n_waiting) {
+        let end = start.saturating_add(usize::from(n_bytes));
+        if read.as_ref().is_none_or(|&(n, _)| n != n_bytes) {
+            let mut after = text.reader(end);
+            after.run(|byte| byte != b'\n', AFTER_BYTES)?;
+            read = Some((n_bytes, Named::after(text.slice(end, after.at))));
+        }
+        let distance = read.as_ref().and_then(|(_, named)| named.distance(number));
+        let row = TABLE.rows.get(usize::from(number));
+        if let (Some(distance), Some(row)) = (distance, row)
+            && row.check.is_some_and(|check| check(&characters(text.slice(start, end))))
         {
             let score = NAMED_AFTER.saturating_sub(u32::from(distance));
             let hit = Hit { support: Support::Context, ..Hit::new(start, end).of(row.kind) };
@@ -491,6 +494,12 @@ fn named_after(text: Text<'_>, start: usize, fits: &mut Fits) -> Result<(), Stop
         }
     }
     Ok(())
+}
+
+/// The letters and digits of a number, in capitals.
+fn characters(number: &[u8]) -> Vec<u8> {
+    let kept = number.iter().filter(|byte| byte.is_ascii_alphanumeric());
+    kept.map(u8::to_ascii_uppercase).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 use crate::check;
 
 fn check_each(kind: &str, cases: &[&str]) {
-    cases.iter().for_each(|case| check(kind, case));
+    for case in cases {
+        check(kind, case);
+    }
 }
 
 #[test]
