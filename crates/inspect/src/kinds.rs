@@ -163,7 +163,6 @@ impl KindDetails {
         self
     }
 
-    #[expect(dead_code, reason = "for rows that other files will add")]
     const fn no_example(mut self, reason: &'static str) -> Self {
         self.example = Example::Absent(reason);
         self

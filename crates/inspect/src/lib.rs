@@ -21,6 +21,7 @@ use bartizan_core::kind::KindInfo;
 mod detector;
 mod gate;
 mod kinds;
+pub mod leak;
 mod rules;
 mod text;
 
