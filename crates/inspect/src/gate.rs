@@ -15,6 +15,7 @@ const TRIGRAM_MASK: u32 = 0x3_ffff;
 const DIGIT: u8 = 26;
 const AT: u8 = 31;
 const COLON: u8 = 32;
+const ESCAPE: u8 = 44;
 /// The code that stands for what is before the text.
 const NOTHING: u8 = 27;
 /// First of the codes that the other bytes above ASCII share.
@@ -33,6 +34,8 @@ const fn code_of(byte: u8) -> u8 {
         b'@' => AT,
         b':' => COLON,
         b'/' => 33,
+        0x1b => ESCAPE,
+        b'`' => 45,
         0..=0x7f => 34,
         // Lead and second bytes of the invisible characters have codes of their own: they must not be found everywhere.
         0xe2 => 35,
@@ -135,6 +138,7 @@ impl Gate {
                     gate.want([first, second, DIGIT]);
                 }
                 gate.want([first, second, AT]);
+                gate.want([first, second, ESCAPE]);
                 if second < 6 || second == DIGIT || second == COLON {
                     gate.want([first, second, COLON]);
                 }
@@ -193,6 +197,7 @@ impl Gate {
             DIGIT => rules::at_digit(text, at, &mut found),
             AT => rules::at_at_sign(text, at, &mut found),
             COLON => rules::at_colon(text, at, &mut found),
+            ESCAPE => rules::at_escape(text, at, &mut found),
             _ => {}
         }
         let Some(start) = at.checked_sub(2) else { return };

@@ -3,6 +3,7 @@ use crate::gate::Head;
 use crate::kinds::Kind;
 use crate::text::{Answer, Stop, Text, is_word};
 
+mod active;
 mod address;
 mod card;
 mod cloud;
@@ -62,6 +63,9 @@ rules! {
     ZeroWidth,
     Bidi,
     Override,
+    Ansi,
+    Html,
+    Link,
 }
 
 /// How many rules there are.
@@ -93,6 +97,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(
         phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
+    heads.extend(active::heads());
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
@@ -120,6 +125,9 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Bidi => hidden::decide_bidi(text, start),
         Rule::Override => phrase::decide(text, start),
+        Rule::Ansi => active::ansi::decide(text, start),
+        Rule::Html => active::html::decide(text, start),
+        Rule::Link => active::link::decide(text, start),
         Rule::AwsAccessKey
         | Rule::Github
         | Rule::Gitlab
@@ -141,6 +149,7 @@ pub(crate) fn go_on(rule: Rule, _kind: Kind, text: Text<'_>, start: usize) -> An
         Rule::Jwt => token::go_on_jwt(text, start),
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
+        Rule::Link => active::link::go_on(text, start),
         _ => token::go_on(rule, text, start),
     }
 }
@@ -204,6 +213,13 @@ pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
         && let Some(start) = address::start_of_v6(text, at)
     {
         found(Rule::Ipv6, start);
+    }
+}
+
+/// Candidates at the control character that begins the escapes of terminals.
+pub(crate) fn at_escape(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
+    if text.get(at) == Some(0x1b) {
+        found(Rule::Ansi, at);
     }
 }
 

@@ -21,7 +21,7 @@ fn sets() -> [KindSet; 4] {
     [KindSet::ALL, KindSet::EMPTY, KindSet::from_iter([prompt]), KindSet::from_iter([context])]
 }
 
-fn whole(leaks: &Leaks, source: Source, text: &str) -> Vec<Finding> {
+fn whole(leaks: &dyn Inspector, source: Source, text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     leaks.scan(source, text.as_bytes(), &mut |finding| found.push(finding));
     assert!(found.is_sorted());
@@ -29,7 +29,7 @@ fn whole(leaks: &Leaks, source: Source, text: &str) -> Vec<Finding> {
 }
 
 /// Streams the text in pieces that end at `cuts`, and checks every clause of the law.
-fn check(leaks: &Leaks, source: Source, text: &str, cuts: &[usize]) {
+fn check(leaks: &dyn Inspector, source: Source, text: &str, cuts: &[usize]) {
     let mut detector = leaks.detector(source);
     let mut found: Vec<Finding> = Vec::new();
     let (mut floor, mut from) = ([0; 4], 0);
@@ -146,7 +146,7 @@ fn text(n_max: usize) -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(config(30))]
 
     #[test]
     fn every_way_of_cutting_once(text in text(8)) {
@@ -268,4 +268,140 @@ for it. Guests write letters about rooms, and trains come late at night; nobody 
     held.sort_unstable();
     let share = |percent: usize| held[held.len() * percent / 100];
     assert!(share(50) == 0 && share(99) <= 16, "{} {}", share(50), share(99));
+}
+
+/// Beginnings, middles and ends of what acts in a text.
+fn active() -> impl Strategy<Value = String> {
+    let fixed = prop::sample::select(vec![
+        " ",
+        "\n",
+        "\"",
+        "'",
+        "`",
+        "```",
+        "```\n",
+        "\n```\n",
+        "<",
+        ">",
+        "/",
+        "=",
+        "(",
+        ")",
+        "x",
+        "é",
+        "漢",
+        "\u{1b}",
+        "\u{1b}[",
+        "\u{1b}]",
+        "\u{1b}]0;",
+        "\u{7}",
+        "\u{1b}\\",
+        "31m",
+        "0;1m",
+        "\u{9b}",
+        "\u{9d}",
+        "\\x1b",
+        "\\033",
+        "\\e]",
+        "\\u001b",
+        "]8;;",
+        "]52;",
+        "[6n",
+        "<script",
+        "<scr",
+        "<iframe ",
+        "<object data=",
+        "<meta http-equiv=refresh",
+        "<base href",
+        "<form action=",
+        "<img ",
+        " onerror=",
+        "onload",
+        " on",
+        "on",
+        "javascript:",
+        "java",
+        "data:text/html,",
+        "data",
+        "expression(",
+        "style=",
+        "https://",
+        "http",
+        "htt",
+        "![x](",
+        "](",
+        "src=\"",
+        "e.example/",
+        "?q=",
+        "&d=",
+        "#",
+        "%20",
+        "%",
+        "+",
+        "dGhlIHVzZXIncyBuYW1lIGlzIEpvIGFuZA",
+        "746865207573657227732006e616d65206973204a6f",
+        "the+user+said+so+and+so",
+        "utm_source=x",
+        "&Signature=a",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![9 => fixed, 1 => "[A-Za-z0-9+/]{1,60}", 1 => "[a-f0-9]{1,60}"]
+}
+
+proptest! {
+    #![proptest_config(config(80))]
+
+    #[test]
+    fn what_acts_obeys_the_law(
+        parts in prop::collection::vec(active(), 1..40),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let (text, inspector) = (parts.concat(), TextInspector::new());
+        let ends = boundaries(&text);
+        let mut cuts: Vec<usize> = places.iter().map(|place| ends[place.index(ends.len())]).collect();
+        cuts.sort_unstable();
+        check(&inspector, Source::Model, &text, &cuts);
+        check(&inspector, Source::Model, &text, &ends);
+    }
+}
+
+/// Fences, strings and addresses that go on and on are bounded, and cut without consequence.
+#[test]
+fn what_acts_and_does_not_end_is_bounded() {
+    const HELD_MAX: u64 = bartizan_inspect::HELD_BYTES_MAX as u64;
+    let inspector = TextInspector::new();
+    let unit = |text: &str, n_bytes: usize| text.repeat(n_bytes / text.len() + 1);
+    for (begin, text) in [
+        ("```\n", "<script "),
+        ("```\n", "`x"),
+        ("```\n", "line\n"),
+        ("```\n", "```x\n"),
+        ("\u{1b}]0;", "a"),
+        ("\u{1b}[", "1;"),
+        ("", "\u{1b}"),
+        ("https://e.example/", "a"),
+        ("https://", "https://"),
+        ("https://e.example/?", "aGVsbG8gd29ybGQ&"),
+        ("<script ", "on"),
+        ("<a ", "onx="),
+        ("", "<script "),
+        ("", " onload="),
+        ("<a href=\"", "javascript:"),
+        ("", "data:text/html,"),
+        ("", "`"),
+        ("", "\\x1b]8;"),
+        ("", "htt"),
+    ] {
+        for n_bytes in [1000, 2100, 3100, 9000] {
+            let text = [begin, &unit(text, n_bytes), " x\n```\n<script> "].concat();
+            let cuts: Vec<usize> = boundaries(&text).into_iter().step_by(61).collect();
+            check(&inspector, Source::Model, &text, &cuts);
+            let (mut detector, mut n_pushed) = (inspector.detector(Source::Model), 0);
+            for chunk in text.as_bytes().chunks(7) {
+                detector.push(chunk, &mut |_| {});
+                n_pushed += chunk.len() as u64;
+                assert!(n_pushed - detector.pending(&KindSet::ALL) <= HELD_MAX, "{begin:?}");
+            }
+        }
+    }
 }
