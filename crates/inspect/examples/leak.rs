@@ -12,7 +12,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonLimits};
-use bartizan_core::kind::{KindInfo, KindSet};
+use bartizan_core::kind::{Catalogue, KindInfo, KindSet};
 use bartizan_inspect::leak::{Context, Leaks, Material};
 use bartizan_inspect::{KINDS, TextInspector};
 use std::hint::black_box;
@@ -185,6 +185,49 @@ const PROMPTS_MAX: usize = 400;
 /// A shorter prompt has nothing to leak.
 const PROMPT_BYTES_MIN: usize = 120;
 
+/// Texts of all sorts in which nothing should act: prompts, tasks, code, documents, e-mail, tables.
+const BENIGN: &[&str] = &[
+    "t0_prompts.jsonl",
+    "prompts_chat_202601.jsonl",
+    "selfinstruct_seed.jsonl",
+    "cyberseceval_instruct.jsonl",
+    "cyberseceval_frr.jsonl",
+    "openai_moderation.jsonl",
+    "asb_agent_tasks.jsonl",
+    "../bipia_train/bipia_code.jsonl",
+    "../bipia_train/bipia_email.jsonl",
+    "../bipia_train/bipia_table.jsonl",
+];
+
+fn acting(folder: &Path) {
+    println!("Benign texts with a finding of:");
+    for kind in ["active.ansi", "active.html", "exfil.link"] {
+        let id = Catalogue::new(&KINDS).find(kind);
+        let (mut n, mut n_found, mut shown) = (0, 0, Vec::new());
+        for name in BENIGN {
+            for text in texts(folder, name) {
+                let mut first = None;
+                TextInspector::new().scan(Source::Model, text.as_bytes(), &mut |finding| {
+                    if Some(finding.kind) == id {
+                        first = first.or(Some(finding.span));
+                    }
+                });
+                n += 1;
+                if let Some(span) = first {
+                    n_found += 1;
+                    let at = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+                    let part = text.get(at(span.start)..at(span.end)).unwrap_or_default();
+                    shown.push(format!("{name}: {part:.100}"));
+                }
+            }
+        }
+        println!("  {kind:<36} {}", share(n_found, n));
+        if std::env::args().any(|arg| arg == "--show") {
+            shown.iter().for_each(|line| println!("    {line}"));
+        }
+    }
+}
+
 fn main() {
     let folder = std::env::args().skip(1).find(|arg| !arg.starts_with("--")).map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/text/train"),
@@ -198,9 +241,12 @@ fn main() {
         println!("The data is not here: {}", folder.display());
         return;
     }
-    if !std::env::args().any(|arg| arg == "--speed") {
+    if std::env::args().any(|arg| arg == "--acting") {
+        acting(&folder);
+    } else if !std::env::args().any(|arg| arg == "--speed") {
         recall(&prompts);
         false_alarms(&prompts, &all, &answers);
+        acting(&folder);
     }
     speed(&prompts, &answers);
 }

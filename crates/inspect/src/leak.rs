@@ -33,12 +33,15 @@ mod grams;
 mod letters;
 mod needle;
 mod place;
+mod refusal;
 mod runs;
 
 pub use context::{
     CODED_PROMPT_BYTES_MAX, Context, KNOWN_BYTES_MAX, Material, PROMPT_BYTES_MAX, VALUE_BYTES_MAX,
     VALUES_MAX,
 };
+
+pub use refusal::is_refusal;
 
 const PROMPT_ID: &str = "leak.system-prompt@1";
 const CANARY_ID: &str = "leak.system-prompt.canary@1";

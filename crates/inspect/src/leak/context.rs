@@ -47,7 +47,9 @@ static COMMON: LazyLock<Grams> = LazyLock::new(|| {
     let n_letters: usize = letters.iter().map(Vec::len).sum();
     // Twice the room: what is taken for commonplace is not looked for.
     let mut grams = Grams::with_room(n_letters.saturating_mul(2));
-    letters.iter().flat_map(|letters| Gram::all(letters)).for_each(|gram| grams.insert(gram));
+    for letters in &letters {
+        Gram::each(letters, |gram| grams.insert(gram));
+    }
     grams
 });
 
@@ -194,11 +196,16 @@ fn own_grams(letters: &[u8]) -> (Grams, usize) {
     let mut grams = Grams::with_room(letters.len().saturating_mul(forms::PLAIN.len()));
     let mut n_own = 0_usize;
     for (n, write) in forms::PLAIN.iter().enumerate() {
-        for gram in Gram::all(&write(&[], letters)) {
-            if n > 0 || !COMMON.contains(gram) {
-                grams.insert(gram);
-                n_own = n_own.saturating_add(usize::from(n == 0));
-            }
+        let form = write(&[], letters);
+        if n == 0 {
+            Gram::each(&form, |gram| {
+                if !COMMON.contains(gram) {
+                    grams.insert(gram);
+                    n_own = n_own.saturating_add(1);
+                }
+            });
+        } else {
+            Gram::each(&form, |gram| grams.insert(gram));
         }
     }
     (grams, n_own)

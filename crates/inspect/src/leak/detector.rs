@@ -96,11 +96,8 @@ impl Reader {
     fn compare(&mut self, context: &Context, piece: &Piece, report: &mut dyn FnMut(Finding)) {
         let Some(grams) = context.grams() else { return };
         let (kind, id) = self.of_prompt();
-        let mut gram = self.last_gram();
-        for (letter, place) in piece.iter() {
-            gram = gram.then(letter);
-            self.plain.step(grams, gram, place, &mut |stretch| report(finding(stretch, kind, id)));
-        }
+        let gram = self.last_gram();
+        self.plain.read(grams, gram, piece, &mut |stretch| report(finding(stretch, kind, id)));
     }
 
     /// The last letters before the piece.

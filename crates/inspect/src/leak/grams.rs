@@ -6,7 +6,7 @@ pub(super) const GRAM_LETTERS: usize = 8;
 const BITS_PER_GRAM: usize = 12;
 const WORDS_MIN: usize = 16;
 
-/// An odd number without pattern: multiplying by it moves every letter of a gram into the upper bits.
+/// An odd number without pattern: in a product with it, the upper bits depend on every letter of a gram.
 const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The last eight letters, the latest in the lowest byte.
@@ -21,16 +21,18 @@ impl Gram {
 
     /// A number that hardly two grams share.
     pub(super) const fn mixed(self) -> u64 {
-        (self.0 ^ self.0 >> 29).wrapping_mul(MIX)
+        self.0.wrapping_mul(MIX)
     }
 
-    /// Every gram of these letters.
-    pub(super) fn all(letters: &[u8]) -> impl Iterator<Item = Self> + '_ {
-        let grams = letters.iter().scan(Self::default(), |gram, &letter| {
-            *gram = gram.then(letter);
-            Some(*gram)
-        });
-        grams.skip(GRAM_LETTERS.saturating_sub(1))
+    /// Calls `each` with every gram of these letters.
+    #[inline]
+    pub(super) fn each(letters: &[u8], mut each: impl FnMut(Self)) {
+        let (head, rest) = letters.split_at(letters.len().min(GRAM_LETTERS.saturating_sub(1)));
+        let mut gram = head.iter().fold(Self::default(), |gram, &letter| gram.then(letter));
+        for &letter in rest {
+            gram = gram.then(letter);
+            each(gram);
+        }
     }
 
     /// The last gram of these letters.
@@ -119,5 +121,16 @@ impl Grams {
     pub(super) fn contains(&self, gram: Gram) -> bool {
         let (word, bit) = self.place(gram);
         self.words.get(word).is_some_and(|word| word >> bit & 1 == 1)
+    }
+
+    /// A bit for each of at most 64 letters: whether the gram that ends with it is a member. `gram` is the one before them.
+    #[inline]
+    pub(super) fn members(&self, gram: &mut Gram, letters: &[u8]) -> u64 {
+        let mut members = 0;
+        for (n, &letter) in letters.iter().enumerate() {
+            *gram = gram.then(letter);
+            members |= u64::from(self.contains(*gram)) << (n & 63);
+        }
+        members
     }
 }

@@ -98,6 +98,11 @@ impl Piece {
         self.letters.get(HISTORY_LETTERS..self.n).unwrap_or_default()
     }
 
+    /// The place of the letter `n` of the piece.
+    pub(super) fn place(&self, n: usize) -> Place {
+        self.places.get(HISTORY_LETTERS.saturating_add(n)).copied().unwrap_or_default()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (u8, Place)> + '_ {
         let places = self.places.get(HISTORY_LETTERS..self.n).unwrap_or_default();
         self.letters().iter().copied().zip(places.iter().copied())
@@ -164,6 +169,14 @@ const fn classes() -> [u8; 256] {
     }
 }
 
+/// How many bytes come before the first that needs a closer look. Most text has none.
+fn n_plain(bytes: &[u8]) -> usize {
+    if bytes.is_ascii() && !bytes.contains(&b'%') {
+        return bytes.len();
+    }
+    bytes.iter().position(|&byte| !byte.is_ascii() || byte == b'%').unwrap_or(bytes.len())
+}
+
 /// The folded letter of an ASCII byte; `None` for what is no letter.
 fn ascii(byte: u8) -> u8 {
     CLASSES.get(usize::from(byte)).copied().filter(|&class| class != LOOK).unwrap_or(NONE)
@@ -222,12 +235,7 @@ impl Letters {
         piece.n = HISTORY_LETTERS;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let is_plain = |byte: &u8| byte.is_ascii() && *byte != b'%';
-            let n_plain = if self.is_whole() {
-                rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len())
-            } else {
-                0
-            };
+            let n_plain = if self.is_whole() { n_plain(rest) } else { 0 };
             let (plain, other) = rest.split_at(n_plain);
             piece.extend(plain, self.n_read);
             self.n_read = self.n_read.saturating_add(u64::try_from(n_plain).unwrap_or(0));

@@ -24,11 +24,9 @@ impl Address {
 
     /// Whether these bytes hold, or go on with, an address. Cheap for text without one.
     pub(super) fn may_touch(self, bytes: &[u8]) -> bool {
-        let is_pair = |pair: &[u8]| pair == b"//";
         self.is_inside
             || (self.after_slash && bytes.first() == Some(&b'/'))
-            // A fold without early exit is what the compiler makes wide.
-            || bytes.windows(2).fold(false, |any, pair| any | is_pair(pair))
+            || (bytes.contains(&b'/') && bytes.windows(2).any(|pair| matches!(pair, [b'/', b'/'])))
     }
 
     /// Reads bytes in which there is no address.

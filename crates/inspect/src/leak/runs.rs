@@ -4,7 +4,7 @@
 //! so a changed word leaves a run whole, while the few members that any text has by chance make none. Only members that no earlier run
 //! showed are counted: who says one sentence twenty times has said one sentence.
 use super::grams::{Gram, Grams};
-use super::letters::Place;
+use super::letters::{Piece, Place};
 
 /// Points from which on a run is no chance: 21 letters, four words or five.
 pub(super) const POINTS_MIN: u32 = 14;
@@ -12,6 +12,8 @@ pub(super) const POINTS_MIN: u32 = 14;
 const POINTS_MAX: u32 = 24;
 /// A longer run is reported in parts.
 const RUN_BYTES_MAX: u64 = 2048;
+/// Letters whose grams are looked up together.
+const BLOCK_LETTERS: usize = 64;
 /// Words of the set of what was counted.
 const SEEN_WORDS: usize = 64;
 
@@ -74,6 +76,64 @@ impl Runs {
         if self.is_run && self.points == 0 {
             self.close(report);
         }
+    }
+
+    /// Reads the letters of a piece: the same as [`Runs::step`] for each of them. Where no run is near, it looks at stretches of members and
+    /// strangers instead of letters.
+    pub(super) fn read(
+        &mut self,
+        grams: &Grams,
+        mut gram: Gram,
+        piece: &Piece,
+        report: &mut impl FnMut(Stretch),
+    ) {
+        for (block, letters) in piece.letters().chunks(BLOCK_LETTERS).enumerate() {
+            let first = block.saturating_mul(BLOCK_LETTERS);
+            let before = gram;
+            let members = grams.members(&mut gram, letters);
+            if !self.skim(members, first, letters.len(), piece) {
+                let mut gram = before;
+                for (n, &letter) in letters.iter().enumerate() {
+                    gram = gram.then(letter);
+                    let place = piece.place(first.saturating_add(n));
+                    self.step(grams, gram, place, report);
+                }
+            }
+        }
+    }
+
+    /// Reads a block by its members alone, unless they make or end a run: then nothing is read.
+    #[inline]
+    fn skim(&mut self, members: u64, first: usize, n_letters: usize, piece: &Piece) -> bool {
+        if self.is_run || self.points >= POINTS_MIN {
+            return false;
+        }
+        let (mut points, mut start, mut last) = (self.points, self.start, None);
+        let (mut rest, mut at) = (members, 0_u32);
+        let n_letters = u32::try_from(n_letters).unwrap_or(u32::MAX);
+        while rest != 0 {
+            let n_strangers = rest.trailing_zeros();
+            rest >>= n_strangers;
+            let n_members = rest.trailing_ones();
+            rest = rest.checked_shr(n_members).unwrap_or(0);
+            at = at.saturating_add(n_strangers);
+            points = points.saturating_sub(n_strangers);
+            if points == 0 {
+                start = piece.place(first.saturating_add(at as usize)).start();
+            }
+            points = points.saturating_add(n_members);
+            if points >= POINTS_MIN {
+                return false;
+            }
+            at = at.saturating_add(n_members);
+            last = Some(at.saturating_sub(1));
+        }
+        self.points = points.saturating_sub(n_letters.saturating_sub(at));
+        self.start = start;
+        if let Some(last) = last {
+            self.end = piece.place(first.saturating_add(last as usize)).end();
+        }
+        true
     }
 
     /// Ends the run, if one is going on.

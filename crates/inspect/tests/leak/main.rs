@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod carried;
 mod law;
 mod prompt;
+mod refusal;
 
 /// Finds nothing, so that all findings are those of the leaks.
 struct Blind;
