@@ -223,7 +223,9 @@ fn acting(folder: &Path) {
         }
         println!("  {kind:<36} {}", share(n_found, n));
         if std::env::args().any(|arg| arg == "--show") {
-            shown.iter().for_each(|line| println!("    {line}"));
+            for line in shown {
+                println!("    {line}");
+            }
         }
     }
 }

@@ -72,7 +72,7 @@ impl Needles {
         }
         patterns.sort_by(|a, b| (a.last, &a.letters).cmp(&(b.last, &b.letters)));
         patterns.dedup_by(|a, b| a.letters == b.letters && a.role == b.role);
-        let mut lasts = Grams::with_room(patterns.len().saturating_mul(2));
+        let mut lasts = Grams::with_room(patterns.len().saturating_mul(4));
         for pattern in &patterns {
             lasts.insert(pattern.last);
         }
@@ -133,19 +133,19 @@ impl Needles {
             return None;
         }
         let (letters, places) = history.all();
-        let may_begin = |at: usize| {
-            let rest = letters.get(at..).unwrap_or_default();
-            work::note(1);
-            let is_beginning = match rest {
-                [first, second, ..] => {
-                    let (word, bit) = beginning(*first, *second);
-                    self.beginnings.get(word).is_some_and(|word| word >> bit & 1 == 1)
-                }
-                _ => true,
-            };
-            is_beginning && self.is_beginning(rest)
+        work::note(letters.len());
+        let may_begin = |pair: &[u8]| {
+            let [first, second] = *pair else { return false };
+            let (word, bit) = beginning(first, second);
+            self.beginnings.get(word).is_some_and(|word| word >> bit & 1 == 1)
         };
-        let at = (0..letters.len()).find(|&at| may_begin(at))?;
+        let is_partial = |at: usize| letters.get(at..).is_some_and(|rest| self.is_beginning(rest));
+        let pairs = letters.windows(2).enumerate();
+        let at = pairs
+            .filter(|(_, pair)| may_begin(pair))
+            .map(|(at, _)| at)
+            .chain(letters.len().checked_sub(1))
+            .find(|&at| is_partial(at))?;
         places.get(at).map(|place| place.start())
     }
 

@@ -108,22 +108,22 @@ impl Coded {
 
     /// Reads bytes in which no count reaches the minimum: only those after the last reset matter.
     fn skip(&mut self, bytes: &[u8]) {
-        let after = |ends: fn(u8) -> bool| {
-            bytes.iter().rposition(|&byte| ends(byte)).map(|at| at.saturating_add(1))
-        };
-        let (word, digits) = (after(ends_word), after(ends_digits));
-        if word.is_some() {
-            self.n_word = 0;
+        let after = |at: Option<usize>| at.map(|at| bytes.get(at.saturating_add(1)..));
+        let n = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(rest) = after(bytes.iter().rposition(|&byte| ends_word(byte))) {
+            self.n_word = n(rest.unwrap_or_default().len());
+        } else {
+            self.n_word = self.n_word.saturating_add(n(bytes.len()));
         }
-        if digits.is_some() {
-            self.n_digits = 0;
-        }
-        let counted = |from: Option<usize>, is: fn(u8) -> bool| {
-            let rest = bytes.get(from.unwrap_or(0)..).unwrap_or_default();
-            u32::try_from(rest.iter().filter(|&&byte| is(byte)).count()).unwrap_or(u32::MAX)
+        let rest = match after(bytes.iter().rposition(|&byte| ends_digits(byte))) {
+            Some(rest) => {
+                self.n_digits = 0;
+                rest.unwrap_or_default()
+            }
+            None => bytes,
         };
-        self.n_word = self.n_word.saturating_add(counted(word, is_word));
-        self.n_digits = self.n_digits.saturating_add(counted(digits, is_digit));
+        let n_digits = rest.iter().filter(|&&byte| is_digit(byte)).count();
+        self.n_digits = self.n_digits.saturating_add(n(n_digits));
     }
 }
 
