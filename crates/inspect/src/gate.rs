@@ -15,6 +15,7 @@ const TRIGRAM_MASK: u32 = 0x3_ffff;
 const DIGIT: u8 = 26;
 const AT: u8 = 31;
 const COLON: u8 = 32;
+const ESCAPE: u8 = 44;
 /// The code that stands for what is before the text.
 const NOTHING: u8 = 27;
 /// The bit of a capital in the table of codes. It is no part of the code: names begin with capitals, and literals match in any case.
@@ -35,6 +36,8 @@ const fn code_of(byte: u8) -> u8 {
         b'@' => AT,
         b':' => COLON,
         b'/' => 33,
+        0x1b => ESCAPE,
+        b'`' => 45,
         0..=0x7f => 34,
         // Lead and second bytes of the invisible characters have codes of their own: they must not be found everywhere.
         0xe2 => 35,
@@ -198,6 +201,7 @@ impl Gate {
                     gate.want([first, second, DIGIT]);
                 }
                 gate.want([first, second, AT]);
+                gate.want([first, second, ESCAPE]);
                 if second < 6 || second == DIGIT || second == COLON {
                     gate.want([first, second, COLON]);
                 }
@@ -260,6 +264,7 @@ impl Gate {
             _ if text.get(at).is_some_and(|byte| byte.is_ascii_uppercase()) => {
                 rules::at_capital(text, at, &mut found);
             }
+            ESCAPE => rules::at_escape(text, at, &mut found),
             _ => {}
         }
         let Some(start) = at.checked_sub(2) else { return };

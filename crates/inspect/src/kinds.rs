@@ -166,7 +166,6 @@ impl KindDetails {
         self
     }
 
-    #[expect(dead_code, reason = "no kind needs it yet")]
     const fn no_example(mut self, reason: &'static str) -> Self {
         self.example = Example::Absent(reason);
         self

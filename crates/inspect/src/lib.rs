@@ -24,6 +24,7 @@ pub mod except;
 mod gate;
 mod intern;
 mod kinds;
+pub mod leak;
 mod rules;
 mod text;
 

@@ -3,6 +3,7 @@ use crate::gate::Head;
 use crate::kinds::Kind;
 use crate::text::{Answer, Stop, Text, is_word};
 
+mod active;
 mod address;
 mod card;
 mod cloud;
@@ -84,6 +85,9 @@ rules! {
     Date,
     Mac,
     Crypto,
+    Ansi,
+    Html,
+    Link,
 }
 
 /// How many rules there are.
@@ -118,6 +122,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(secret::heads());
     heads.extend(crypto::HEADS.map(|bytes| Head::new(Rule::Crypto, bytes, true, true)));
     heads.extend(url::HEADS.map(|bytes| Head::new(Rule::Url, bytes, true, true)));
+    heads.extend(active::heads());
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
@@ -149,6 +154,9 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Url => url::decide(text, start),
         Rule::Date => date::decide(text, start),
         Rule::Street => proper::street::decide(text, start),
+        Rule::Ansi => active::ansi::decide(text, start),
+        Rule::Html => active::html::decide(text, start),
+        Rule::Link => active::link::decide(text, start),
         Rule::AwsAccessKey
         | Rule::Github
         | Rule::Gitlab
@@ -177,6 +185,7 @@ pub(crate) fn go_on(rule: Rule, _kind: Kind, text: Text<'_>, start: usize) -> An
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Vendor => secret::go_on(text, start),
+        Rule::Link => active::link::go_on(text, start),
         _ => token::go_on(rule, text, start),
     }
 }
@@ -274,6 +283,13 @@ pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
         && let Some(start) = mac::start_of(text, at)
     {
         found(Rule::Mac, start);
+    }
+}
+
+/// Candidates at the control character that begins the escapes of terminals.
+pub(crate) fn at_escape(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
+    if text.get(at) == Some(0x1b) {
+        found(Rule::Ansi, at);
     }
 }
 

@@ -4,6 +4,7 @@ use bartizan_core::evidence::Source;
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
 
+mod active;
 mod hidden;
 mod pii;
 mod pii_national;
