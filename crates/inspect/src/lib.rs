@@ -20,6 +20,7 @@ use bartizan_core::kind::KindInfo;
 mod detector;
 mod gate;
 mod kinds;
+pub mod model;
 mod rules;
 mod text;
 
