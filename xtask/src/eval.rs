@@ -50,8 +50,38 @@ impl Eval {
                 print_misses(&library, &said, &limits, arguments.misses);
             }
         }
+        print_text(&speed(&library)?)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a prompt of 1 KiB costs with the shipped weights: the best of several passes over harmless prompts.
+#[expect(clippy::cast_precision_loss, reason = "a few million bytes")]
+fn speed(library: &Library) -> Result<String> {
+    const ROUNDS: usize = 5;
+    let judge = bartizan_inspect::model::Judge::shipped()?;
+    let texts: Vec<&Row> = library
+        .rows
+        .iter()
+        .filter(|row| row.place == Place::Request && row.text.len() >= 1024)
+        .take(800)
+        .collect();
+    let n_bytes: usize = texts.iter().map(|row| row.text.len()).sum();
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let before = std::time::Instant::now();
+        for row in &texts {
+            std::hint::black_box(
+                judge.scores(row.text.as_bytes(), bartizan_core::evidence::Source::User),
+            );
+        }
+        best = best.min(before.elapsed().as_secs_f64());
+    }
+    Ok(format!(
+        "{:.1} us per KiB, {} texts, best of {ROUNDS}\n",
+        best * 1e6 / (n_bytes.max(1) as f64 / 1024.0),
+        texts.len()
+    ))
 }
 
 /// The group of questions that a row is for.
@@ -103,9 +133,16 @@ fn parts<'r>(
         let part = parts.entry(&row.source).or_default();
         if labels.contains(&Label::Yes) {
             part.attacks.push(margin);
-            if let Some(is_on_attack) = said.is_on_attack.filter(|_| margin >= 0.0) {
-                part.n_placed += 1;
-                part.n_on_attack += usize::from(is_on_attack);
+            // The same document without the attack is its control; what says less without it was found in the right place.
+            if let Some(twin) = said.twin() {
+                let without = self::margin(&twin, heads, row.place, limits);
+                if is_made(row) {
+                    part.harmless.push(without);
+                }
+                if margin >= 0.0 {
+                    part.n_placed += 1;
+                    part.n_on_attack += usize::from(without < margin);
+                }
             }
         } else if labels.contains(&Label::No) {
             part.harmless.push(margin);
@@ -162,7 +199,11 @@ fn tables(
                 of(recall_at(&part.attacks, others, 0.01)),
                 of(share(&part.attacks)),
                 of(share(flagged)),
-                if part.n_placed == 0 { "-".to_owned() } else { format!("{}/{}", part.n_on_attack, part.n_placed) },
+                if part.n_placed == 0 {
+                    "-".to_owned()
+                } else {
+                    format!("{}/{}", part.n_on_attack, part.n_placed)
+                },
             )?;
         }
         let attacks: Vec<f32> =

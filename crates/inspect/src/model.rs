@@ -24,6 +24,8 @@ mod feature;
 mod judge;
 mod passage;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod token;
 mod weights;
 
@@ -33,6 +35,10 @@ pub use weights::{
     HeadWeights, TABLE_BITS, TABLE_ROWS, WEIGHTS_BYTES, Weights, WeightsError, header, row_of,
     set_thresholds,
 };
+
+/// Bytes that a stream may have to hold: the widest window, the sentence whose neighbour is awaited, and the one that is not finished.
+pub const HELD_BYTES_MAX: u64 =
+    (judge::WINDOW_MAX as u64 + 2) * (segment::SENTENCE_BYTES_MAX as u64 + 16);
 
 /// How many heads there are.
 pub const HEADS: usize = 5;

@@ -11,24 +11,25 @@ use std::collections::BTreeSet;
 pub(crate) struct Said {
     /// By head, in the model's own unit.
     pub(crate) margins: [f32; HEADS],
-    /// Whether the loudest sentence is part of the attack, where that is known.
-    pub(crate) is_on_attack: Option<bool>,
+    /// The same of the text without its attack, where that is known.
+    pub(crate) without: Option<[f32; HEADS]>,
 }
 
 impl Said {
     fn of(judge: &Judge<'_>, row: &Row) -> Self {
         let margins = judge.margins(row.text.as_bytes(), source(row.place));
-        let of = |margins: &[f32; HEADS]| {
-            [Head::Override, Head::Extraction, Head::Instruction].iter()
-                .filter_map(|&head| margins.get(head as usize)).fold(f32::MIN, |most, &margin| most.max(margin))
-        };
-        // Without the attack, the text must say less.
-        let is_on_attack = row.attack.clone().filter(|attack| attack.len() < row.text.len()).map(|attack| {
-            let mut rest = row.text.clone();
-            rest.replace_range(attack, "\n");
-            of(&judge.margins(rest.as_bytes(), source(row.place))) < of(&margins)
-        });
-        Self { margins, is_on_attack }
+        let without =
+            row.attack.clone().filter(|attack| attack.len() < row.text.len()).map(|attack| {
+                let mut rest = row.text.clone();
+                rest.replace_range(attack, "\n");
+                judge.margins(rest.as_bytes(), source(row.place))
+            });
+        Self { margins, without }
+    }
+
+    /// What is said of the text without its attack.
+    pub(crate) fn twin(&self) -> Option<Self> {
+        Some(Self { margins: self.without?, without: None })
     }
 
     /// What one head says.
@@ -107,9 +108,10 @@ pub(crate) const fn source(place: Place) -> Source {
 /// Which share of harmless texts a head may flag, of the source that it flags most.
 fn share(head: Head, place: Place) -> f64 {
     match (head, place) {
-        (Head::Instruction, _) => 0.10,
+        (Head::Instruction, _) => 0.12,
         (Head::Toxicity, _) => 0.02,
-        (Head::Jailbreak, _) => 0.012,
+        (Head::Jailbreak, Place::Request) => 0.012,
+        (_, Place::Data) => 0.02,
         _ => 0.007,
     }
 }
@@ -137,10 +139,7 @@ fn threshold_of(head: Head, place: Place, rows: &[Row], said: &[Option<Said>]) -
             && row.label(head) == Label::No
             && (anywhere || row.place == place)
         {
-            by_source
-                .entry(&row.source)
-                .or_default()
-                .push(said.margin(head));
+            by_source.entry(&row.source).or_default().push(said.margin(head));
         }
     }
     // The lowest threshold at which the mean over the sources of what is flagged is small enough.

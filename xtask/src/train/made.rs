@@ -122,7 +122,7 @@ fn speech(grammars: &Grammars, name: &str, is_toxic: bool, random: &mut Random) 
     let text = worn(grammars.toxic.text(name, random)?, random);
     let (yes, no) =
         if is_toxic { (vec![Head::Toxicity], vec![]) } else { (vec![], vec![Head::Toxicity]) };
-    Ok(made(text, Place::Request, &yes, &[no, REQUEST.to_vec()].concat()))
+    Ok(made(text, Place::Request, &yes, &[no, REQUEST.to_vec(), vec![Head::Instruction]].concat()))
 }
 
 fn clean_document(grammars: &Grammars, random: &mut Random) -> Result<Row> {

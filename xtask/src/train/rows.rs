@@ -244,12 +244,9 @@ fn toxic_prefix(_: &Line) -> Reading {
     Reading(Place::Request, vec![Head::Toxicity], vec![])
 }
 
+/// What people tell each other and their banks: none of it is for a model.
 fn personal(_: &Line) -> Reading {
-    Reading(
-        Place::Request,
-        vec![],
-        vec![Head::Override, Head::Extraction, Head::Jailbreak, Head::Toxicity],
-    )
+    Reading(Place::Request, vec![], Head::ALL.to_vec())
 }
 
 /// Those that were found harmless are texts of the web in which nobody instructs a model.

@@ -7,6 +7,8 @@ mod lexicon;
 
 /// Slots of the table, a power of two, several times as many as there are words.
 const SLOTS: usize = 1 << 14;
+/// Words of the filter: a bit for each 16-bit number.
+const FILTER_WORDS: usize = (1 << 16) / 64;
 /// Most steps from where a word should be to where it is.
 const STEPS_MAX: usize = 64;
 
@@ -23,6 +25,8 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Concepts {
     slots: Vec<Entry>,
+    /// One bit for the upper half of each hash: nearly every beginning of a word is told here to be none.
+    filter: Vec<u64>,
 }
 
 /// The longest stem that a word was seen to begin with, and whether the whole word is in the lexicon.
@@ -48,7 +52,8 @@ impl Concepts {
     }
 
     fn new() -> Self {
-        let mut concepts = Self { slots: vec![Entry::default(); SLOTS] };
+        let mut concepts =
+            Self { slots: vec![Entry::default(); SLOTS], filter: vec![0; FILTER_WORDS] };
         for (concept, words) in (1_u8..).zip(lexicon::CONCEPTS) {
             for word in words.split_ascii_whitespace() {
                 let stem = word.strip_suffix('*');
@@ -63,8 +68,18 @@ impl Concepts {
         usize::try_from(hash.wrapping_mul(0x9e37_79b1) >> 18).unwrap_or(0)
     }
 
+    /// The word of the filter that a hash has its bit in, and the bit.
+    fn bit(hash: u32) -> (usize, u64) {
+        let upper = hash >> 16;
+        (usize::try_from(upper >> 6).unwrap_or(0), 1 << (upper & 63))
+    }
+
     /// The first place that a word names it keeps.
     fn insert(&mut self, entry: Entry) {
+        let (word, bit) = Self::bit(entry.hash);
+        if let Some(word) = self.filter.get_mut(word) {
+            *word |= bit;
+        }
         let first = Self::slot(entry.hash);
         for n in 0..STEPS_MAX {
             let at = first.wrapping_add(n) & (SLOTS.wrapping_sub(1));
@@ -80,6 +95,10 @@ impl Concepts {
     }
 
     fn find(&self, hash: u32) -> Option<Entry> {
+        let (word, bit) = Self::bit(hash);
+        if self.filter.get(word).is_none_or(|word| word & bit == 0) {
+            return None;
+        }
         let first = Self::slot(hash);
         for n in 0..STEPS_MAX {
             let at = first.wrapping_add(n) & (SLOTS.wrapping_sub(1));
@@ -113,7 +132,8 @@ impl Concepts {
 
 /// The hash of a word as the lexicon writes it: folded already.
 fn hash(word: &str) -> u32 {
-    word.chars().fold(EMPTY, |hash, character| step(hash, u32::from(character)))
+    let digit = |character: char| if character.is_ascii_digit() { '0' } else { character };
+    word.chars().fold(EMPTY, |hash, character| step(hash, u32::from(digit(character))))
 }
 
 #[cfg(test)]

@@ -59,15 +59,25 @@ impl Reader {
         self.looks(sentence, look, emit);
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.tokens
+            .capacity()
+            .saturating_mul(size_of::<Token>())
+            .saturating_add(self.concepts.capacity().saturating_mul(16))
+    }
+
     fn words(&mut self, emit: &mut impl FnMut(u32)) {
         let (mut last, mut before_last) = (Token::default(), Token::default());
         for (at, &token) in self.tokens.iter().enumerate() {
-            emit(mix(Of::Word, token.hash, 0));
+            if !token.is_alone {
+                emit(mix(Of::Word, token.hash, 0));
+            }
             if token.stem != 0 {
                 emit(mix(Of::Stem, token.stem, 0));
             }
             emit(mix(Of::Pair, last.hash, token.hash));
-            if at > 1 && !token.is_mark && !before_last.is_mark {
+            if at > 1 && !token.is_mark && !token.is_alone && !before_last.is_mark {
                 emit(mix(Of::Skip, before_last.hash, token.hash));
             }
             if token.concept != 0 {

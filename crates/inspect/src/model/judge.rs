@@ -101,6 +101,11 @@ impl<'w> ModelDetector<'w> {
     pub fn scores(&self) -> Scores {
         self.panel.scores()
     }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>().saturating_add(self.passage.memory_bytes())
+    }
 }
 
 impl Detector for ModelDetector<'_> {
@@ -160,15 +165,22 @@ impl<'w> Panel<'w> {
         }
     }
 
-    fn add(&mut self, feature: u32, is_surroundings: bool) {
+    #[inline]
+    fn add(&mut self, feature: u32) {
         let row = self.weights.row(feature);
-        for (head, (sum, weight)) in self.now.sums.iter_mut().zip(row).enumerate() {
-            if !is_surroundings || head == Head::Instruction as usize {
-                *sum = sum.saturating_add(i32::from(weight));
-            }
+        for (sum, weight) in self.now.sums.iter_mut().zip(row) {
+            // A sentence has a few thousand features at most.
+            *sum = sum.wrapping_add(i32::from(weight));
         }
-        if !is_surroundings {
-            self.now.n_features = self.now.n_features.saturating_add(1);
+        self.now.n_features = self.now.n_features.wrapping_add(1);
+    }
+
+    /// What surrounds a sentence matters to the one head that looks for what does not belong there.
+    fn add_surroundings(&mut self, feature: u32) {
+        let at = Head::Instruction as usize;
+        let weight = self.weights.row(feature).get(at).copied().unwrap_or(0);
+        if let Some(sum) = self.now.sums.get_mut(at) {
+            *sum = sum.wrapping_add(i32::from(weight));
         }
     }
 
@@ -270,15 +282,20 @@ struct Session<'s, 'w, 'r> {
 }
 
 impl Sink for Session<'_, '_, '_> {
+    #[inline]
     fn feature(&mut self, feature: u32) {
-        self.panel.add(feature, false);
+        self.panel.add(feature);
     }
 
     fn surroundings(&mut self, feature: u32) {
-        self.panel.add(feature, true);
+        self.panel.add_surroundings(feature);
     }
 
     fn sentence(&mut self, span: Span) {
         self.panel.judge(span, self.report);
+    }
+
+    fn gap(&mut self) {
+        self.panel.n_sentences = 0;
     }
 }

@@ -20,6 +20,8 @@ pub trait Sink {
     fn surroundings(&mut self, feature: u32);
     /// All features of a sentence were given.
     fn sentence(&mut self, span: Span);
+    /// Nothing but blanks for as long as a sentence may be: what follows has nothing to do with what came before.
+    fn gap(&mut self) {}
 }
 
 /// Reads a channel sentence by sentence. What it holds is one unfinished sentence.
@@ -62,6 +64,11 @@ impl Passage {
         offset(self.base, self.text.len())
     }
 
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.text.capacity().saturating_add(self.reader.memory_bytes())
+    }
+
     fn cut(&mut self, ended: bool, sink: &mut impl Sink) {
         let mut from = 0_usize;
         while let Some(n_bytes) = self.cutter.end(self.text.get(from..).unwrap_or_default(), ended)
@@ -70,7 +77,10 @@ impl Passage {
             let span =
                 trimmed(self.text.get(from..until).unwrap_or_default(), offset(self.base, from));
             from = until;
-            if !span.is_empty() {
+            if span.is_empty() {
+                self.settle(Look::Edge, sink);
+                sink.gap();
+            } else {
                 self.sentence(span, sink);
             }
         }
@@ -96,7 +106,7 @@ impl Passage {
     fn settle(&mut self, after: Look, sink: &mut impl Sink) {
         if let Some(waiting) = self.waiting.take() {
             neighbours(waiting.before, waiting.look, after, &mut |feature| {
-                sink.surroundings(feature)
+                sink.surroundings(feature);
             });
             sink.sentence(waiting.span);
         }

@@ -98,21 +98,45 @@ fn is_full_stop(bytes: &[u8]) -> bool {
     ["。", "！", "？", "।", "؟", "．"].iter().any(|mark| bytes.ends_with(mark.as_bytes()))
 }
 
+/// How many of each sort of marks a sentence has.
+#[derive(Default)]
+struct Marks {
+    cells: usize,
+    commas: usize,
+    digits: usize,
+    code: usize,
+}
+
+impl Marks {
+    fn of(text: &[u8]) -> Self {
+        let mut marks = Self::default();
+        for byte in text {
+            let n = match byte {
+                b'|' | b'\t' => &mut marks.cells,
+                b',' => &mut marks.commas,
+                b'0'..=b'9' => &mut marks.digits,
+                b'{' | b'}' | b';' | b'=' | b'(' | b')' | b'_' => &mut marks.code,
+                _ => continue,
+            };
+            *n = n.saturating_add(1);
+        }
+        marks
+    }
+}
+
 /// What a sentence looks like.
 pub(super) fn look(sentence: &[u8]) -> Look {
     let text = sentence.trim_ascii();
-    let count = |bytes: &[u8]| text.iter().filter(|byte| bytes.contains(byte)).count();
+    let marks = Marks::of(text);
     let Some(&first) = text.first() else { return Look::Edge };
     let last = text.last().copied().unwrap_or(first);
-    if count(b"|\t") >= 2
-        || (count(b",") >= 4 && count(b"0123456789").saturating_mul(4) > text.len())
-    {
+    if marks.cells >= 2 || (marks.commas >= 4 && marks.digits.saturating_mul(4) > text.len()) {
         return Look::Row;
     }
     if first == b'<' || text.ends_with(b"/>") || (last == b'>' && text.contains(&b'<')) {
         return Look::Markup;
     }
-    let n_code = count(b"{};=()_").saturating_mul(16);
+    let n_code = marks.code.saturating_mul(16);
     if matches!(last, b'{' | b'}' | b';')
         || text.starts_with(b"//")
         || n_code > text.len().saturating_mul(2)
@@ -121,9 +145,7 @@ pub(super) fn look(sentence: &[u8]) -> Look {
     }
     let head = text.get(..text.len().min(24)).unwrap_or_default();
     if let Some(colon) = head.iter().position(|&byte| byte == b':')
-        && head
-            .get(..colon)
-            .is_some_and(|name| name.iter().filter(|&&byte| byte == b' ').count() < 2)
+        && head.get(..colon).is_some_and(|name| name.split(|&byte| byte == b' ').count() <= 2)
         && text.get(colon.saturating_add(1)) != Some(&b'/')
     {
         return Look::Header;

@@ -23,6 +23,8 @@ pub(super) struct Token {
     pub(super) is_loud: bool,
     /// A mark, no word.
     pub(super) is_mark: bool,
+    /// A character of a script without blanks: alone it says which language it is, and no more.
+    pub(super) is_alone: bool,
 }
 
 /// One step of the hash of a word.
@@ -70,8 +72,8 @@ fn fold(character: char) -> Folded {
         | 0x2060..=0x2064
         | 0xfe00..=0xfe0f
         | 0xfeff
-        | 0x2019 => Folded::Nothing,
-        0xe0000..=0xe007f => Folded::Nothing,
+        | 0x2019
+        | 0xe0000..=0xe007f => Folded::Nothing,
         0xc0..=0x17f => {
             let plain = LATIN
                 .get(usize::try_from(code.saturating_sub(0xc0)).unwrap_or(0))
@@ -135,6 +137,7 @@ impl Word {
                 hash: self.hash,
                 stem: if is_long { self.stem } else { 0 },
                 concept: self.concept.end(self.hash),
+                is_alone: false,
                 is_loud: self.n_upper > 1 && self.n_upper == self.n_characters,
                 is_mark: false,
             });
@@ -167,6 +170,7 @@ pub(super) fn tokens(sentence: &[u8], concepts: &Concepts, tokens: &mut Vec<Toke
                     tokens.push(Token {
                         hash: step(EMPTY, u32::from(character)),
                         concept: expression(rest, concepts),
+                        is_alone: true,
                         ..Token::default()
                     });
                 }

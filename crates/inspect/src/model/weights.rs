@@ -105,6 +105,7 @@ impl<'w> Weights<'w> {
     }
 
     /// The weights of a feature, one per head.
+    #[inline]
     pub(super) fn row(&self, feature: u32) -> [i8; HEADS] {
         let at = row_of(feature).saturating_mul(HEADS);
         let row = self.table.get(at..).and_then(|rest| rest.first_chunk::<HEADS>());
@@ -113,6 +114,7 @@ impl<'w> Weights<'w> {
 }
 
 /// The row of a feature in the table.
+#[inline]
 pub fn row_of(feature: u32) -> usize {
     usize::try_from(feature >> (32 - TABLE_BITS)).unwrap_or(0)
 }
