@@ -109,9 +109,8 @@ pub(crate) const fn source(place: Place) -> Source {
 fn share(head: Head, place: Place) -> f64 {
     match (head, place) {
         (Head::Instruction, _) => 0.12,
-        (Head::Toxicity, _) => 0.02,
         (Head::Jailbreak, Place::Request) => 0.012,
-        (_, Place::Data) => 0.02,
+        (Head::Toxicity, _) | (_, Place::Data) => 0.02,
         _ => 0.007,
     }
 }

@@ -251,10 +251,10 @@ mod tests {
     #[test]
     fn no_form_names_what_is_not_there() {
         for row in rows(&[]).unwrap() {
-            let is_left = |name: &&str| row.text.contains(&format!("{{{name}}}"));
+            let is_left = |name: &str| row.text.contains(&format!("{{{name}}}"));
             let left = ["told", "drop", "harm", "group", "human", "payload", "act", "noun"]
                 .iter()
-                .find(is_left);
+                .find(|name| is_left(name));
             assert!(left.is_none(), "{left:?} in {}", row.text);
         }
     }
