@@ -97,7 +97,7 @@ pub fn text(bytes: &[u8]) {
     let inspector = TextInspector::new();
     let mut whole = Vec::new();
     inspector.scan(Source::User, text.as_bytes(), &mut |finding| whole.push(finding));
-    let mut detector = inspector.detector(Source::Model);
+    let mut detector = inspector.detector(Source::User);
     let mut pieces: Vec<Finding> = Vec::new();
     let mut pending = 0;
     for chunk in chunks(text.as_bytes(), &cuts) {

@@ -16,6 +16,16 @@ impl Score {
         if n < 1000 { Self(n) } else { Self::CERTAIN }
     }
 
+    /// A score from 0 to 1; what is no number is 0.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "such casts saturate"
+    )]
+    pub fn of_ratio(ratio: f32) -> Self {
+        Self::thousandths((ratio * 1000.0).round() as u16)
+    }
+
     /// The thousandths.
     pub const fn get(self) -> u16 {
         self.0

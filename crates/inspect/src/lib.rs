@@ -17,6 +17,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
+use model::{Judge, ModelDetector, Scores};
 
 pub mod custom;
 mod detector;
@@ -25,6 +26,8 @@ mod gate;
 mod intern;
 mod kinds;
 pub mod leak;
+pub mod model;
+mod pair;
 mod rules;
 mod text;
 
@@ -34,15 +37,29 @@ pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";
 
-/// Finds every kind of [`KINDS`]. It holds nothing: the tables are shared by the whole process.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TextInspector;
+/// Finds every kind of [`KINDS`]. It holds next to nothing: the tables are shared by the whole process.
+#[derive(Clone, Copy, Debug)]
+pub struct TextInspector {
+    /// `None` if the program was built with weights that are none: then every text has a finding that says so.
+    judge: Option<Judge<'static>>,
+}
 
 impl TextInspector {
     /// An inspector. The tables are built on the first call.
     pub fn new() -> Self {
         gate::Gate::get();
-        Self
+        Self { judge: Judge::shipped().ok() }
+    }
+
+    /// How much a text looks like an attack or an insult.
+    pub fn scores(&self, source: Source, text: &[u8]) -> Scores {
+        self.judge.map(|judge| judge.scores(text, source)).unwrap_or_default()
+    }
+}
+
+impl Default for TextInspector {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -51,11 +68,29 @@ impl Inspector for TextInspector {
         &KINDS
     }
 
-    fn detector(&self, _: Source) -> Box<dyn Detector> {
-        Box::new(detector::TextDetector::new())
+    fn detector(&self, source: Source) -> Box<dyn Detector> {
+        let text = detector::TextDetector::new();
+        match self.judge {
+            Some(judge) => {
+                Box::new(pair::Pair::new(text, ModelDetector::with_judge(judge, source)))
+            }
+            None => Box::new(pair::Pair::new(text, pair::Blind)),
+        }
     }
 
-    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        detector::scan(text, report);
+    fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        let mut found = Vec::new();
+        match self.judge {
+            Some(judge) => {
+                judge.findings(text, source, &mut |finding| found.push(finding));
+            }
+            None => pair::Blind.finish(&mut |finding| found.push(finding)),
+        }
+        if found.is_empty() {
+            return detector::scan(text, report);
+        }
+        detector::scan(text, &mut |finding| found.push(finding));
+        found.sort_unstable();
+        found.into_iter().for_each(report);
     }
 }

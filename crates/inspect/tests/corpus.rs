@@ -40,7 +40,7 @@ fn benign_prompts_pass() {
             TextInspector::new()
                 .scan(Source::User, text.as_bytes(), &mut |finding| whole.push(finding));
             let mut streamed = Vec::new();
-            let mut detector = TextInspector::new().detector(Source::Model);
+            let mut detector = TextInspector::new().detector(Source::User);
             text.as_bytes()
                 .chunks(7)
                 .for_each(|chunk| detector.push(chunk, &mut |finding| streamed.push(finding)));
