@@ -251,6 +251,7 @@ fn main() {
         acting(&folder);
     }
     speed(&prompts, &answers);
+    hostile(&prompts.iter().take(8).map(|prompt| prompt.as_str()).collect::<String>());
 }
 
 fn recall(prompts: &[&String]) {
@@ -344,6 +345,64 @@ fn speed(prompts: &[&String], answers: &[String]) {
             n_bytes / both / 1e6,
             n_bytes / alone / 1e6,
         );
+    }
+}
+
+/// What an enemy would repeat.
+const HOSTILE: &[&str] = &[
+    "```\n`x ",
+    "```\n<script ",
+    "`",
+    "<script ",
+    "<a onx=",
+    "<object ",
+    " onload=",
+    "\u{1b}",
+    "\u{1b}]",
+    "\u{1b}[1;",
+    "\\x1b]8;",
+    "javascript:",
+    "data:text/html,",
+    "http://",
+    "![x](https://e.example/?q=aGVsbG8gd29ybGQsIGhlbGxv&",
+    "https://746865.7573657227.e.example/ ",
+    "aaaaaaaa",
+    "4865",
+    "heron-7Q2x-lam",
+    "//jo.doe@example.or",
+    "%",
+    "𝐁",
+    "漢",
+];
+
+fn hostile(prompt: &str) {
+    let material = Material {
+        prompts: vec![prompt.as_bytes()],
+        canaries: vec![b"heron-7Q2x-lamp", b"aaaaaaaaaaaaaa"],
+        values: vec![b"jo.doe@example.org", b"tR4-9mQz.77Lw_kk"],
+        ..Material::default()
+    };
+    let blind = Leaks::new(Arc::new(Blind), Arc::new(Context::new(&material)));
+    println!(
+        "Texts that an enemy would choose, MB/s: rules whole and in chunks of 5 bytes, leaks whole"
+    );
+    for unit in HOSTILE {
+        let text = unit.repeat((64 << 10) / unit.len());
+        let n_bytes = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX));
+        let scan = |inspector: &dyn Inspector| {
+            let mut best = f64::INFINITY;
+            for _ in 0..5 {
+                let before = Instant::now();
+                inspector.scan(Source::Model, text.as_bytes(), &mut |finding| {
+                    black_box(finding);
+                });
+                best = best.min(before.elapsed().as_secs_f64());
+            }
+            n_bytes / best / 1e6
+        };
+        let (rules, leaks) = (scan(&TextInspector::new()), scan(&blind));
+        let streamed = n_bytes / streamed(&TextInspector::new(), &text) / 1e6;
+        println!("  {:<36} {rules:>8.1} {streamed:>8.1} {leaks:>8.1}", format!("{unit:.34?}"));
     }
 }
 

@@ -297,17 +297,22 @@ impl Letters {
             *slot = byte;
         }
         self.n_partial = self.n_partial.saturating_add(1);
-        let bytes = self.partial.get(..self.n_partial).unwrap_or_default();
-        match std::str::from_utf8(bytes) {
-            Ok(text) => {
-                let place = Place::new(self.since, end);
-                fold(text, &mut |letter| piece.write(letter, place));
-                self.n_partial = 0;
-            }
-            // It goes on.
-            Err(error) if error.error_len().is_none() => {}
-            Err(_) => self.n_partial = 0,
+        let [lead, ..] = self.partial;
+        let n_whole = match lead {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 0,
+        };
+        if self.n_partial < n_whole {
+            return;
         }
+        let bytes = self.partial.get(..n_whole).unwrap_or_default();
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            let place = Place::new(self.since, end);
+            fold(text, &mut |letter| piece.write(letter, place));
+        }
+        self.n_partial = 0;
     }
 }
 
@@ -318,6 +323,11 @@ fn ascii_of(character: char) -> u8 {
 /// The letters of one character: nothing where it is none, and ASCII where it only looks different.
 fn fold(text: &str, emit: &mut impl FnMut(u8)) {
     let Some(character) = text.chars().next() else { return };
+    // Most of what is not ASCII is written without case.
+    if matches!(character, '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
+    {
+        return text.bytes().for_each(emit);
+    }
     let plain = plain(character);
     if plain.is_ascii() {
         let letter = ascii_of(plain);

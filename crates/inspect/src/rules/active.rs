@@ -18,9 +18,10 @@ pub(super) fn heads() -> impl Iterator<Item = Head> {
     ansi.chain(html).chain([Head::new(Rule::Link, *b"htt", true, true)])
 }
 
-/// Steps over what comes before the end of a tag, or before the bound, and over the end.
+/// Steps over what comes before the end of a tag, or before the bound, and over the end. Another tag ends it too, so that a text of
+/// beginnings is read once.
 fn rest_of_tag(reader: &mut Reader<'_>, n_max: usize) -> Result<(), Stop> {
-    reader.run_long(|byte| byte != b'>', n_max)?;
+    reader.run_long(|byte| !matches!(byte, b'<' | b'>'), n_max)?;
     reader.eat(b">")?;
     Ok(())
 }
