@@ -121,7 +121,7 @@ fn main() {
     println!("{:<16} {:>9} {:>9} {:>9}", "MB/s", "whole", "1 KiB", "5 bytes");
     for (name, text) in &texts {
         let whole = megabytes_per_second(text, |bytes| {
-            inspector.scan(Source::User, bytes, &mut |finding| {
+            inspector.scan(Source::Model, bytes, &mut |finding| {
                 black_box(finding);
             });
         });

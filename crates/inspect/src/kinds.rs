@@ -25,13 +25,12 @@ macro_rules! kinds {
         )*];
     };
     (
-        $(#[$doc:meta])* enum $table:ident from $first:expr;
+        $(#[$attribute:meta])* enum $table:ident from $first:expr;
         $($variant:ident = $name:literal, $title:literal, [$($rule:ident),*] $(.$set:ident($($value:expr),*))*;)+
     ) => {
-        $(#[$doc])*
+        $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
-        #[expect(clippy::enum_variant_names, reason = "a variant is the kind's own name")]
         pub(crate) enum $table { $($variant,)* }
 
         impl From<$table> for $crate::kinds::Kind {
@@ -250,6 +249,7 @@ const fn details() -> [KindDetails; KINDS_LEN] {
 #[expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::large_stack_arrays,
     reason = "runs at build time only, where a wrong index is an error"
 )]
 const fn infos() -> [KindInfo; KINDS_LEN] {

@@ -17,7 +17,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
-use model::{Judge, ModelDetector, Scores};
+use model::{Judge, ModelDetector, Place, Scores};
 
 pub mod custom;
 mod detector;
@@ -57,6 +57,12 @@ impl TextInspector {
     }
 }
 
+/// Whether a text is what the application or the model says. The text model is not asked about these: it would cost more than all else
+/// that a streamed answer costs, for its tone alone.
+fn is_speech(source: Source) -> bool {
+    Place::of(source) == Place::Speech
+}
+
 impl Default for TextInspector {
     fn default() -> Self {
         Self::new()
@@ -71,6 +77,7 @@ impl Inspector for TextInspector {
     fn detector(&self, source: Source) -> Box<dyn Detector> {
         let text = detector::TextDetector::new();
         match self.judge {
+            Some(_) if is_speech(source) => Box::new(text),
             Some(judge) => {
                 Box::new(pair::Pair::new(text, ModelDetector::with_judge(judge, source)))
             }
@@ -81,6 +88,7 @@ impl Inspector for TextInspector {
     fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         let mut found = Vec::new();
         match self.judge {
+            Some(_) if is_speech(source) => {}
             Some(judge) => {
                 judge.findings(text, source, &mut |finding| found.push(finding));
             }
