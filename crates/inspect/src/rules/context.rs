@@ -4,7 +4,7 @@
 use crate::text::Text;
 
 /// Bytes before a number in which a word must stand.
-const BEFORE_BYTES: usize = 72;
+pub(super) const BEFORE_BYTES: usize = 72;
 /// Bytes after a number in which a word must stand, at most to the end of the line.
 pub(super) const AFTER_BYTES: usize = 24;
 /// Most bytes of the words once they are plain: humps become blanks.
@@ -20,10 +20,10 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    /// The words before a place. A word that is cut at the left is left out.
-    pub(super) fn before(text: Text<'_>, at: usize) -> Self {
-        let window = text.before(at, BEFORE_BYTES);
-        let is_cut = window.len() == BEFORE_BYTES;
+    /// The words in at most `n_max` bytes before a place. A word that is cut at the left is left out.
+    pub(super) fn before(text: Text<'_>, at: usize, n_max: usize) -> Self {
+        let window = text.before(at, n_max);
+        let is_cut = window.len() == n_max;
         let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, 0x80..=0xbf);
         let n_cut = window.iter().take_while(|byte| is_cut && is_inside(byte)).count();
         Self::of(window.get(n_cut..).unwrap_or_default())

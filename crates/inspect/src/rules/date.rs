@@ -1,6 +1,6 @@
 //! Dates that name a day: with points, slashes or hyphens, in ISO order, or with the month's name. After words of birth they are dates of
 //! birth; alone they say little.
-use super::context::{Plain, Vocabulary};
+use super::context::{BEFORE_BYTES, Plain, Vocabulary};
 use crate::kinds::{Personal, Support};
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 use std::sync::LazyLock;
@@ -226,7 +226,7 @@ fn finish(reader: &Reader<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     }
     let mut of_birth = false;
-    BIRTH.find(&Plain::before(text, start), |(), _, _| of_birth = true);
+    BIRTH.find(&Plain::before(text, start, BEFORE_BYTES), |(), _, _| of_birth = true);
     let hit = Hit::new(start, reader.at);
     Ok(if of_birth {
         Hit { support: Support::Context, ..hit.of(Personal::DateOfBirth) }

@@ -3,7 +3,7 @@
 //! Each kind is a row: how the number is written, what its check digits owe, and the words that announce it. A form that nothing else has,
 //! or whose checksum is strong, stands alone; every other needs a word near it. Where several kinds fit, the one that the nearest word
 //! names is reported, else the first of the longest that stand alone. Numbers in running text that no row fits are nobody's.
-use super::context::{AFTER_BYTES, Plain, Vocabulary};
+use super::context::{AFTER_BYTES, BEFORE_BYTES, Plain, Vocabulary};
 use super::separator::{self, Join};
 use crate::kinds::{Personal, Support};
 use crate::text::{Answer, Hit, Reader, Stop, Text};
@@ -65,9 +65,13 @@ impl Element {
         }
     }
 
-    /// Whether it separates groups.
-    fn is_mark(self) -> bool {
-        matches!(self, Self::Blank | Self::Hyphen | Self::Literal(b'.' | b'/'))
+    /// Whether it is a letter or a digit.
+    const fn is_character(self) -> bool {
+        match self {
+            Self::Digit | Self::Letter | Self::Either => true,
+            Self::Blank | Self::Hyphen => false,
+            Self::Literal(byte) => byte.is_ascii_alphanumeric(),
+        }
     }
 
     /// Whether the byte can be this element; a separator may begin with any byte that some separator begins with.
@@ -89,13 +93,43 @@ struct Form {
     rows: Vec<(u16, bool)>,
 }
 
-/// A form in a bucket, and what follows the first run of digits.
+/// A form in a bucket, and the outline that tells most numbers apart from it: letters and digits of the run that has the first digit, the
+/// mark after it, and letters and digits of the run after that (0 where the form has none).
 #[derive(Clone, Copy)]
 struct Entry {
     form: u16,
-    next: Option<Element>,
-    /// Digits of the second run, where a separator and digits follow the first.
+    n_run: u8,
+    mark: Option<Element>,
+    n_second: u8,
+    /// What the second run begins with.
+    second: Option<Element>,
+}
+
+/// The outline of the number at hand.
+struct Outline {
+    n_run: usize,
+    /// The byte after the run, and the letters and digits after that, where it is a mark of one byte.
+    next: Option<u8>,
     n_second: Option<usize>,
+    second: Option<u8>,
+}
+
+impl Entry {
+    fn may_fit(&self, outline: &Outline) -> bool {
+        usize::from(self.n_run) == outline.n_run
+            && match (self.mark, outline.next) {
+                (None, _) => true,
+                (Some(mark), Some(next)) => {
+                    mark.accepts(next)
+                        && outline.n_second.is_none_or(|n| n == usize::from(self.n_second))
+                        && match (self.second, outline.second) {
+                            (Some(element), Some(byte)) => element.accepts(byte),
+                            _ => true,
+                        }
+                }
+                (Some(_), None) => false,
+            }
+    }
 }
 
 /// The rows, and their forms by how they begin.
@@ -136,6 +170,9 @@ impl Table {
         for (form, number) in forms.iter().zip(0_u16..) {
             Self::sort_in(&mut buckets, &form.elements, number);
         }
+        for list in &mut buckets {
+            list.sort_by_key(|entry| entry.n_run);
+        }
         let phrases = rows.iter().zip(0_u16..);
         let words = Vocabulary::new(
             phrases.flat_map(|(row, n)| row.words.iter().map(move |word| (*word, n))),
@@ -162,13 +199,15 @@ impl Table {
                 if matches!(next, Some(Element::Digit)) {
                     continue;
                 }
+                let from = if joined { n_lead.saturating_add(1) } else { 0 };
+                let body = elements.get(from..).unwrap_or_default();
+                let n_run = body.iter().take_while(|e| e.is_character()).count();
+                let mark = body.get(n_run).copied();
+                let tail = body.get(n_run.saturating_add(1)..).unwrap_or_default();
+                let n_second = tail.iter().take_while(|e| e.is_character()).count();
+                let [n_run, n_second] = [n_run, n_second].map(|n| u8::try_from(n).unwrap_or(0));
                 if let Some(list) = buckets.get_mut(bucket(n_lead, joined, n_digits)) {
-                    let tail = rest.get(n_digits.saturating_add(1)..).unwrap_or_default();
-                    let n_tail = tail.iter().take_while(|e| **e == Element::Digit).count();
-                    let is_mark = next.is_some_and(Element::is_mark);
-                    let is_open = tail.get(n_tail) == Some(&Element::Either);
-                    let n_second = (is_mark && n_tail > 0 && !is_open).then_some(n_tail);
-                    list.push(Entry { form, next, n_second });
+                    list.push(Entry { form, n_run, mark, n_second, second: tail.first().copied() });
                 }
             }
         }
@@ -266,6 +305,10 @@ impl Form {
                 continue;
             }
             fit.has_small |= byte.is_ascii_lowercase();
+            // Words come after most numbers.
+            if fit.has_blank && fit.has_small {
+                return Ok(None);
+            }
             if byte.is_ascii_alphanumeric() {
                 let Some(slot) = fit.id.get_mut(fit.n) else { return Ok(None) };
                 *slot = byte.to_ascii_uppercase();
@@ -308,7 +351,7 @@ struct Named([(u16, u16); 24], usize);
 
 impl Named {
     fn before(text: Text<'_>, start: usize) -> Self {
-        let plain = Plain::before(text, start);
+        let plain = Plain::before(text, start, BEFORE_BYTES);
         let mut named = Self([(u16::MAX, u16::MAX); 24], 0);
         let n = plain.bytes().len();
         TABLE.words.find(&plain, |row, _, end| named.add(row, n.saturating_sub(end)));
@@ -376,35 +419,41 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let n_lead = reader.run(|byte| byte.is_ascii_alphabetic(), LEAD_MAX.saturating_add(1))?;
     let joined = n_lead > 0 && reader.sees(|byte| matches!(byte, b' ' | b'-'))?;
     reader.skip(usize::from(joined));
+    let run_at = if joined { reader.at } else { start };
     let n_digits = reader.run(|byte| byte.is_ascii_digit(), RUN_MAX.saturating_add(1))?;
     if n_lead > LEAD_MAX || n_digits > RUN_MAX || n_digits == 0 {
         return Err(Stop::No);
     }
-    let Some(list) = TABLE.buckets.get(bucket(n_lead, joined, n_digits)) else {
+    let Some(list) = TABLE.buckets.get(bucket(n_lead, joined, n_digits)).filter(|l| !l.is_empty())
+    else {
         return Err(Stop::No);
     };
+    let is_character = |byte: u8| byte.is_ascii_alphanumeric();
+    reader.run(is_character, ID_BYTES_MAX)?;
+    let n_run = reader.at.saturating_sub(run_at);
     let next = reader.peek()?;
-    // Most numbers are followed by no second group, or by one that has not the right length.
+    let mut second = None;
     let n_second = match next {
-        Some(b' ' | b'-' | b'.' | b'/') if !list.is_empty() => {
+        Some(b' ' | b'-' | b'.' | b'/' | b'(' | b'+') => {
             reader.skip(1);
-            Some(reader.run(|byte| byte.is_ascii_digit(), RUN_MAX)?)
+            second = reader.peek()?;
+            Some(reader.run(is_character, ID_BYTES_MAX)?)
         }
         _ => None,
     };
-    let (mut named, mut fits) =
-        (None, Fits { best: None, waiting: [(0, 0); WAITING_MAX], n_waiting: 0 });
-    for entry in list {
-        let goes_on = match (entry.next, next) {
-            (Some(element), Some(byte)) => element.accepts(byte),
-            (Some(_), None) => false,
-            (None, next) => !next.is_some_and(|byte| byte.is_ascii_alphanumeric()),
-        };
-        let goes_on =
-            goes_on && (n_second.is_none() || entry.n_second.is_none_or(|n| Some(n) == n_second));
-        let Some(form) = TABLE.forms.get(usize::from(entry.form)).filter(|_| goes_on) else {
-            continue;
-        };
+    let outline = Outline { n_run, next, n_second, second };
+    // Lists are sorted by the length of the run.
+    let from = list.partition_point(|entry| usize::from(entry.n_run) < n_run);
+    let same = list.iter().skip(from).take_while(|entry| usize::from(entry.n_run) == n_run);
+    let mut entries = same.filter(|entry| entry.may_fit(&outline)).peekable();
+    // Nearly all numbers end here.
+    if entries.peek().is_none() {
+        return Err(Stop::No);
+    }
+    let mut named = None;
+    let mut fits = Fits { best: None, waiting: [(0, 0); WAITING_MAX], n_waiting: 0 };
+    for entry in entries {
+        let Some(form) = TABLE.forms.get(usize::from(entry.form)) else { continue };
         if let Some(fit) = form.fit(text, start)? {
             weigh(text, start, form, &fit, &mut named, &mut fits)?;
         }

@@ -102,6 +102,8 @@ static WORDS: LazyLock<Vocabulary<()>> = LazyLock::new(|| {
 /// Digits of a number in looser groups, and of one without groups.
 const LOOSE_DIGITS: std::ops::RangeInclusive<usize> = 6..=14;
 const PLAIN_DIGITS_MIN: usize = 7;
+/// Bytes before a number in looser groups in which a word may stand.
+const BEFORE_BYTES: usize = 48;
 /// Bytes after a number in which a word may say what it is: `-Office`, ` fax`.
 const AFTER_BYTES: usize = 8;
 /// Most digits of an extension.
@@ -246,7 +248,7 @@ fn loose(text: Text<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     }
     let mut named = false;
-    WORDS.find(&Plain::before(text, start), |(), _, _| named = true);
+    WORDS.find(&Plain::before(text, start, BEFORE_BYTES), |(), _, _| named = true);
     if !named {
         let mut after = text.reader(extended(text, end)?);
         let from = after.at;

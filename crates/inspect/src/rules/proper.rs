@@ -17,6 +17,8 @@ const NAME_WORDS_MAX: usize = 5;
 /// Fewest letters of a place in capitals throughout: shorter ones are abbreviations.
 const CAPITALS_MIN: usize = 6;
 
+/// Bytes before a word in which a cue stands.
+const CUE_BYTES: usize = 28;
 /// Words right before a name.
 static NAME_CUES: [&str; 44] = [
     "name is",
@@ -213,17 +215,22 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let small = Small::of(first.bytes(text));
     let word = small.bytes();
     let sense = senses(word);
+    // Most capitals begin a sentence, and are followed by a small word.
+    let goes_on = |class: fn(u8) -> bool| -> Result<bool, Stop> {
+        Ok(reader.sees(|byte| byte == b' ')? && reader.sees_ahead(1, class)?)
+    };
     if sense & COMMON != 0
+        && goes_on(|byte| byte.is_ascii_digit())?
         && let Some(hit) = super::date::decide_named(text, start)?
     {
         return Ok(hit);
     }
     if sense & PLACE_HEAD != 0
+        && (sense & COMMON == 0 || goes_on(|byte| byte.is_ascii_uppercase())?)
         && let Some(end) = long_place_end(reader, first, word)?
     {
         return Ok(Hit::new(start, end).of(Personal::Location));
     }
-    // Most capitals begin a sentence.
     if sense & COMMON != 0 && sense & (TITLE | STREET) == 0 {
         return Err(Stop::No);
     }
@@ -294,7 +301,7 @@ fn cue(text: Text<'_>, start: usize) -> Option<Personal> {
     if matches!(separator, [.., b'.' | b'!' | b'?', b' '] | [.., b'\n']) {
         return None;
     }
-    let plain = Plain::before(text, start);
+    let plain = Plain::before(text, start, CUE_BYTES);
     let words = plain.bytes().strip_suffix(b" ").unwrap_or(plain.bytes());
     let ends_with = |cue: &&str| {
         words

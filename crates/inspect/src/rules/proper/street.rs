@@ -3,7 +3,7 @@
 use super::lists::{ADDRESS_PARTICLE, STREET, STREET_ENDS, UNIT, senses};
 use super::{Small, Word, is_capital};
 use crate::kinds::Personal;
-use crate::rules::context::Plain;
+use crate::rules::context::{BEFORE_BYTES, Plain};
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Most tokens and bytes of one address.
@@ -146,7 +146,7 @@ fn read(reader: &mut Reader<'_>, start: usize, parts: &mut Parts) -> Result<(), 
 
 /// Whether words before announce an address.
 fn is_announced(text: Text<'_>, start: usize) -> bool {
-    let plain = Plain::before(text, start);
+    let plain = Plain::before(text, start, BEFORE_BYTES);
     let words = plain.bytes();
     CUES.iter().any(|cue| words.windows(cue.len()).any(|window| window == cue.as_bytes()))
 }
