@@ -115,7 +115,7 @@ struct Outline {
 }
 
 impl Entry {
-    fn may_fit(&self, outline: &Outline) -> bool {
+    fn may_fit(self, outline: &Outline) -> bool {
         usize::from(self.n_run) == outline.n_run
             && match (self.mark, outline.next) {
                 (None, _) => true,
