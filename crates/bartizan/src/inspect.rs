@@ -5,10 +5,12 @@ use crate::outcome::Outcome;
 use crate::print;
 use anyhow::Context as _;
 use bartizan_core::clock::Entropy as _;
-use bartizan_core::detect::{Finding, Inspector};
+use bartizan_core::detect::{Finding, Inspector, Score};
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::kind::Catalogue;
 use bartizan_core::record::RecordId;
+use bartizan_inspect::TextInspector;
+use bartizan_inspect::leak::{Context, Leaks, Material};
 use bartizan_policy::{Action, GuardPolicy, Observation, Roles, Subject, judge};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -44,9 +46,16 @@ struct Report {
     verdict: Action,
 }
 
-fn scan(asked: &Asked, source: Source, text: &str) -> Report {
+fn scan(asked: &Asked, source: Source, text: &str, context: Option<&str>) -> Report {
     let mut findings = Vec::new();
-    asked.inspector.scan(source, text.as_bytes(), &mut |finding| findings.push(finding));
+    let prompts: Vec<&[u8]> = context.iter().map(|prompt| prompt.as_bytes()).collect();
+    let context = Context::new(&Material { prompts, ..Material::default() });
+    let inspector: Arc<dyn Inspector> = if context.is_empty() {
+        Arc::clone(&asked.inspector)
+    } else {
+        Arc::new(Leaks::new(Arc::clone(&asked.inspector), Arc::new(context)))
+    };
+    inspector.scan(source, text.as_bytes(), &mut |finding| findings.push(finding));
     let mut id = [0; 16];
     OsEntropy.fill(&mut id);
     let direction = match source {
@@ -71,7 +80,7 @@ fn scan(asked: &Asked, source: Source, text: &str) -> Report {
 /// # Errors
 /// Those of stdout.
 pub(crate) fn whole(asked: &Asked, text: &str) -> anyhow::Result<Outcome> {
-    let report = scan(asked, asked.source, text);
+    let report = scan(asked, asked.source, text, None);
     let catalogue = asked.catalogue();
     let mut out = String::new();
     for (finding, action) in &report.findings {
@@ -100,11 +109,18 @@ pub(crate) fn rows(
     while let Some(line) = lines.next().context("cannot read the rows")? {
         let told = match line.and_then(|line| Row::parse(&line)) {
             Ok(row) => {
-                let report = scan(asked, row.source.unwrap_or(asked.source), &row.text);
+                let source = row.source.unwrap_or(asked.source);
+                let scores = TextInspector::new().scores(source, row.text.as_bytes());
+                let report = scan(asked, source, &row.text, row.context.as_deref());
                 is_released &= report.verdict == Action::Release;
                 json!({
                     "id": row.id, "verdict": report.verdict,
                     "findings": report.findings.iter().map(|seen| describe(&asked.catalogue(), seen)).collect::<Vec<_>>(),
+                    "scores": {
+                        "injection": thousandths(scores.injection),
+                        "jailbreak": thousandths(scores.jailbreak),
+                        "toxicity": thousandths(scores.toxicity),
+                    },
                 })
             }
             Err(BadRow { id, reason }) => {
@@ -123,6 +139,11 @@ pub(crate) fn rows(
         (true, false) => Outcome::Deny,
         (true, true) => Outcome::Allow,
     })
+}
+
+/// A score from 0 to 1, to three places.
+fn thousandths(score: f32) -> f64 {
+    f64::from(Score::of_ratio(score).get()) / 1000.0
 }
 
 fn describe(catalogue: &Catalogue, (finding, action): &(Finding, Action)) -> Value {

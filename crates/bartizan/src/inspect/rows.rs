@@ -13,6 +13,8 @@ pub(crate) struct Row {
     pub(crate) text: String,
     /// Whose text it is, where it is not what the command line says.
     pub(crate) source: Option<Source>,
+    /// The system prompt that the text answers to: what a model gives away of it is a finding.
+    pub(crate) context: Option<String>,
 }
 
 /// A line that is no row.

@@ -46,9 +46,10 @@ struct KindsArgs {
 
 /// Scan a text, and say what a profile does with what was found
 ///
-/// Offsets are in bytes of the UTF-8 text as it was given. With --jsonl, each line {"id", "text", "source"?} is answered by one,
-/// in the same order: {"id", "verdict", "findings": [{"kind", "start", "end", "score", "action", "detector"}]}, or {"id", "error"}
-/// for a line that is no such row; then the exit code is 3.
+/// Offsets are in bytes of the UTF-8 text as it was given. With --jsonl, each line {"id", "text", "source"?, "context"?} is
+/// answered by one, in the same order: {"id", "verdict", "findings": [{"kind", "start", "end", "score", "action", "detector"}],
+/// "scores": {"injection", "jailbreak", "toxicity"}}, or {"id", "error"} for a line that is no such row; then the exit code is 3.
+/// "context" is the system prompt that a model's text answers to.
 ///
 /// Exits 0 when all of it may be released, 1 when something would be redacted or refused, 2 on a usage error and 3 when the
 /// scan could not finish.
@@ -58,7 +59,7 @@ Examples:
   bartizan inspect text letter.txt
   echo 'mail jo@example.org' | bartizan inspect text --profile strict
   bartizan inspect text --config bartizan.toml letter.txt     with your own kinds and policy
-  bartizan inspect text --jsonl < rows.jsonl     each line: {\"id\":..., \"text\":..., \"source\"?:...}")]
+  bartizan inspect text --jsonl < rows.jsonl     each line: {\"id\":..., \"text\":..., \"source\"?:..., \"context\"?:...}")]
 struct TextArgs {
     /// The text; `-` is stdin
     #[arg(value_name = "FILE", default_value = "-")]
