@@ -35,6 +35,8 @@ pub struct Limits {
     pub channels_max: usize,
     /// Findings of one exchange.
     pub findings_max: usize,
+    /// Different values of one request that get placeholders.
+    pub pseudonyms_max: usize,
     /// Levels of arrays and objects in JSON.
     pub json_depth_max: usize,
     /// Values in one JSON document.
@@ -75,6 +77,7 @@ impl Default for Limits {
             choices_max: 128,
             channels_max: 64,
             findings_max: 10_000,
+            pseudonyms_max: 1_000,
             json_depth_max: 64,
             json_nodes_max: 1_000_000,
             head_ms: 10_000,
