@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
 use bartizan_gateway::http::{Gateway, GatewayOptions, MoreMetrics, ServerTls};
-use bartizan_keys::KeyStore;
+use bartizan_keys::{KeyStore, PlaceholderKey};
 use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Recovery};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ mod desk;
 pub(crate) mod follow;
 mod journal;
 mod meter;
+mod names;
 mod off;
 mod reload;
 pub(crate) mod signals;
@@ -123,8 +124,11 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, recovery, keys, watch } =
+    let OpenLedger { recorder, ledger, recovery, keys, watch, placeholders } =
         open_ledger(&config, &sources, &meter).await?;
+    if let Some(key) = placeholders {
+        builder.names().use_key(key);
+    }
     let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
     let journal = built.journal(&sources, &folder)?;
@@ -342,6 +346,7 @@ struct OpenLedger {
     recovery: Option<Recovery>,
     keys: Option<Arc<KeyStore>>,
     watch: Option<(Arc<Watch>, WatchTask)>,
+    placeholders: Option<PlaceholderKey>,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -360,7 +365,8 @@ async fn open_ledger(
 ) -> anyhow::Result<OpenLedger> {
     if config.ledger.mode == LedgerMode::Off {
         let recorder = Arc::new(off::Unrecorded::default());
-        return Ok(OpenLedger { recorder, ledger: None, recovery: None, keys: None, watch: None });
+        let (ledger, recovery, keys, watch, placeholders) = (None, None, None, None, None);
+        return Ok(OpenLedger { recorder, ledger, recovery, keys, watch, placeholders });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -397,7 +403,8 @@ async fn open_ledger(
     });
     let recorder = Arc::new(ledger);
     let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, recovery, keys: Some(vault.keys), watch })
+    let (keys, placeholders) = (Some(vault.keys), Some(vault.placeholders));
+    Ok(OpenLedger { recorder, ledger, recovery, keys, watch, placeholders })
 }
 
 /// What differs and cannot change while we run.

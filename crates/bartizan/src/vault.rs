@@ -9,7 +9,8 @@ use anyhow::{Context as _, bail};
 use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::{
-    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, StoreError, TenantKey, check_mode,
+    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, PlaceholderKey, StoreError, TenantKey,
+    check_mode,
 };
 use bartizan_ledger::tlog::VerifierKey;
 use bartizan_ledger::{FsDisk, cross_sign};
@@ -38,6 +39,8 @@ pub(crate) struct Vault {
     pub(crate) signer: Arc<NoteKey>,
     /// Seals and opens payloads.
     pub(crate) keys: Arc<KeyStore>,
+    /// Names values in prompts.
+    pub(crate) placeholders: PlaceholderKey,
 }
 
 /// Where the vault of a state folder is.
@@ -96,11 +99,15 @@ impl Vault {
             let options = Options { access, ..Options::default() };
             KeyStore::open(Arc::clone(disk), clock, entropy, tenant, options)
         };
+        let now = tenant_key(&folder.join(TENANT_KEY_FILE))?;
+        let mut placeholders = now.placeholder_key();
         let next = folder.join(NEXT_TENANT_KEY_FILE);
-        let (keys, report) = match open(&tenant_key(&folder.join(TENANT_KEY_FILE))?) {
+        let (keys, report) = match open(&now) {
             // A rotation was cut short after the store had changed hands.
             Err(StoreError::WrongKey { .. }) if next.exists() => {
-                let opened = open(&tenant_key(&next)?);
+                let tenant = tenant_key(&next)?;
+                placeholders = tenant.placeholder_key();
+                let opened = open(&tenant);
                 if opened.is_ok() && access != Access::Read {
                     fs::rename(&next, folder.join(TENANT_KEY_FILE))?;
                 }
@@ -115,7 +122,7 @@ impl Vault {
                 "Keys in the vault are damaged: what they sealed cannot be read. Restore keys.slots from a backup."
             );
         }
-        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys) })
+        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys), placeholders: placeholders? })
     }
 }
 

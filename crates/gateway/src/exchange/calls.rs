@@ -4,10 +4,11 @@ use super::document::{scan_call, scan_text};
 use super::findings::{group, placeholder};
 use super::plain::names_something;
 use super::pseudonym::{Own, restorations, restorations_in_call};
+use crate::limits::Limits;
 use crate::sse::write_event;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
-use bartizan_core::json::{JsonLimits, Splice, encode_into, splice};
+use bartizan_core::json::{Splice, encode_into, splice};
 use bartizan_core::kind::{Catalogue, KindId, PSEUDONYM_OWN};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
@@ -25,12 +26,14 @@ struct Text {
 
 impl Text {
     /// Where this request's own placeholders stand, with what goes in their place.
-    fn restored(&self, own: &Arc<Own>, limits: JsonLimits) -> Vec<(Span, Vec<u8>)> {
+    fn restored(&self, own: &Arc<Own>, limits: &Limits) -> Vec<(Span, Vec<u8>)> {
         let name = self.path.rsplit('.').next().unwrap_or_default();
         match self.source {
             Source::ToolCall if !own.in_calls || names_something(name.as_bytes()) => Vec::new(),
-            Source::ToolCall => restorations_in_call(own, &self.bytes, limits),
-            _ => restorations(own, &self.bytes),
+            Source::ToolCall => {
+                restorations_in_call(own, &self.bytes, limits.json(), limits.findings_max)
+            }
+            _ => restorations(own, &self.bytes, limits.findings_max),
         }
     }
 
@@ -40,7 +43,7 @@ impl Text {
         verdict: &Verdict,
         catalogue: &Catalogue,
         own: Option<&Arc<Own>>,
-        limits: JsonLimits,
+        limits: &Limits,
     ) -> Vec<Change> {
         let of_text = verdict
             .findings
@@ -248,7 +251,7 @@ impl Calls {
         verdict: &Verdict,
         catalogue: &Catalogue,
         own: Option<&Arc<Own>>,
-        limits: JsonLimits,
+        limits: &Limits,
     ) -> (Vec<u8>, Vec<CallText>) {
         let changes = |text: &Text| text.changes(verdict, catalogue, own, limits);
         let changes: Vec<Vec<Change>> = self.texts.iter().map(changes).collect();

@@ -337,7 +337,7 @@ impl Stream {
             return self.count_text(n_bytes);
         }
         let own = self.answer.own.as_ref();
-        let limits = self.answer.guard.limits.json();
+        let limits = &self.answer.guard.limits;
         let (events, texts) = calls.release(&verdict, &self.answer.catalogue, own, limits);
         let n_bytes = texts.iter().map(CallText::n_bytes).sum();
         if let Some(choice) = self.choices.get_mut(at) {

@@ -123,10 +123,12 @@ impl Guard {
             return Weighed { decision, judged: Vec::new(), edits: Vec::new(), own: None };
         };
         let pseudonyms = self.pseudonyms.as_ref().filter(|known| self.scan && !known.is_empty());
+        let mut leaves_out = false;
         let mut naming = pseudonyms.map(|known| {
             let mut kinds = *known.kinds();
             kinds.insert(PSEUDONYM_OWN);
-            let look_alikes = scan.look_alikes(doc, known.words());
+            let (look_alikes, is_all) = scan.look_alikes(doc, known.words());
+            leaves_out |= !is_all;
             (kinds, look_alikes, known.naming(call, doc, self.limits.pseudonyms_max))
         });
         let mut is_over = false;
@@ -147,7 +149,8 @@ impl Guard {
                     scan.edits(doc, &seen, &actions, named, &mut StandIns::Named(*kinds, naming))
                 }
             };
-            let too_many = naming.as_ref().is_some_and(|(_, _, naming)| naming.is_over());
+            let too_many =
+                leaves_out || naming.as_ref().is_some_and(|(_, _, naming)| naming.is_over());
             if too_many && !std::mem::replace(&mut is_over, true) {
                 scan.too_many_pseudonyms(doc.root(), Source::User);
                 continue;

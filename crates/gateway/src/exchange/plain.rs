@@ -62,7 +62,9 @@ impl Answer {
             _ => scan_answer(&mut scan, doc.root()),
         }
         let restored = self.restored(doc.root());
-        if self.guard.limits.answer_bytes_max < restored.n_bytes() {
+        let limits = &self.guard.limits;
+        if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
+        {
             return self.replace(Failure::TooLarge, body, unix_ms);
         }
         let (actions, edits) = self.weigh(&doc, &mut scan, &restored);

@@ -7,7 +7,7 @@
 //! so that nothing is ever restored but what this request itself replaced. A URL never gets a value back: it would carry it away.
 use super::{Call, Endpoint};
 use bartizan_core::json::{Doc, NodeKind, Value};
-use bartizan_core::kind::{Catalogue, Extent, KindSet};
+use bartizan_core::kind::{Catalogue, Extent, KindSet, UPSTREAM_KEY};
 use bartizan_core::seal::Pseudonymizer;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -49,7 +49,9 @@ impl Pseudonyms {
         let mut words = BTreeSet::from([shape::LOOK_ALIKE_WORD.to_ascii_lowercase()]);
         for (kind, info) in catalogue.iter() {
             let is_named = |name: &N| is_class_of(name.as_ref(), info.name);
-            if info.extent == Extent::Span && names.iter().any(is_named) {
+            // The upstream's key is nobody's value: it goes for good.
+            let is_value = info.extent == Extent::Span && kind != UPSTREAM_KEY;
+            if is_value && names.iter().any(is_named) {
                 kinds.insert(kind);
                 words.insert(shape::word(info.name).to_ascii_lowercase());
             }

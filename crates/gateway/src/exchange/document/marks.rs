@@ -12,19 +12,26 @@ use std::collections::{BTreeMap, BTreeSet};
 const OWN_ID: &str = "exchange@1";
 
 impl Scan<'_> {
-    /// Where strings and keys already look like placeholders with one of these words.
+    /// Where strings and keys already look like placeholders with one of these words, and whether that is all: there are as many as
+    /// findings at most.
     pub(in crate::exchange) fn look_alikes(
         &self,
         doc: &Doc<'_>,
         words: &BTreeSet<String>,
-    ) -> Vec<Seen> {
+    ) -> (Vec<Seen>, bool) {
         let mut found = Vec::new();
+        let places_max = self.guard.limits.findings_max;
         let is_text = |node: &Value<'_>| matches!(node.kind(), NodeKind::String | NodeKind::Key);
         for node in doc.nodes().filter(is_text) {
             let text = node.text().unwrap_or_default();
-            found.extend(look_alikes(&text, words).into_iter().map(|span| mark(node, span)));
+            // One more tells that there are too many.
+            let n_left = places_max.saturating_add(1).saturating_sub(found.len());
+            let spans = look_alikes(&text, words, n_left);
+            found.extend(spans.into_iter().map(|span| mark(node, span)));
         }
-        found
+        let is_all = found.len() <= places_max;
+        found.truncate(places_max);
+        (found, is_all)
     }
 }
 
@@ -47,6 +54,11 @@ impl Restored {
             self.n_bytes = self.n_bytes.saturating_add(value.len());
             self.values.insert((node.index(), span), value);
         }
+    }
+
+    /// Places of all strings.
+    pub(in crate::exchange) fn n_places(&self) -> usize {
+        self.values.len()
     }
 
     /// Bytes of all values.

@@ -3,7 +3,8 @@ use crate::exchange::answer::Answer;
 use crate::exchange::delta::NAMES;
 use crate::exchange::document::Restored;
 use crate::exchange::pseudonym::{Own, restorations, restorations_in_call};
-use bartizan_core::json::{JsonLimits, NodeKind, Value};
+use crate::limits::Limits;
+use bartizan_core::json::{NodeKind, Value};
 use std::sync::Arc;
 
 /// Beside [`NAMES`], the fields of a tool call that name something.
@@ -19,13 +20,13 @@ impl Answer {
     pub(super) fn restored(&self, root: Value<'_>) -> Restored {
         let mut restored = Restored::default();
         let Some(own) = self.own.as_ref() else { return restored };
-        let limits = self.guard.limits.json();
+        let limits = &self.guard.limits;
         for choice in root.get("choices").into_iter().flat_map(Value::items) {
             for (key, value) in choice.members() {
                 match &*key.text().unwrap_or_default() {
                     b"finish_reason" | b"logprobs" => {}
                     b"message" => message(own, limits, value, &mut restored),
-                    _ => texts(own, value, &mut restored),
+                    _ => texts(own, limits, value, &mut restored),
                 }
             }
         }
@@ -33,7 +34,7 @@ impl Answer {
     }
 }
 
-fn message(own: &Arc<Own>, limits: JsonLimits, message: Value<'_>, restored: &mut Restored) {
+fn message(own: &Arc<Own>, limits: &Limits, message: Value<'_>, restored: &mut Restored) {
     for (key, value) in message.members() {
         let name = key.text().unwrap_or_default();
         if &*name == b"tool_calls" || &*name == b"function_call" {
@@ -41,18 +42,24 @@ fn message(own: &Arc<Own>, limits: JsonLimits, message: Value<'_>, restored: &mu
                 calls(own, limits, value, restored);
             }
         } else if !(NAMES.contains(&&*name) && value.kind() == NodeKind::String) {
-            texts(own, value, restored);
+            texts(own, limits, value, restored);
         }
     }
 }
 
-fn texts(own: &Arc<Own>, value: Value<'_>, restored: &mut Restored) {
+fn texts(own: &Arc<Own>, limits: &Limits, value: Value<'_>, restored: &mut Restored) {
     for node in value.descendants().filter(|node| node.kind() == NodeKind::String) {
-        restored.add(node, restorations(own, &node.text().unwrap_or_default()));
+        let places_max = places_max(limits, restored);
+        restored.add(node, restorations(own, &node.text().unwrap_or_default(), places_max));
     }
 }
 
-fn calls(own: &Arc<Own>, limits: JsonLimits, value: Value<'_>, restored: &mut Restored) {
+/// How many more places are looked for: one more than there may be tells that there are too many.
+fn places_max(limits: &Limits, restored: &Restored) -> usize {
+    limits.findings_max.saturating_add(1).saturating_sub(restored.n_places())
+}
+
+fn calls(own: &Arc<Own>, limits: &Limits, value: Value<'_>, restored: &mut Restored) {
     let mut key: Option<Value<'_>> = None;
     for node in value.descendants() {
         let name = key.take().and_then(Value::text).unwrap_or_default();
@@ -60,7 +67,8 @@ fn calls(own: &Arc<Own>, limits: JsonLimits, value: Value<'_>, restored: &mut Re
             NodeKind::Key => key = Some(node),
             NodeKind::String if !names_something(&name) => {
                 let text = node.text().unwrap_or_default();
-                restored.add(node, restorations_in_call(own, &text, limits));
+                let places_max = places_max(limits, restored);
+                restored.add(node, restorations_in_call(own, &text, limits.json(), places_max));
             }
             _ => {}
         }

@@ -113,6 +113,15 @@ impl std::fmt::Debug for Own {
     }
 }
 
+/// Placeholders, without their brackets, and their values.
+#[cfg(test)]
+pub(super) fn own_of(pairs: &[(&str, &str)]) -> Arc<Own> {
+    let pair = |(body, value): &(&str, &str)| {
+        (body.to_ascii_lowercase().into_bytes(), value.as_bytes().to_vec())
+    };
+    Arc::new(Own { values: pairs.iter().map(pair).collect(), in_calls: true })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

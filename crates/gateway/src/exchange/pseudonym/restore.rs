@@ -72,12 +72,20 @@ impl std::fmt::Debug for Restorer {
     }
 }
 
-/// Every placeholder of a whole text, with what goes in its place.
-pub(in crate::exchange) fn restorations(own: &Arc<Own>, text: &[u8]) -> Vec<(Span, Vec<u8>)> {
+/// Every placeholder of a whole text, with what goes in its place; at most so many.
+pub(in crate::exchange) fn restorations(
+    own: &Arc<Own>,
+    text: &[u8],
+    places_max: usize,
+) -> Vec<(Span, Vec<u8>)> {
     let mut found = Vec::new();
     if memchr::memchr(b'[', text).is_some() {
         let mut restorer = Restorer::new(Arc::clone(own));
-        restorer.push(text, &mut |span, with| found.push((span, with)));
+        restorer.push(text, &mut |span, with| {
+            if found.len() < places_max {
+                found.push((span, with));
+            }
+        });
     }
     found
 }

@@ -173,14 +173,21 @@ impl Cursor {
     }
 }
 
-/// Where a text already has the shape of a placeholder with one of these words, which are in lower case.
-pub(in crate::exchange) fn look_alikes(text: &[u8], words: &BTreeSet<String>) -> Vec<Span> {
+/// Where a text already has the shape of a placeholder with one of these words, which are in lower case. At most so many places.
+pub(in crate::exchange) fn look_alikes(
+    text: &[u8],
+    words: &BTreeSet<String>,
+    places_max: usize,
+) -> Vec<Span> {
     let mut found = Vec::new();
     if memchr::memchr(b'[', text).is_none() {
         return found;
     }
     let mut cursor = Cursor::new();
     for &byte in text {
+        if places_max <= found.len() {
+            break;
+        }
         if cursor.step(byte) == Step::Whole && has_shape(cursor.body(), words) {
             found.push(Span::new(cursor.start(), cursor.at()));
         }
@@ -248,7 +255,7 @@ mod tests {
             ("[]", None),
             ("", None),
         ] {
-            let found = look_alikes(text.as_bytes(), &words());
+            let found = look_alikes(text.as_bytes(), &words(), 10);
             let want: Vec<Span> = want.map(|at| Span::new(at.start, at.end)).into_iter().collect();
             assert_eq!(found, want, "{text}");
         }
@@ -256,6 +263,11 @@ mod tests {
 
     #[test]
     fn what_is_read_is_bounded() {
+        let many = "[EMAIL-4kq7zpma]".repeat(9);
+        for places_max in [0, 1, 8, 9, 10] {
+            let found = look_alikes(many.as_bytes(), &words(), places_max);
+            assert_eq!(found.len(), places_max.min(9));
+        }
         let mut cursor = Cursor::new();
         for byte in [b'['].into_iter().chain([b'-'; 100_000]) {
             cursor.step(byte);

@@ -256,3 +256,311 @@ fn streamed_deltas(guard: &Guard, asking: Asking<'_>, deltas: &[Value]) -> (Vec<
         data.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap());
     (events.collect(), outcome)
 }
+
+#[test]
+fn look_alikes_are_values() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let a = of("p1", ASKING);
+    // Whoever knows a placeholder and writes it gets his own text back, and not the value.
+    let sent = read_by_model(&guard, ASKING, &format!("p1 {a} {}", a.to_lowercase()));
+    let names: Vec<&str> = sent.split(' ').collect();
+    assert_eq!(names[0], a);
+    assert!(names[1].starts_with("[TEXT-") && names[2].starts_with("[TEXT-"), "{sent}");
+    assert_ne!(names[1], names[2], "they are different texts");
+    let answer = forwarded(&guard, ASKING, &saying(&format!("p1 {a}"))).answer;
+    let said = format!("{} {}", names[0], names[1]);
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]});
+    let closed = answer.plain(200, body.to_string().as_bytes(), 0);
+    let read: Value = serde_json::from_slice(&closed.body).unwrap();
+    assert_eq!(read["choices"][0]["message"]["content"], format!("p1 {a}"));
+    for (name, text) in [
+        ("of no kind that is replaced", "[KEY-aaaaaaaa]"),
+        ("a short tag", "[WORD-aaaaaaa]"),
+        ("a word", "[front-matter]"),
+        ("a link", "[well-documented](https://a.example)"),
+    ] {
+        assert_eq!(read_by_model(&guard, ASKING, text), text, "{name}");
+    }
+    // What another request replaced means nothing in this one.
+    let answer = forwarded(&guard, ASKING, &saying("p22")).answer;
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": a}, "finish_reason": "stop"}]});
+    let closed = answer.plain(200, body.to_string().as_bytes(), 0);
+    assert_eq!(&closed.body[..], body.to_string().as_bytes());
+}
+
+#[test]
+fn too_many_values_are_refused() {
+    let few = |profile| {
+        let guard = pseudonymous(guard(profile));
+        Guard { limits: Limits { pseudonyms_max: 2, ..guard.limits }, ..guard }
+    };
+    let standard = few(Profile::Standard);
+    assert!(read_by_model(&standard, ASKING, "p1 p2 p1 p2").contains("[WORD-"), "two are possible");
+    let Opened::Refused { reply, findings, .. } =
+        ask(&standard, ASKING, Endpoint::Chat, &saying("p1 p2 p3").to_string())
+    else {
+        panic!("three are not")
+    };
+    assert_eq!(reply.reason.as_deref(), Some("limit.pseudonyms"));
+    assert_eq!(findings, "limit.pseudonyms=1, pii.word=3");
+    let crowded = Guard { limits: Limits { findings_max: 3, ..standard.limits }, ..standard };
+    for (n, is_refused) in [(3, false), (4, true)] {
+        let text = "[WORD-aaaaaaaa]".repeat(n);
+        let opened = ask(&crowded, ASKING, Endpoint::Chat, &saying(&text).to_string());
+        assert_eq!(matches!(opened, Opened::Refused { .. }), is_refused, "{n} look-alikes");
+    }
+    let (a, b) = (of("p1", ASKING), of("p2", ASKING));
+    let read = read_by_model(&few(Profile::Observe), ASKING, "p1 p2 p3");
+    assert_eq!(read, format!("{a} {b} [redacted:pii.word]"), "no value passes for want of a name");
+}
+
+#[test]
+fn what_is_refused_is_refused_and_what_is_off_is_off() {
+    let refusing = pseudonymous(with_policy(
+        r#"@id("call") permit(principal, action == Action::"call", resource);"#,
+    ));
+    let Opened::Refused { reply, records, .. } =
+        ask(&refusing, ASKING, Endpoint::Chat, &saying("p1").to_string())
+    else {
+        panic!("a kind that is refused is not replaced")
+    };
+    assert_eq!(reply.reason.as_deref(), Some("guard.pii.word"));
+    assert_eq!(
+        verdict_words(records[0].leaf.verdict).collect::<Vec<_>>(),
+        ["input_found", "input_refused"]
+    );
+    let off = Guard { scan: false, ..pseudonymous(guard(Profile::Standard)) };
+    assert_eq!(read_by_model(&off, ASKING, "p1 [WORD-aaaaaaaa]"), "p1 [WORD-aaaaaaaa]");
+    let none = Pseudonyms::new(&["nothing"], &Catalogue::new(&KINDS), Arc::new(Letters));
+    assert!(none.is_empty());
+    let none = Guard { pseudonyms: Some(none), ..guard(Profile::Standard) };
+    assert_eq!(read_by_model(&none, ASKING, "p1 [TEXT-aaaaaaaa]"), "p1 [TEXT-aaaaaaaa]");
+    // Of injections the whole part is taken out: nothing of that is a value.
+    let parts = Pseudonyms::new(&["injection"], &Catalogue::new(&KINDS), Arc::new(Letters));
+    assert!(parts.is_empty());
+    assert_eq!(format!("{parts:?}"), "Pseudonyms { words: {\"text\"}, .. }");
+}
+
+#[test]
+fn embeddings_of_one_caller_agree() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let sent = |input: &str, key| {
+        let asking = Asking { key, conversation: None, in_calls: false };
+        let body = json!({"model": "m", "input": input}).to_string();
+        match ask(&guard, asking, Endpoint::Embeddings, &body) {
+            Opened::Forward(forward) => {
+                let sent: Value = serde_json::from_slice(&forward.body).unwrap();
+                sent["input"].as_str().unwrap().to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let (stored, asked) = (sent("about p1", "k-1"), sent("who is p1", "k-1"));
+    assert_eq!(stored.rsplit(' ').next(), asked.rsplit(' ').next(), "or nothing is ever found");
+    assert_ne!(stored, sent("about p1", "k-2"));
+}
+
+/// A tool call with these arguments.
+fn call(arguments: &str) -> Value {
+    json!({"role": "assistant", "content": null, "tool_calls": [{"id": "t", "type": "function", "function": {"name": "send", "arguments": arguments}}]})
+}
+
+#[test]
+fn tool_calls_read_values_only_where_the_route_says_so() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let (a, b) = (of("p1", ASKING), of("p22", ASKING));
+    let url = format!("https://e.example/?q={a}");
+    let nested = json!({"x": format!("{a}")}).to_string();
+    for (name, arguments, want) in [
+        ("an argument", json!({"to": a}), json!({"to": "p1"})),
+        ("inside one", json!({"to": [format!("x {b}, {a}")]}), json!({"to": ["x p22, p1"]})),
+        ("JSON in JSON", json!({"body": nested}), json!({"body": "{\"x\":\"p1\"}"})),
+        ("in a URL", json!({"url": url, "to": a}), json!({"url": url, "to": "p1"})),
+        ("a name of a member", json!({a.as_str(): a}), json!({a.as_str(): "p1"})),
+        ("after an escape", json!({"to": format!("\"\n{a}")}), json!({"to": "\"\np1"})),
+    ] {
+        for in_calls in [false, true] {
+            let asking = Asking { in_calls, ..ASKING };
+            let want = if in_calls { &want } else { &arguments };
+            let message = plain(&guard, asking, &call(&arguments.to_string()));
+            let read = message["tool_calls"][0]["function"]["arguments"].as_str().unwrap();
+            assert_eq!(&serde_json::from_str::<Value>(read).unwrap(), want, "{name}");
+            for n_bytes in [1, 5, 1000] {
+                let deltas: Vec<Value> = pieces(&arguments.to_string(), n_bytes)
+                    .iter()
+                    .map(|piece| json!({"tool_calls": [{"index": 0, "id": "t", "function": {"name": "send", "arguments": piece}}]}))
+                    .collect();
+                let (events, outcome) = streamed_deltas(&guard, asking, &deltas);
+                let texts = events.iter().filter_map(|event| {
+                    event["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"].as_str()
+                });
+                let read: String = texts.collect();
+                assert_eq!(&serde_json::from_str::<Value>(&read).unwrap(), want, "{name} streamed");
+                let kept: Value = serde_json::from_str(&released(&outcome)).unwrap();
+                let kept = &kept["choices"][0]["text"]["delta.tool_calls[0].function.arguments"];
+                assert_eq!(kept.as_str(), Some(read.as_str()), "{name}: the record");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_records_hold_both_and_evidence_neither() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let (a, said) = (of("p1", ASKING), format!("to {} p7", of("p1", ASKING)));
+    let (read, streamed) = streamed(&guard, &pieces(&said, 3));
+    assert_eq!(read, "to p1 p7");
+    let answer = forwarded(&guard, ASKING, &saying("p1 p22")).answer;
+    assert!(!format!("{answer:?}").contains("p1"));
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}]});
+    let plain = answer.plain(200, body.to_string().as_bytes(), 0);
+    assert!(
+        plain.findings.contains("pii.word=3"),
+        "two in, and one that the model said: {}",
+        plain.findings
+    );
+    for outcome in [&streamed, &plain.outcome] {
+        assert!(released(outcome).contains("to p1 p7") && !released(outcome).contains(&a));
+        assert!(payload(outcome, Slot::Received).contains(&said));
+        let evidence = evidence(outcome);
+        assert!(!evidence.contains(&a) && !evidence.contains("pseudonym.own"), "{evidence}");
+        assert_eq!(
+            evidence.matches("\"type\":\"finding\"").count(),
+            1,
+            "only what the model said: {evidence}"
+        );
+        let words: Vec<&str> = verdict_words(outcome.leaf.verdict).collect();
+        assert!(words.contains(&"pseudonyms") && !words.contains(&"output_redacted"), "{words:?}");
+    }
+}
+
+#[test]
+fn what_is_taken_out_stays_out_beside_what_comes_back() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let a = of("p1", ASKING);
+    for (name, said, want) in [
+        ("a secret that touches", format!("{a}K-12"), "p1[redacted:secret.key]"),
+        ("a secret before", format!("K-12{a}"), "[redacted:secret.key]p1"),
+        ("a secret between", format!("{a}K-12{a}"), "p1[redacted:secret.key]p1"),
+        (
+            "a secret that goes on",
+            format!("K-1234{a} K-123456"),
+            "[redacted:secret.key]p1 [redacted:secret.key]56",
+        ),
+    ] {
+        assert_eq!(plain_text(&guard, &said), want, "{name}");
+        for n_bytes in [1, 3, 100] {
+            assert_eq!(streamed(&guard, &pieces(&said, n_bytes)).0, want, "{name} in {n_bytes}");
+        }
+    }
+}
+
+#[test]
+fn probabilities_of_placeholders_are_blank() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let a = of("p1", ASKING);
+    let answer = forwarded(&guard, ASKING, &saying("p1 p22")).answer;
+    let entry =
+        |token: &str| json!({"token": token, "logprob": -0.5, "bytes": null, "top_logprobs": []});
+    let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": format!("to {a}!")},
+        "logprobs": {"content": [entry("to "), entry(&a[..4]), entry(&a[4..]), entry("!")]}, "finish_reason": "stop"}]});
+    let closed = answer.plain(200, body.to_string().as_bytes(), 0);
+    let read: Value = serde_json::from_slice(&closed.body).unwrap();
+    let choice = &read["choices"][0];
+    assert_eq!(choice["message"]["content"], "to p1!");
+    let tokens: Vec<&str> = choice["logprobs"]["content"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["token"].as_str().unwrap())
+        .collect();
+    assert_eq!(tokens, ["to ", "", "", "!"]);
+}
+
+#[test]
+fn values_do_not_make_an_answer_larger_than_answers_may_be() {
+    let guard = pseudonymous(guard(Profile::Standard));
+    let guard = Guard { limits: Limits { answer_bytes_max: 3, ..guard.limits }, ..guard };
+    let a = of("p1", ASKING);
+    for (n, want) in [(1, 200), (2, 502)] {
+        let answer = forwarded(&guard, ASKING, &saying("p1 p22")).answer;
+        let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": a.repeat(n)}, "finish_reason": "stop"}]});
+        assert_eq!(answer.plain(200, body.to_string().as_bytes(), 0).status, want, "{n}");
+        let few =
+            Guard { limits: Limits { findings_max: 2, ..Limits::default() }, ..guard.clone() };
+        let answer = forwarded(&few, ASKING, &saying("p1 p22")).answer;
+        let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": a.repeat(n + 1)}, "finish_reason": "stop"}]});
+        assert_eq!(answer.plain(200, body.to_string().as_bytes(), 0).status, want, "{n} places");
+    }
+}
+
+/// Texts of a model that has seen placeholders: whole, mangled, cut short, in URLs, beside what the policy takes out.
+fn said() -> impl Strategy<Value = String> {
+    let (a, b) = (of("p1", ASKING), of("p22", ASKING));
+    let escaped = a.replace('[', r"\[").replace('-', r"\-").replace(']', r"\]");
+    let cut = a[..9].to_owned();
+    let fixed = [
+        " ",
+        "x",
+        "[",
+        "]",
+        "\\",
+        "-",
+        "\n",
+        "\"",
+        "{",
+        "<b",
+        ">",
+        "](",
+        ")",
+        "https://",
+        "//",
+        "K-12",
+        "K-1",
+        "OBEY",
+        "OBE",
+        "p7",
+        "\u{e9}",
+        "\u{1f600}",
+    ];
+    let own = [a.clone(), a.to_lowercase(), b, escaped, cut, a];
+    let pieces: Vec<String> =
+        fixed.into_iter().map(str::to_owned).chain(own.clone()).chain(own).collect();
+    prop::collection::vec(prop::sample::select(pieces), 0..14).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    /// The caller reads the same text however the stream was cut, and the same as in a plain answer.
+    #[test]
+    fn cuts_do_not_matter(text in said(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
+        let mixed = r#"
+            @id("call") permit(principal, action == Action::"call", resource);
+            @id("r") permit(principal, action == Action::"redact", resource in Kind::"secret");
+            @id("o") permit(principal, action == Action::"release", resource in Kind::"pii");
+        "#;
+        for (name, guard) in [("standard", guard(Profile::Standard)), ("strict", guard(Profile::Strict)), ("refuses", with_policy(mixed))] {
+            let guard = pseudonymous(guard);
+            let ends: Vec<usize> = (0..=text.len()).filter(|&at| text.is_char_boundary(at)).collect();
+            let mut bounds: Vec<usize> = cuts.iter().map(|cut| ends[cut.index(ends.len())]).collect();
+            bounds.extend([0, text.len()]);
+            bounds.sort_unstable();
+            let random: Vec<String> = bounds.windows(2).map(|pair| text[pair[0]..pair[1]].to_owned()).collect();
+            // An event more or less that says nothing is no cut of the text.
+            let each: Vec<String> = if text.is_empty() { vec![String::new()] } else { text.chars().map(String::from).collect() };
+            let (whole, record) = streamed(&guard, &[text.clone()]);
+            prop_assert_eq!(&plain_text(&guard, &text), &whole, "{}: plain and streamed", name);
+            for pieces in [random, each] {
+                let (read, other) = streamed(&guard, &pieces);
+                prop_assert_eq!(&read, &whole, "{}", name);
+                prop_assert_eq!(released(&other), released(&record), "{}", name);
+                if record.leaf.outcome == Some(Outcome::Completed) {
+                    // What was refused is not read to its end, and how much of it had come depends on the cuts.
+                    prop_assert_eq!(payload(&other, Slot::Received), payload(&record, Slot::Received), "{}", name);
+                }
+                prop_assert_eq!(evidence(&other), evidence(&record), "{}", name);
+            }
+        }
+    }
+}
