@@ -245,13 +245,13 @@ impl Check<'_> {
         self.list(&[Name("guard"), Name("pseudonyms")], guard.pseudonyms.len());
         for (n, name) in guard.pseudonyms.iter().enumerate() {
             let at = [Name("guard"), Name("pseudonyms"), Item(n)];
-            let named: Vec<_> =
+            let meant: Vec<_> =
                 catalogue.iter().filter(|(_, info)| is_class_of(name, info.name)).collect();
-            if named.is_empty() {
+            if meant.is_empty() {
                 let names: Vec<_> = catalogue.iter().map(|(_, info)| info.name).collect();
                 let message = format!("there is no kind or class `{}`", shown(name));
                 self.add(&at, message, choice(name, &names));
-            } else if !named.iter().any(|(_, info)| info.extent == Extent::Span) {
+            } else if !meant.iter().any(|(_, info)| info.extent == Extent::Span) {
                 let message = format!("`{}` cannot be replaced by placeholders", shown(name));
                 let help = "it is taken out with the whole text around it; name kinds of values, such as \"pii\"";
                 self.add(&at, message, help);

@@ -220,10 +220,10 @@ impl Channel {
     /// Finds placeholders, and says up to where the next one has surely not begun. They are no findings: nobody counts them.
     fn find_own(&mut self, piece: &[u8], at_end: bool) -> Option<u64> {
         let restorer = self.restorer.as_mut()?;
-        let (marks, restored) = (&mut self.marks, &mut self.restored);
+        let (marks, values) = (&mut self.marks, &mut self.restored);
         restorer.push(piece, &mut |span, with| {
             marks.push(Finding::certain(span, PSEUDONYM_OWN, "exchange@1"));
-            restored.push_back((span, with));
+            values.push_back((span, with));
         });
         // Half a placeholder is none.
         (!at_end).then(|| restorer.pending())

@@ -101,13 +101,12 @@ impl Context {
             (Json::Unknown | Json::Bracket, b' ' | b'\t' | b'\r' | b'\n') | (Json::No, _) => {
                 return;
             }
-            (Json::Unknown, b'{') | (Json::Bracket, b'{') => Json::Between,
+            (Json::Unknown | Json::Bracket, b'{') => Json::Between,
             (Json::Unknown, b'[') => Json::Bracket,
-            (Json::Bracket, b'"') => Json::String,
+            // The byte after a backslash ends nothing.
+            (Json::Bracket | Json::Between, b'"') | (Json::Escape, _) => Json::String,
             (Json::Unknown | Json::Bracket, _) => Json::No,
-            (Json::Between, b'"') => Json::String,
             (Json::String, b'\\') => Json::Escape,
-            (Json::Escape, _) => Json::String,
             (Json::String, b'"') => {
                 self.end_word();
                 Json::Between

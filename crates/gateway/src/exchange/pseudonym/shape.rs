@@ -133,12 +133,11 @@ impl Cursor {
                 Step::None
             }
             // The backslash before this one stands for itself.
-            (State::Escape, b'\\') => self.begin(State::Escape, here),
+            (State::Escape | State::BodyEscape, b'\\') => self.begin(State::Escape, here),
             (State::BodyEscape, b'[') => {
                 self.begin(State::Body, here.saturating_sub(1));
                 Step::BegunBefore
             }
-            (State::BodyEscape, b'\\') => self.begin(State::Escape, here),
             (State::Body, b'\\') => {
                 self.state = State::BodyEscape;
                 Step::None
@@ -269,7 +268,7 @@ mod tests {
             assert_eq!(found.len(), places_max.min(9));
         }
         let mut cursor = Cursor::new();
-        for byte in [b'['].into_iter().chain([b'-'; 100_000]) {
+        for byte in std::iter::once(b'[').chain(std::iter::repeat_n(b'-', 100_000)) {
             cursor.step(byte);
             assert!(cursor.body.len() <= BODY_BYTES_MAX);
             assert!(cursor.at() - cursor.pending() <= PLACEHOLDER_BYTES_MAX);

@@ -173,7 +173,7 @@ fn the_caller_reads_values() {
     let guard = pseudonymous(guard(Profile::Standard));
     let (a, b) = (of("p1", ASKING), of("p22", ASKING));
     let escaped = a.replace('[', r"\[").replace(']', r"\]");
-    let cut = &a[..a.len() - 2];
+    let cut = a.get(..a.len() - 2).unwrap();
     for (name, said, want) in [
         ("alone", a.clone(), "p1".to_owned()),
         ("two that touch", format!("{a}{b}"), "p1p22".to_owned()),
@@ -460,10 +460,11 @@ fn probabilities_of_placeholders_are_blank() {
     let guard = pseudonymous(guard(Profile::Standard));
     let a = of("p1", ASKING);
     let answer = forwarded(&guard, ASKING, &saying("p1 p22")).answer;
+    let (head, tail) = a.split_at(4);
     let entry =
         |token: &str| json!({"token": token, "logprob": -0.5, "bytes": null, "top_logprobs": []});
     let body = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": format!("to {a}!")},
-        "logprobs": {"content": [entry("to "), entry(&a[..4]), entry(&a[4..]), entry("!")]}, "finish_reason": "stop"}]});
+        "logprobs": {"content": [entry("to "), entry(head), entry(tail), entry("!")]}, "finish_reason": "stop"}]});
     let closed = answer.plain(200, body.to_string().as_bytes(), 0);
     let read: Value = serde_json::from_slice(&closed.body).unwrap();
     let choice = &read["choices"][0];
@@ -498,7 +499,7 @@ fn values_do_not_make_an_answer_larger_than_answers_may_be() {
 fn said() -> impl Strategy<Value = String> {
     let (a, b) = (of("p1", ASKING), of("p22", ASKING));
     let escaped = a.replace('[', r"\[").replace('-', r"\-").replace(']', r"\]");
-    let cut = a[..9].to_owned();
+    let cut = a.get(..9).unwrap().to_owned();
     let fixed = [
         " ",
         "x",
@@ -546,10 +547,11 @@ proptest! {
             let mut bounds: Vec<usize> = cuts.iter().map(|cut| ends[cut.index(ends.len())]).collect();
             bounds.extend([0, text.len()]);
             bounds.sort_unstable();
-            let random: Vec<String> = bounds.windows(2).map(|pair| text[pair[0]..pair[1]].to_owned()).collect();
+            let piece = |pair: &[usize]| text.get(pair[0]..pair[1]).unwrap().to_owned();
+            let random: Vec<String> = bounds.windows(2).map(piece).collect();
             // An event more or less that says nothing is no cut of the text.
             let each: Vec<String> = if text.is_empty() { vec![String::new()] } else { text.chars().map(String::from).collect() };
-            let (whole, record) = streamed(&guard, &[text.clone()]);
+            let (whole, record) = streamed(&guard, std::slice::from_ref(&text));
             prop_assert_eq!(&plain_text(&guard, &text), &whole, "{}: plain and streamed", name);
             for pieces in [random, each] {
                 let (read, other) = streamed(&guard, &pieces);
