@@ -222,6 +222,8 @@ pub(crate) struct Guard {
     pub(crate) kind: Vec<OwnKind>,
     /// Values that are no findings.
     pub(crate) except: Vec<Except>,
+    /// Kinds and classes of values that the model reads placeholders for.
+    pub(crate) pseudonyms: Vec<String>,
 }
 
 /// `[[guard.kind]]`
@@ -296,6 +298,9 @@ pub(crate) struct Route {
     /// Rewrite tool calls that hold something secret, instead of refusing them.
     #[serde(default)]
     pub(crate) redact_tool_calls: bool,
+    /// Put values back for their placeholders in tool calls too.
+    #[serde(default)]
+    pub(crate) restore_tool_calls: bool,
     /// Pairs of marks that set documents apart inside a message.
     #[serde(default)]
     pub(crate) document_delimiters: Vec<(String, String)>,
@@ -318,6 +323,7 @@ impl Route {
             upstream: None,
             allow_unread: Vec::new(),
             redact_tool_calls: false,
+            restore_tool_calls: false,
             document_delimiters: Vec::new(),
             subject_header: None,
             durability: None,

@@ -91,14 +91,19 @@ pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
     Ok(texts)
 }
 
-/// The operator's own kinds and exceptions as comments of the policy: a change of them is a change of policy, and is recorded as one.
+/// The operator's own kinds, exceptions and pseudonyms as comments of the policy: a change of them is a change of policy, and is recorded as one.
 fn own_kinds_text(guard: &config::Guard) -> anyhow::Result<Option<(String, String)>> {
-    if guard.kind.is_empty() && guard.except.is_empty() {
+    if guard.kind.is_empty() && guard.except.is_empty() && guard.pseudonyms.is_empty() {
         return Ok(None);
     }
     let kinds = guard.kind.iter().map(serde_json::to_string);
     let exceptions = guard.except.iter().map(serde_json::to_string);
-    let lines = kinds.chain(exceptions).map(|line| line.map(|line| format!("// {line}\n")));
+    let pseudonyms = (!guard.pseudonyms.is_empty())
+        .then(|| serde_json::to_string(&serde_json::json!({ "pseudonyms": guard.pseudonyms })));
+    let lines = kinds
+        .chain(exceptions)
+        .chain(pseudonyms)
+        .map(|line| line.map(|line| format!("// {line}\n")));
     Ok(Some(("kinds.cedar".to_owned(), lines.collect::<Result<_, _>>()?)))
 }
 

@@ -13,6 +13,7 @@ use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
 use bartizan_core::sign::Signer as _;
 use bartizan_gateway::http::{Gateway, GatewayOptions, MoreMetrics, ServerTls};
+use bartizan_keys::PlaceholderKey;
 use bartizan_ledger::{FsDisk, Ledger, Options, Recovery};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ mod desk;
 pub(crate) mod follow;
 mod journal;
 mod meter;
+mod names;
 mod notices;
 mod off;
 mod reload;
@@ -128,8 +130,11 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, log, recovery, books, watch } =
+    let OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders } =
         open_ledger(&config, &sources, &meter).await?;
+    if let Some(key) = placeholders {
+        builder.names().use_key(key);
+    }
     let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
     let journal = built.journal(&sources, &folder, log.as_deref())?;
@@ -375,6 +380,7 @@ struct OpenLedger {
     recovery: Option<Recovery>,
     books: Option<Books>,
     watch: Option<(Arc<Watch>, WatchTask)>,
+    placeholders: Option<PlaceholderKey>,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -393,8 +399,9 @@ async fn open_ledger(
 ) -> anyhow::Result<OpenLedger> {
     if config.ledger.mode == LedgerMode::Off {
         let recorder = Arc::new(off::Unrecorded::default());
-        let (ledger, log, recovery, books, watch) = (None, None, None, None, None);
-        return Ok(OpenLedger { recorder, ledger, log, recovery, books, watch });
+        let (ledger, log, recovery, books) = (None, None, None, None);
+        let (watch, placeholders) = (None, None);
+        return Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -416,10 +423,11 @@ async fn open_ledger(
         (watch, task)
     });
     let log = Some(vault.signer.name().to_owned());
+    let placeholders = Some(vault.placeholders);
     let books = Some(Books { keys: vault.keys, anchor, cosigner });
     let recorder = Arc::new(ledger);
     let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch })
+    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders })
 }
 
 /// What differs and cannot change while we run.

@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::{
-    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, StoreError, TenantKey,
+    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, PlaceholderKey, StoreError, TenantKey,
 };
 use bartizan_ledger::FsDisk;
 use bartizan_ledger::tlog::VerifierKey;
@@ -40,6 +40,8 @@ pub(crate) struct Vault {
     pub(crate) signer: Arc<NoteKey>,
     /// Seals and opens payloads.
     pub(crate) keys: Arc<KeyStore>,
+    /// Names values in prompts.
+    pub(crate) placeholders: PlaceholderKey,
 }
 
 /// Where the vault of a state folder is.
@@ -141,10 +143,14 @@ impl Vault {
             KeyStore::open(Arc::clone(disk), clock, entropy, tenant, options)
         };
         let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
-        let (keys, report) = match open(&tenant_key(&now)?) {
+        let tenant = tenant_key(&now)?;
+        let mut placeholders = tenant.placeholder_key();
+        let (keys, report) = match open(&tenant) {
             // A rotation was cut short after the store had changed hands.
             Err(StoreError::WrongKey { .. }) if next.exists() => {
-                let opened = open(&tenant_key(&next)?);
+                let tenant = tenant_key(&next)?;
+                placeholders = tenant.placeholder_key();
+                let opened = open(&tenant);
                 if opened.is_ok() && access != Access::Read {
                     key_file::swap(&now, &next)?;
                 }
@@ -163,7 +169,7 @@ impl Vault {
                 "Keys in the vault are damaged: what they sealed cannot be read. Restore keys.slots from a backup."
             );
         }
-        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys) })
+        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys), placeholders: placeholders? })
     }
 
     /// Gives the tenant another key. What was sealed stays readable; the old key is of no use any more, and is overwritten.

@@ -81,7 +81,12 @@ pub const STRUCTURAL: &[KindInfo] = &[
     },
     KindInfo { name: "limit.depth", title: "nested too deeply to check", extent: Extent::Part },
     KindInfo { name: "secret.upstream-key", title: "the upstream's own key", extent: Extent::Span },
+    KindInfo { name: "limit.pseudonyms", title: "too many pseudonyms", extent: Extent::Part },
 ];
+
+/// Where this request's own placeholders stand in an answer. It is no finding, so it stands in no table, and no policy is asked about it.
+const OWN_PLACEHOLDER: KindInfo =
+    KindInfo { name: "pseudonym.own", title: "placeholder of this request", extent: Extent::Span };
 
 macro_rules! structural {
     ($($(#[$doc:meta])* $name:ident = $index:expr),* $(,)?) => { $($(#[$doc])* pub const $name: KindId = KindId($index);)* };
@@ -113,6 +118,10 @@ structural! {
     LIMIT_DEPTH = 11,
     /// `secret.upstream-key`
     UPSTREAM_KEY = 12,
+    /// `limit.pseudonyms`
+    LIMIT_PSEUDONYMS = 13,
+    /// `pseudonym.own`: a mark inside an exchange, the last number below [`FIRST_DETECTED`]. It is in no [`Catalogue`]'s list.
+    PSEUDONYM_OWN = 31,
 }
 
 /// A set of kinds, a few machine words long.
@@ -205,6 +214,9 @@ impl Catalogue {
     /// What is known of a kind; a number that nobody gave out is `unknown`, which no policy permits.
     pub fn info(&self, kind: KindId) -> &KindInfo {
         let first = usize::from(FIRST_DETECTED);
+        if kind == PSEUDONYM_OWN {
+            return &OWN_PLACEHOLDER;
+        }
         let found = if kind.index() < first {
             STRUCTURAL.get(kind.index())
         } else {
@@ -247,11 +259,14 @@ mod tests {
             (LIMIT_HELD_BYTES, "limit.held-bytes"),
             (LIMIT_DEPTH, "limit.depth"),
             (UPSTREAM_KEY, "secret.upstream-key"),
+            (LIMIT_PSEUDONYMS, "limit.pseudonyms"),
         ] {
             assert_eq!(catalogue.info(kind).name, name);
             assert_eq!(catalogue.find(name), Some(kind));
         }
-        assert!(STRUCTURAL.len() <= usize::from(FIRST_DETECTED));
+        assert!(STRUCTURAL.len() < usize::from(FIRST_DETECTED), "the last one is taken");
+        assert_eq!(catalogue.info(PSEUDONYM_OWN).name, "pseudonym.own");
+        assert_eq!(catalogue.find("pseudonym.own"), None, "policies cannot name it");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub struct Limits {
     pub subjects_per_key_max: usize,
     /// Findings of one exchange.
     pub findings_max: usize,
+    /// Different values of one request that get placeholders.
+    pub pseudonyms_max: usize,
     /// Levels of arrays and objects in JSON.
     pub json_depth_max: usize,
     /// Values in one JSON document.
@@ -78,6 +80,7 @@ impl Default for Limits {
             channels_max: 64,
             subjects_per_key_max: 100_000,
             findings_max: 10_000,
+            pseudonyms_max: 1_000,
             json_depth_max: 64,
             json_nodes_max: 1_000_000,
             head_ms: 10_000,

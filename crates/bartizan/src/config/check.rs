@@ -1,9 +1,10 @@
 //! What a well-formed file may still have wrong, and which bytes of it.
-use super::{Config, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
+use super::{Config, Guard, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
 use bartizan_core::detect::Inspector as _;
 use bartizan_core::evidence::Source;
-use bartizan_core::kind::{Catalogue, STRUCTURAL};
+use bartizan_core::kind::{Catalogue, Extent, STRUCTURAL};
 use bartizan_core::record::NAME_BYTES_MAX;
+use bartizan_gateway::exchange::is_class_of;
 use bartizan_gateway::http::subject_header;
 use bartizan_inspect::TextInspector;
 use bartizan_inspect::custom::CustomError;
@@ -215,6 +216,7 @@ impl Check<'_> {
             }
         };
         let catalogue = Catalogue::new(inspector.kinds());
+        self.pseudonyms(guard, &catalogue);
         let n_values: usize = guard.except.iter().map(|except| except.values.len()).sum();
         if EXCEPTIONS_MAX < n_values {
             let help = format!("at most {EXCEPTIONS_MAX} are allowed");
@@ -235,6 +237,24 @@ impl Check<'_> {
                     let help = "write a value, or take the exception out and let the policy release the kind";
                     self.add(&[guard, table, item, values, Item(place)], message, help);
                 }
+            }
+        }
+    }
+
+    fn pseudonyms(&mut self, guard: &Guard, catalogue: &Catalogue) {
+        self.list(&[Name("guard"), Name("pseudonyms")], guard.pseudonyms.len());
+        for (n, name) in guard.pseudonyms.iter().enumerate() {
+            let at = [Name("guard"), Name("pseudonyms"), Item(n)];
+            let meant: Vec<_> =
+                catalogue.iter().filter(|(_, info)| is_class_of(name, info.name)).collect();
+            if meant.is_empty() {
+                let names: Vec<_> = catalogue.iter().map(|(_, info)| info.name).collect();
+                let message = format!("there is no kind or class `{}`", shown(name));
+                self.add(&at, message, choice(name, &names));
+            } else if !meant.iter().any(|(_, info)| info.extent == Extent::Span) {
+                let message = format!("`{}` cannot be replaced by placeholders", shown(name));
+                let help = "it is taken out with the whole text around it; name kinds of values, such as \"pii\"";
+                self.add(&at, message, help);
             }
         }
     }

@@ -138,6 +138,20 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "no profile `x`",
             "standard, strict, observe",
         ),
+        (
+            "pseudonyms of what there is not",
+            "[guard]\npseudonyms = [\"pii\", \"pii.emial\"]",
+            ":2:22",
+            "no kind or class `pii.emial`",
+            "pii.email",
+        ),
+        (
+            "pseudonyms of whole texts",
+            "[guard]\npseudonyms = [\"limit\"]",
+            ":2:15",
+            "`limit` cannot be replaced",
+            "taken out with the whole text",
+        ),
         ("both", "[guard]\nprofile = \"strict\"\npolicy = \"a\"", ":3:10", "together", "keep one"),
         (
             "own name",

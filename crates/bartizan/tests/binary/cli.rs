@@ -314,7 +314,7 @@ fn inspect_scores_attacks_and_knows_the_system_prompt() {
         serde_json::json!({"id": "leak", "source": "model", "text": format!("Sure! {prompt}"), "context": prompt}),
         serde_json::json!({"id": "none", "source": "model", "text": "The ferry leaves at nine.", "context": prompt}),
     ];
-    let rows: String = rows.iter().map(|row| format!("{row}\n")).collect();
+    let rows = rows.iter().fold(String::new(), |rows, row| format!("{rows}{row}\n"));
     let done = run_with(folder.path(), &["inspect", "text", "--jsonl"], &rows);
     let lines: Vec<serde_json::Value> =
         done.stdout.lines().map(|l| serde_json::from_str(l).unwrap()).collect();

@@ -8,7 +8,7 @@ use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Value};
 use bartizan_core::kind::{
-    Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME, UPSTREAM_KEY,
+    Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_PSEUDONYMS, LIMIT_TIME, UPSTREAM_KEY,
 };
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
@@ -17,11 +17,13 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod edit;
+mod marks;
 pub(super) mod nested;
 mod number;
 mod place;
 
-pub(super) use edit::{is_touched, merged};
+pub(super) use edit::{StandIns, is_touched, merged};
+pub(super) use marks::Restored;
 pub(super) use nested::scan_call;
 pub(super) use number::plain_digits;
 pub(super) use place::place;
@@ -39,6 +41,13 @@ pub(super) struct Seen {
     pub(super) node: usize,
     /// Which decoded bytes a redaction of the whole part takes.
     part: Option<Span>,
+}
+
+impl Seen {
+    /// A mark on the text of a node, which stands in no document apart.
+    pub(super) fn mark(finding: Finding, source: Source, node: usize) -> Self {
+        Self { finding, source, node, part: None }
+    }
 }
 
 /// What was seen in one document.
@@ -108,6 +117,11 @@ impl<'g> Scan<'g> {
         (self.stopped, self.timed_out) = (true, true);
         self.add(value, source, LIMIT_TIME);
         true
+    }
+
+    /// Notes that more values are to be replaced than may be.
+    pub(super) fn too_many_pseudonyms(&mut self, value: Value<'_>, source: Source) {
+        self.add(value, source, LIMIT_PSEUDONYMS);
     }
 
     /// Whether everything that it was given has been looked at.

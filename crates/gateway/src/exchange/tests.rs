@@ -11,6 +11,7 @@ mod chaos;
 mod input;
 mod law;
 mod output;
+mod pseudonym;
 mod records;
 mod review;
 mod stream;
@@ -156,6 +157,7 @@ fn guard(profile: Profile) -> Guard {
         policy: Arc::new(GuardPolicy::profile(profile, &catalogue).unwrap()),
         limits: Limits::default(),
         scan: true,
+        pseudonyms: None,
         clock: Arc::new(Still),
     }
 }
@@ -173,6 +175,7 @@ fn open(guard: &Guard, endpoint: Endpoint, body: &str) -> Opened {
     let route = Route {
         name: "default".to_owned(),
         document_delimiters: vec![("<doc>".to_owned(), "</doc>".to_owned())],
+        restore_tool_calls: false,
     };
     let roles: Roles = ["app".to_owned()].into_iter().collect();
     guard.open(&Call {
@@ -182,6 +185,7 @@ fn open(guard: &Guard, endpoint: Endpoint, body: &str) -> Opened {
         roles: &roles,
         key_id: "k-1",
         subject: None,
+        conversation: None,
         is_recorded: true,
         unix_ms: 1_700_000_000_000,
         body: body.as_bytes(),

@@ -4,7 +4,9 @@ use super::Shared;
 use super::audit::{X_BARTIZAN_AUDIT, audit_value, durable, withheld};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
-use super::head::{Denial, Head, body_too_large, check_body_head, check_door, subject};
+use super::head::{
+    Denial, Head, body_too_large, check_body_head, check_door, conversation, subject,
+};
 use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
 use super::room::{Full, Share};
@@ -58,6 +60,8 @@ struct Asked<'s> {
     rule: &'s Rule,
     /// The value of the route's header that names the subject.
     subject: Option<&'s str>,
+    /// The caller's name for the conversation.
+    conversation: Option<&'s str>,
     body: Bytes,
     /// The room that the body takes, until the request is answered.
     _share: Share,
@@ -118,6 +122,7 @@ async fn ask<'s>(
     ticket.set_endpoint(endpoint);
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
+    let conversation = conversation(&parts.headers)?;
     let by_head = setup.rule_by_head(&parts.headers, endpoint != Endpoint::Models)?;
     let mut subject = None;
     if let Some(rule) = by_head {
@@ -137,7 +142,7 @@ async fn ask<'s>(
         subject = take_route(setup, ticket, parts, entry, rule)?;
         rule
     };
-    Ok(Asked { endpoint, entry, rule, subject, body: bytes, _share: share })
+    Ok(Asked { endpoint, entry, rule, subject, conversation, body: bytes, _share: share })
 }
 
 /// The route is known: whether the caller may take it, and whom its header names.
@@ -249,6 +254,7 @@ async fn judge(
         roles: &asked.entry.roles,
         key_id: &asked.entry.id,
         subject: asked.subject,
+        conversation: asked.conversation,
         is_recorded: asked.rule.durability != Durability::Off,
         unix_ms: shared.clock.unix_ms(),
         body: &asked.body,

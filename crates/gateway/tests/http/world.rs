@@ -378,6 +378,7 @@ pub(crate) fn options(upstream: &str, limits: Limits) -> SetupOptions {
             policy,
             limits,
             scan: true,
+            pseudonyms: None,
             clock: Arc::new(TestClock(Instant::now())),
         },
         upstreams: vec![UpstreamOptions {

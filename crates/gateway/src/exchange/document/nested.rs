@@ -9,7 +9,9 @@ use crate::exchange::Guard;
 use crate::exchange::findings::placeholder;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
-use bartizan_core::json::{Doc, JsonError, JsonLimits, NodeKind, Value, raw_ranges, whole_escapes};
+use bartizan_core::json::{
+    Doc, JsonError, JsonLimits, NodeKind, Value, decode, raw_ranges, whole_escapes,
+};
 use bartizan_core::kind::{Catalogue, Extent, KindId, LIMIT_DEPTH};
 use bartizan_core::span::Span;
 use std::borrow::Cow;
@@ -27,7 +29,7 @@ pub(in crate::exchange) fn scan_call(guard: &Guard, source: Source, text: &[u8])
 }
 
 /// Whether a text can be a JSON object, array or string: a cheap look at its ends.
-pub(super) fn looks_like_json(text: &[u8]) -> bool {
+pub(in crate::exchange) fn looks_like_json(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     2 <= text.len()
         && matches!(
@@ -172,6 +174,11 @@ impl BareNumbers {
         Self { spans: bare_numbers(text, NESTED_LEVELS_MAX) }
     }
 
+    /// Whether this is where one stands.
+    pub(in crate::exchange) fn has(&self, span: Span) -> bool {
+        self.spans.binary_search(&span).is_ok()
+    }
+
     /// What stands where `span` was taken out: `null` for a bare number, else the usual placeholder.
     pub(in crate::exchange) fn placeholder(
         &self,
@@ -179,11 +186,32 @@ impl BareNumbers {
         kind: KindId,
         catalogue: &Catalogue,
     ) -> Vec<u8> {
-        match self.spans.binary_search(&span) {
-            Ok(_) => b"null".to_vec(),
-            Err(_) => placeholder(kind, catalogue).into_bytes(),
-        }
+        if self.has(span) { b"null".to_vec() } else { placeholder(kind, catalogue).into_bytes() }
     }
+}
+
+/// What a reader of a text that may be JSON reads in `at`, however often it is escaped there. `at` cuts no escape.
+pub(in crate::exchange) fn plain_value(text: &[u8], at: Range<usize>) -> Vec<u8> {
+    value_at(text, at, NESTED_LEVELS_MAX)
+}
+
+fn value_at(text: &[u8], at: Range<usize>, n_levels: usize) -> Vec<u8> {
+    let here = || text.get(at.clone()).unwrap_or_default().to_vec();
+    if n_levels == 0 || !looks_like_json(text) {
+        return here();
+    }
+    // As for bare numbers: what is in memory needs no bound of its own.
+    let limits = JsonLimits { depth_max: usize::MAX, nodes_max: usize::MAX };
+    let Ok(doc) = Doc::read_lax(text, limits) else { return here() };
+    let holds = |node: &Value<'_>| {
+        let inner = node.inner_range();
+        node.inner().is_some() && inner.start <= at.start && at.end <= inner.end
+    };
+    let Some(node) = doc.nodes().find(holds) else { return here() };
+    let start = node.inner_range().start;
+    let before = |end: usize| decode(text.get(start..end).unwrap_or_default()).len();
+    let within = before(at.start)..before(at.end);
+    value_at(&node.text().unwrap_or_default(), within, n_levels - 1)
 }
 
 fn bare_numbers(text: &[u8], n_levels: usize) -> Vec<Span> {
