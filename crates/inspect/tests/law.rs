@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 fn whole(text: &[u8]) -> Vec<Finding> {
     let mut found = Vec::new();
-    TextInspector::new().scan(Source::User, text, &mut |finding| found.push(finding));
+    TextInspector::new().scan(Source::Model, text, &mut |finding| found.push(finding));
     assert!(found.is_sorted(), "a whole text's findings come in order");
     found
 }
@@ -46,7 +46,7 @@ type Pending = Vec<Option<Vec<u64>>>;
 
 /// Streams the text in pieces that end at `cuts` and checks every clause of the law.
 fn check(text: &str, cuts: &[usize], sets: &[KindSet], known: &mut Pending) {
-    let mut detector = TextInspector::new().detector(Source::User);
+    let mut detector = TextInspector::new().detector(Source::Model);
     let mut found: Vec<Finding> = Vec::new();
     let mut floor = vec![0_u64; sets.len()];
     let mut from = 0;
@@ -482,7 +482,7 @@ proptest! {
     #[test]
     fn any_bytes_at_all(bytes in prop::collection::vec(any::<u8>(), 0..600), cut in any::<prop::sample::Index>()) {
         let mut found = Vec::new();
-        let mut detector = TextInspector::new().detector(Source::User);
+        let mut detector = TextInspector::new().detector(Source::Model);
         let (head, tail) = bytes.split_at(cut.index(bytes.len() + 1));
         detector.push(head, &mut |finding| found.push(finding));
         detector.push(tail, &mut |finding| found.push(finding));

@@ -16,7 +16,7 @@ fn findings(text: &str) -> Vec<(&'static str, usize, usize)> {
     let catalogue = Catalogue::new(&KINDS);
     let names: Vec<_> = catalogue.iter().collect();
     let mut found = Vec::new();
-    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::Model, text.as_bytes(), &mut |finding| {
         let name =
             names.iter().find(|(kind, _)| *kind == finding.kind).map_or("", |(_, info)| info.name);
         let (start, end) = (

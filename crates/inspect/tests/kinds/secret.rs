@@ -235,7 +235,7 @@ fn a_right_checksum_is_said() {
     let ids = |text: &str| {
         let mut ids = Vec::new();
         TextInspector::new()
-            .scan(Source::User, text.as_bytes(), &mut |finding| ids.push(finding.detector));
+            .scan(Source::Model, text.as_bytes(), &mut |finding| ids.push(finding.detector));
         ids
     };
     let random = token(&["gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"]);
