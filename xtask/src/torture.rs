@@ -197,7 +197,7 @@ fn lie(arguments: &TortureArgs, summary: &mut Summary) -> Result<()> {
     for stray in &summary.lies_strays {
         say(&format!("NOT ON THE LIST: {stray}"));
     }
-    for sync in lies::needed().filter(|sync| sync.name.contains(&arguments.lie)) {
+    for sync in lies::syncs().filter(|sync| sync.name.contains(&arguments.lie)) {
         let name = sync.name;
         let lie = pool::watched(CASE_MAX * 10, {
             let seed = arguments.seed;

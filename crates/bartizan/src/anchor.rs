@@ -387,7 +387,7 @@ impl Anchor {
         };
         file.mark = Some(file.mark_by(signer)?);
         let path = path(&self.state);
-        let written = files::replace(&path, &serde_json::to_vec(&file)?, 0o600);
+        let written = files::replace(&path, &serde_json::to_vec(&file)?);
         written.with_context(|| format!("cannot write {}", path.display()))
     }
 }

@@ -11,7 +11,9 @@ use crate::{audit, print, verbs};
 use anyhow::Context as _;
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
-use bartizan_ledger::{Cosigner, FsDisk, Ledger, Options, Parts, Published, Recovery};
+use bartizan_ledger::{
+    Cosigner, CutTail, FsDisk, Ledger, Options, Parts, Published, Recovery, cut_tail,
+};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +34,8 @@ pub(crate) struct Opened {
     pub(crate) watch: Option<Arc<Watch>>,
     /// What the vault knew, where the operator goes on with an older ledger: it is for the record, and then [`Opened::close`] forgets it.
     pub(crate) set_back: Option<(u64, Digest)>,
+    /// What was cut off the end of the log, and has no record yet.
+    pub(crate) cut: Option<CutTail>,
 }
 
 /// How a ledger is opened.
@@ -44,6 +48,8 @@ pub(crate) struct How<'a> {
     pub(crate) options: Options,
     /// Whether an older ledger will do.
     pub(crate) anchoring: Anchoring,
+    /// Whether what the log's key does not vouch for is cut off its end.
+    pub(crate) cuts_tail: bool,
 }
 
 /// Opens the ledger of a state folder. It must be called inside a tokio runtime with time and network.
@@ -51,7 +57,7 @@ pub(crate) struct How<'a> {
 /// # Errors
 /// When the ledger is not the newest one, as far as anybody knows; when it is damaged; when a key cannot be used; those of the disk.
 pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Opened> {
-    let How { ledger: settings, disk, options, anchoring } = how;
+    let How { ledger: settings, disk, options, anchoring, cuts_tail } = how;
     let state = &settings.dir;
     let vault = Vault::open_as(state, anchoring, sources)?;
     let watch = match &settings.witness {
@@ -63,6 +69,12 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
             Some(Watch::open(witness, &folder, &*vault.signer, sources).await?)
         }
         None => None,
+    };
+    let cut = if cuts_tail {
+        cut_tail(&disk, &*sources.clock, &*vault.signer)
+            .with_context(|| format!("cannot cut the ledger in {}", state.display()))?
+    } else {
+        None
     };
     let parts = Parts {
         disk,
@@ -82,17 +94,17 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     if set_back.is_none() {
         catch_up(state, &mut anchor, sources)?;
     }
-    Ok(Opened { ledger, recovery, vault, anchor, followed, watch, set_back })
+    Ok(Opened { ledger, recovery, vault, anchor, followed, watch, set_back, cut })
 }
 
-/// Makes durable the names that a process before this one may have left in the cache.
+/// Makes durable the name of a checkpoint that a process before this one may have left in the cache. What it stands for was durable before it got
+/// that name, and so was the name of its folder.
 fn settle(disk: &dyn Disk) -> io::Result<()> {
     match disk.folder("log", false) {
-        Ok(published) => published.sync_dir()?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+        Ok(published) => published.sync_dir(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
-    disk.sync_dir()
 }
 
 /// Writes the anchor with the checkpoint as it lies there. It may be in the cache only; the journal behind it is durable once the log is open,
@@ -218,7 +230,8 @@ pub(crate) async fn open_alone(
     sources: &Sources,
 ) -> anyhow::Result<Opened> {
     let options = Options::default();
-    open(How { ledger, disk: Arc::new(disk), options, anchoring }, sources).await
+    let disk = Arc::new(disk);
+    open(How { ledger, disk, options, anchoring, cuts_tail: false }, sources).await
 }
 
 /// A runtime for one command.
@@ -231,3 +244,32 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 #[cfg(test)]
 pub(crate) mod world;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_testkit::SimDisk;
+
+    /// What a witness is about to be shown survives a power cut: no name is left in the cache once it was settled.
+    #[test]
+    fn a_checkpoint_that_a_witness_is_shown_is_durable() {
+        for is_settled in [true, false] {
+            let is_kept = |seed: u64| {
+                let sim = SimDisk::new(seed);
+                sim.edit("log/checkpoint", |bytes| *bytes = b"old".to_vec());
+                let folder = sim.folder("log", false).unwrap();
+                let mut file = folder.open("checkpoint.new", true).unwrap();
+                file.write_at(b"new", 0).unwrap();
+                file.sync_data().unwrap();
+                folder.rename("checkpoint.new", "checkpoint").unwrap();
+                if is_settled {
+                    settle(&sim).unwrap();
+                }
+                sim.crash(seed);
+                sim.content("log/checkpoint") == Some(b"new".to_vec())
+            };
+            assert_eq!((0..50).all(is_kept), is_settled);
+        }
+        settle(&SimDisk::new(1)).unwrap();
+    }
+}

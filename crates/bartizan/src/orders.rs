@@ -149,7 +149,7 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
     let name = RecordId(id).to_string();
     let (path, answer_path) =
         (folder.join(format!("{name}.order")), folder.join(format!("{name}.answer")));
-    files::replace(&path, &serde_json::to_vec(order)?, 0o600)?;
+    files::replace(&path, &serde_json::to_vec(order)?)?;
     let started_us = sources.clock.monotonic_us();
     let limit_us = u64::try_from(ANSWER_WAIT.as_micros()).unwrap_or(u64::MAX);
     loop {
@@ -180,7 +180,7 @@ pub(crate) async fn take(state: &Path, office: &mut Office<'_>) {
         };
         let told = serde_json::to_vec(&answer)
             .map_err(anyhow::Error::from)
-            .and_then(|bytes| Ok(files::replace(&path.with_extension("answer"), &bytes, 0o600)?));
+            .and_then(|bytes| Ok(files::replace(&path.with_extension("answer"), &bytes)?));
         if let Err(error) = told.and_then(|()| Ok(take_away(&path)?)) {
             tracing::error!(error = %format!("{error:#}"), "An order could not be answered.");
         }

@@ -1,4 +1,4 @@
-//! Replacing our own keys, and going on with an older ledger: what an operator decides about the vault, gateway stopped.
+//! Replacing our own keys, and going on with a ledger that is older or has a foreign tail: what an operator decides about the vault, gateway stopped.
 //!
 //! A key is replaced such that it is told in the ledger first, and that a crash at any step leaves a log that opens and verifies.
 //!
@@ -13,11 +13,12 @@ use crate::serve::{RECORDED_FILE, Sources};
 use crate::vault::{self, Anchoring};
 use crate::{audit, config};
 use anyhow::{Context as _, bail};
+use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Receipt, RecordId, RecordKind};
 use bartizan_core::sign::Signer;
 use bartizan_keys::NoteKey;
-use bartizan_ledger::{FsDisk, Published, cross_sign};
+use bartizan_ledger::{CutTail, FsDisk, Published, cross_sign, cut_is_recorded};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -60,14 +61,7 @@ async fn record(
     evidence: &Value,
     sources: &Sources,
 ) -> anyhow::Result<Receipt> {
-    let office = Office {
-        recorder: &opened.ledger,
-        keys: &opened.vault.keys,
-        anchor: &mut opened.anchor,
-        retention: ledger.retention,
-        sources,
-    };
-    office.write_new(RecordKind::KeyEvent, evidence).await
+    office(opened, ledger, sources).write_new(RecordKind::KeyEvent, evidence).await
 }
 
 /// Gives the tenant another key. How many keys are wrapped by it now.
@@ -106,6 +100,7 @@ fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Res
         disk: Arc::clone(&disk) as Arc<dyn Disk>,
         options: bartizan_ledger::Options::default(),
         anchoring: Anchoring::Strict,
+        cuts_tail: false,
     };
     let runtime = opening::runtime()?;
     let mut opened = runtime.block_on(opening::open(how, sources))?;
@@ -145,57 +140,102 @@ fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Res
     Ok(public)
 }
 
-/// What going on with an older ledger came to.
+/// What going on with a ledger that is not what it should be came to.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    /// Leaves that the vault knew.
-    pub(crate) known: u64,
+    /// Leaves that the vault knew, where that were more or others.
+    pub(crate) known: Option<u64>,
+    /// What was cut off.
+    pub(crate) cut: Option<CutTail>,
     /// Leaves that there were.
     pub(crate) leaves: u64,
-    /// Index of the record that says so.
+    /// Index of the last record that says so.
     pub(crate) index: u64,
 }
 
 /// Goes on with a ledger that is older than the vault knows; nothing where it is not. What the vault knows to be destroyed stays destroyed.
 ///
+/// * `cuts_tail`: whether what the log's key does not vouch for is cut off the end first, and kept in `torn/`.
+///
 /// # Errors
 /// When a gateway runs, the ledger cannot be opened or written, or a witness knows better.
-pub(crate) fn accept(place: &Place, sources: &Sources) -> anyhow::Result<Option<Accepted>> {
+pub(crate) fn accept(
+    place: &Place,
+    cuts_tail: bool,
+    sources: &Sources,
+) -> anyhow::Result<Option<Accepted>> {
     let ledger = place.ledger()?;
-    let state = &ledger.dir;
-    let disk = lock(&ledger)?;
+    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger)?);
+    let how = opening::How {
+        ledger: &ledger,
+        disk: Arc::clone(&disk),
+        options: bartizan_ledger::Options::default(),
+        anchoring: Anchoring::SetBack,
+        cuts_tail,
+    };
     opening::runtime()?.block_on(async {
-        let opened = opening::open_alone(&ledger, disk, Anchoring::SetBack, sources).await?;
-        let Some((known, root)) = opened.set_back else {
-            opened.close(sources)?;
-            return Ok(None);
-        };
-        let mut opened = opened;
-        let leaves = opened.recovery.leaves;
-        let evidence = json!({
-            "version": 1, "action": "accept_set_back", "by": operator(sources),
-            "known": {"leaves": known, "root": root}, "found": {"leaves": leaves},
-        });
-        let lost = opened.anchor.without_tombstone()?;
-        let mut office = Office {
-            recorder: &opened.ledger,
-            keys: &opened.vault.keys,
-            anchor: &mut opened.anchor,
-            retention: ledger.retention,
-            sources,
-        };
-        let index = office.decide(&evidence).await?.index;
-        // The tombstones of the lost part: without them a key that is gone lawfully would look stolen.
-        for key in lost {
-            let evidence =
-                json!({"version": 1, "action": "erase", "by": "the vault, after a set back"});
-            office.destroy(key, &evidence).await?;
+        let mut opened = opening::open(how, sources).await?;
+        let (set_back, cut) = (opened.set_back, opened.cut.take());
+        let (leaves, mut last) = (opened.recovery.leaves, None);
+        if let Some(cut) = &cut {
+            last = Some(record_cut(&mut opened, &ledger, cut, sources).await?.index);
+            cut_is_recorded(&*disk)?;
         }
-        // What was recorded in the part that is lost is recorded again by the next start.
-        forget_recorded(state)?;
+        if let Some(known) = set_back {
+            last = Some(record_set_back(&mut opened, &ledger, known, sources).await?.index);
+        }
         opened.close(sources)?;
-        Ok(Some(Accepted { known, leaves, index }))
+        let known = set_back.map(|(known, _)| known);
+        Ok(last.map(|index| Accepted { known, cut, leaves, index }))
     })
+}
+
+fn office<'o>(opened: &'o mut Opened, ledger: &config::Ledger, sources: &'o Sources) -> Office<'o> {
+    Office {
+        recorder: &opened.ledger,
+        keys: &opened.vault.keys,
+        anchor: &mut opened.anchor,
+        retention: ledger.retention,
+        sources,
+    }
+}
+
+async fn record_cut(
+    opened: &mut Opened,
+    ledger: &config::Ledger,
+    cut: &CutTail,
+    sources: &Sources,
+) -> anyhow::Result<Receipt> {
+    let CutTail { leaves, bytes, copies } = cut;
+    let evidence = json!({
+        "version": 1, "action": "accept_cut_tail", "by": operator(sources),
+        "leaves": leaves, "cut_bytes": bytes, "copies": copies,
+    });
+    office(opened, ledger, sources).decide(&evidence).await
+}
+
+async fn record_set_back(
+    opened: &mut Opened,
+    ledger: &config::Ledger,
+    (known, root): (u64, Digest),
+    sources: &Sources,
+) -> anyhow::Result<Receipt> {
+    let evidence = json!({
+        "version": 1, "action": "accept_set_back", "by": operator(sources),
+        "known": {"leaves": known, "root": root}, "found": {"leaves": opened.recovery.leaves},
+    });
+    let lost = opened.anchor.without_tombstone()?;
+    let mut office = office(opened, ledger, sources);
+    let receipt = office.decide(&evidence).await?;
+    // The tombstones of the lost part: without them a key that is gone lawfully would look stolen.
+    for key in lost {
+        let evidence =
+            json!({"version": 1, "action": "erase", "by": "the vault, after a set back"});
+        office.destroy(key, &evidence).await?;
+    }
+    // What was recorded in the part that is lost is recorded again by the next start.
+    forget_recorded(&ledger.dir)?;
+    Ok(receipt)
 }
 
 fn forget_recorded(state: &Path) -> anyhow::Result<()> {

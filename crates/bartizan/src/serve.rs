@@ -28,6 +28,7 @@ mod journal;
 mod meter;
 mod names;
 mod notices;
+mod objector;
 mod off;
 mod reload;
 pub(crate) mod signals;
@@ -39,6 +40,7 @@ use cosign::{Watch, WatchTask};
 use desk::{Books, Desk};
 pub(crate) use journal::RECORDED_FILE;
 use notices::{ClockSigns, notices};
+use objector::Objector;
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -137,7 +139,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     }
     let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
-    let journal = built.journal(&sources, &folder, log.as_deref())?;
+    let journal = built.journal(&sources, &folder, log.as_deref(), config.ledger.retention)?;
     let gateway = Gateway::new(GatewayOptions {
         setup: built.setup,
         recorder: Arc::clone(&recorder),
@@ -269,8 +271,8 @@ impl Running {
 
     /// Nothing is let in under a key or a policy that could not be recorded.
     async fn enforce(&mut self, built: build::Built) -> anyhow::Result<()> {
-        let journal =
-            built.journal(self.builder.sources(), &self.config.ledger.dir, self.log.as_deref())?;
+        let (log, ledger) = (self.log.as_deref(), &self.config.ledger);
+        let journal = built.journal(self.builder.sources(), &ledger.dir, log, ledger.retention)?;
         journal.write(&*self.recorder).await?;
         self.gateway.reload(built.setup);
         Ok(())
@@ -413,7 +415,8 @@ async fn open_ledger(
     };
     let disk =
         Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
-    let how = How { ledger: &config.ledger, disk, options, anchoring: Anchoring::Strict };
+    let anchoring = Anchoring::Strict;
+    let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
     let Opened { ledger, recovery, vault, anchor, followed, watch, .. } =
         opening::open(how, sources).await?;
     tracing::debug!(leaves = followed.n_read, "The vault's anchor has followed the ledger.");
@@ -425,8 +428,13 @@ async fn open_ledger(
     let log = Some(vault.signer.name().to_owned());
     let placeholders = Some(vault.placeholders);
     let books = Some(Books { keys: vault.keys, anchor, cosigner });
-    let recorder = Arc::new(ledger);
-    let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
+    let ledger = Arc::new(ledger);
+    let recorder = Arc::clone(&ledger) as Arc<dyn Recorder>;
+    let recorder = match &watch {
+        Some((watch, _)) => Arc::new(Objector::new(recorder, Arc::clone(watch))),
+        None => recorder,
+    };
+    let (ledger, recovery) = (Some(Arc::downgrade(&ledger)), Some(recovery));
     Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders })
 }
 

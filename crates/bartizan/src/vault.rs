@@ -180,7 +180,7 @@ impl Vault {
         let folder = folder(state);
         let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
         let tenant = TenantKey::generate("tenant", &*sources.entropy)?;
-        files::replace(&next, tenant.private_text().as_bytes(), 0o600)?;
+        files::replace(&next, tenant.private_text().as_bytes())?;
         let report = self.keys.rewrap(&tenant)?;
         key_file::swap(&now, &next)?;
         Ok(report.rewrapped)
@@ -206,7 +206,7 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
         key_file::discard(&path)?;
     }
     let key = NoteKey::generate(name, &*sources.entropy)?;
-    files::replace(&path, key.private_text().as_bytes(), 0o600)
+    files::replace(&path, key.private_text().as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(key)
 }
@@ -258,7 +258,7 @@ fn make_keys(folder: &Path, sources: &Sources) -> anyhow::Result<()> {
         [(TENANT_KEY_FILE, tenant.private_text()), (LOG_KEY_FILE, log.private_text())]
     {
         let path = folder.join(file);
-        files::replace(&path, text.as_bytes(), 0o600)
+        files::replace(&path, text.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
@@ -283,7 +283,7 @@ pub(crate) fn publish_key(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()>
         text
     });
     files::private_folder(ledger)?;
-    files::replace(&path, text.as_bytes(), 0o600)
+    files::replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -333,6 +333,8 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_core::detect::Inspector as _;
+    use bartizan_core::evidence::Source;
 
     /// Numbers are stored nowhere, but a kind that moved would be a kind that somebody mixed up.
     #[test]
@@ -384,7 +386,8 @@ mod tests {
         for (number, details) in (0..).zip(kind_details()) {
             let Some(text) = details.example_text() else { continue };
             let mut kinds = Vec::new();
-            crate::detector::scan(text.as_bytes(), &mut |finding| kinds.push(finding.kind));
+            let inspector = crate::TextInspector::new();
+            inspector.scan(Source::User, text.as_bytes(), &mut |finding| kinds.push(finding.kind));
             let id = Kind(number).id().expect("a kind has a number");
             assert!(kinds.contains(&id), "{} is not in {text:?}", details.info.name);
         }

@@ -14,8 +14,9 @@ const LOCK_NAME: &str = "lock";
 #[derive(Debug)]
 pub struct FsDisk {
     folder: PathBuf,
-    /// Held while this disk may be written; the kernel lets go of it when the process ends, however it ends.
+    /// Held for as long as this disk is; the kernel lets go of it when the process ends, however it ends.
     lock: Option<Arc<File>>,
+    may_write: bool,
 }
 
 /// Why a folder cannot be used.
@@ -65,15 +66,22 @@ impl FsDisk {
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)) }),
+            Ok(()) => {
+                Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)), may_write: true })
+            }
             Err(TryLockError::WouldBlock) => Err(FsDiskError::Locked { folder: folder.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
+    /// A folder that is there, for changes that need no lock because each is one rename.
+    pub fn unlocked(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), lock: None, may_write: true }
+    }
+
     /// The folder for reading only: a log that another process writes, or a copy on a medium that cannot be written.
     pub fn read_only(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), lock: None }
+        Self { folder: folder.to_owned(), lock: None, may_write: false }
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
@@ -83,7 +91,7 @@ impl FsDisk {
 
     fn may_write(&self) -> io::Result<()> {
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
-        self.lock.as_ref().map(|_| ()).ok_or_else(refused)
+        self.may_write.then_some(()).ok_or_else(refused)
     }
 }
 
@@ -139,7 +147,7 @@ impl Disk for FsDisk {
             self.may_write()?;
         }
         let mut options = OpenOptions::new();
-        options.read(true).write(self.lock.is_some()).create(create).mode(0o600);
+        options.read(true).write(self.may_write).create(create).mode(0o600);
         Ok(Box::new(FsFile(options.open(self.path(name)?)?)))
     }
 
@@ -162,7 +170,7 @@ impl Disk for FsDisk {
         if !folder.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Arc::new(Self { folder, lock: self.lock.clone() }))
+        Ok(Arc::new(Self { folder, lock: self.lock.clone(), may_write: self.may_write }))
     }
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {

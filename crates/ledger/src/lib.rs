@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod cosign;
+mod cut;
 mod format;
 mod fs;
 mod group;
@@ -57,6 +58,7 @@ mod verify;
 mod walk;
 
 pub use cosign::Cosigner;
+pub use cut::{CutTail, cut_is_recorded, cut_tail};
 pub use fs::{FsDisk, FsDiskError};
 pub use ledger::{Ledger, Parts};
 pub use newest::Newest;

@@ -48,8 +48,12 @@ impl LogFolder {
         }
     }
 
-    /// The folder inside the ledger's, made and durable.
+    /// The folder inside the ledger's; made, and durable, where there is none. One that is found is durable with the other names that opening the
+    /// journal has found.
     pub(crate) fn make(ledger: &dyn Disk) -> io::Result<Self> {
+        if let Some(found) = Self::find(ledger)? {
+            return Ok(found);
+        }
         let disk = ledger.folder(LOG_FOLDER, true)?;
         ledger.sync_dir()?;
         Ok(Self { disk })

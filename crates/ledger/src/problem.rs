@@ -83,6 +83,11 @@ pub enum Flaw {
     /// The file of the newest witnessed checkpoint cannot be read as one of this log.
     #[error("log/witnessed is damaged, or of another log: restore it from a copy")]
     Witnessed,
+    /// No key that is trusted has signed the newest witnessed checkpoint.
+    #[error(
+        "log/witnessed is signed by none of the trusted keys of the log: it is damaged, or the log had another key then, which has to be named as well"
+    )]
+    WitnessedUnsigned,
     /// Witnesses have cosigned more than the checkpoint stands for.
     #[error(
         "log/checkpoint stands for {leaves} leaves, and witnesses have cosigned {size}: the log was cut, or restored from an older copy"
@@ -182,6 +187,11 @@ pub enum LedgerError {
     /// The log is damaged. Nothing was changed.
     #[error("the log is damaged at {0}: nothing was changed; keep a copy, then restore a backup")]
     Damaged(Problem),
+    /// Leaves behind the checkpoint are not the log's own. Nothing was changed.
+    #[error(
+        "{0}: nothing was changed; keep a copy, and restore the newest good one; where there is none, `bartizan vault accept --cut-tail` cuts off what comes from there on, keeps it in torn/, and records that"
+    )]
+    Unvouched(Problem),
     /// The log is not the one that witnesses have seen. Nothing was changed.
     #[error(
         "{0}: nothing was changed; restore its newest copy, or begin a new log with a state folder of its own"
@@ -243,6 +253,7 @@ impl From<Problem> for LedgerError {
             Flaw::WitnessedAhead { .. } | Flaw::WitnessedRoot { .. } => {
                 Self::Witnessed(problem.flaw)
             }
+            Flaw::Unvouched => Self::Unvouched(problem),
             _ => Self::Damaged(problem),
         }
     }

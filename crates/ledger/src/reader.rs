@@ -4,7 +4,7 @@ use crate::merkle::root_of;
 use crate::problem::{Flaw, LedgerError, Problem};
 use crate::segment::{Depth, SegmentReader};
 use crate::tlog::{SignedCheckpoint, TileReader, TlogProof, VerifierKey};
-use crate::verify::{Verification, verify};
+use crate::verify::{Known, Verification, verify};
 use crate::walk::{Step, Tail, Walk, count_segments};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
@@ -51,6 +51,8 @@ pub struct Stored {
 #[derive(Clone)]
 pub struct Reader {
     disk: Arc<dyn Disk>,
+    /// Keys of the log before those that it is verified with.
+    former: Vec<VerifierKey>,
 }
 
 impl fmt::Debug for Reader {
@@ -65,7 +67,18 @@ impl Reader {
     /// # Errors
     /// [`LedgerError::Absent`] when there is none, [`LedgerError::Damaged`] when a segment is missing, and those of the disk.
     pub fn open(disk: Arc<dyn Disk>) -> Result<Self, LedgerError> {
-        if count_segments(&*disk)? == 0 { Err(LedgerError::Absent) } else { Ok(Self { disk }) }
+        if count_segments(&*disk)? == 0 {
+            Err(LedgerError::Absent)
+        } else {
+            Ok(Self { disk, former: Vec::new() })
+        }
+    }
+
+    /// The same, knowing keys that the log had before: the newest witnessed checkpoint may still be signed by one. They vouch for nothing else.
+    #[must_use]
+    pub fn with_former_keys(mut self, former: Vec<VerifierKey>) -> Self {
+        self.former = former;
+        self
     }
 
     /// Every leaf from the first on, with its checksums checked and its payloads skipped. Where the leaves end before the checkpoint says so,
@@ -191,11 +204,11 @@ impl Reader {
     /// # Errors
     /// Those of the disk. What is wrong with the log is a finding, not an error.
     pub fn verify(&self) -> Result<Verification, LedgerError> {
-        verify(&self.disk, &[], None, &mut |_| {})
+        verify(&self.disk, self.known(&[]), None, &mut |_| {})
     }
 
     /// [`Reader::verify`], which tells now and then how many leaves it has checked. Of `keys`, where there are any, at least one must
-    /// have signed the checkpoint, and no signature of one of them may be wrong.
+    /// have signed the checkpoint and the newest witnessed one, and no signature of one of them may be wrong.
     ///
     /// # Errors
     /// Those of [`Reader::verify`].
@@ -204,7 +217,7 @@ impl Reader {
         keys: &[VerifierKey],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
-        verify(&self.disk, keys, None, progress)
+        verify(&self.disk, self.known(keys), None, progress)
     }
 
     /// [`Reader::verify_with`] by the holder of the log's own key, who also knows whether the leaves behind the checkpoint are his own.
@@ -217,7 +230,11 @@ impl Reader {
         signer: &dyn Signer,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
-        verify(&self.disk, keys, Some(signer), progress)
+        verify(&self.disk, self.known(keys), Some(signer), progress)
+    }
+
+    fn known<'k>(&'k self, now: &'k [VerifierKey]) -> Known<'k> {
+        Known { now, former: &self.former }
     }
 }
 

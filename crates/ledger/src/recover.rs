@@ -50,15 +50,7 @@ pub(crate) fn find_end(
     signer: &dyn Signer,
 ) -> Result<Option<End>, LedgerError> {
     let n_segments = count_segments(&**disk)?;
-    let folder = LogFolder::find(&**disk).map_err(LedgerError::disk("open", "log"))?;
-    let published = match &folder {
-        Some(folder) => own_checkpoint(folder, signer)?,
-        None => None,
-    };
-    let checkpoint = published.as_ref().map(Head::of);
-    if let Some(folder) = &folder {
-        check_witnessed(folder, signer.name(), checkpoint)?;
-    }
+    let checkpoint = find_checkpoint(&**disk, signer)?;
     if n_segments == 0 {
         return match checkpoint {
             Some(Head { size, .. }) if 0 < size => {
@@ -68,36 +60,86 @@ pub(crate) fn find_end(
             _ => Ok(None),
         };
     }
-    let known = checkpoint.map_or(0, |head| head.size);
-    let Start { reader, mut state, last_used, is_stale } =
-        find_start(&**disk, n_segments, known, signer)?;
-    let log = reader.log;
-    let mut owed = checkpoint;
-    let mut last = None;
-    let mut walk = Walk::from(Arc::clone(disk), Depth::Frames, reader, state.number);
-    loop {
-        settle(&mut owed, &state, 0, BLOCK)?;
-        // What lies before the last segment and has a signature is not read as closely again; `verify` does that.
-        let is_old = walk.reader.number < last_used && state.tree.size() < known;
-        walk.depth = if is_old { Depth::Leaves } else { Depth::Frames };
-        match walk.step(None)? {
-            Step::Group(group) => {
-                last = Some(group.start..group.end);
-                check_voucher(&group, known, &log, signer)?;
-                let segment = group.segment;
-                state.follow(&group).map_err(|(offset, leaf, flaw)| {
-                    LedgerError::from(Problem { segment, offset, leaf, flaw })
-                })?;
-            }
-            Step::End(tail) => {
-                if let Some(Head { size, .. }) = owed {
-                    let flaw = Flaw::Cut { leaves: state.tree.size(), size };
+    let (mut course, is_stale) = Course::new(disk, n_segments, checkpoint, signer)?;
+    let tail = course.go(signer)?;
+    let Course { log, state, last, .. } = course;
+    Ok(Some(End { log, state, n_segments, tail, last, is_stale }))
+}
+
+/// The checkpoint, which this key has signed, and which extends what witnesses have cosigned.
+pub(crate) fn find_checkpoint(
+    disk: &dyn Disk,
+    signer: &dyn Signer,
+) -> Result<Option<Head>, LedgerError> {
+    let folder = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"))?;
+    let Some(folder) = folder else { return Ok(None) };
+    let checkpoint = own_checkpoint(&folder, signer)?.as_ref().map(Head::of);
+    check_witnessed(&folder, signer.name(), checkpoint)?;
+    Ok(checkpoint)
+}
+
+/// A walk over the journal that goes on for as long as everything is as the log's key has left it.
+pub(crate) struct Course {
+    pub(crate) log: LogId,
+    walk: Walk,
+    /// What the groups so far add up to. After an error it is of no use.
+    pub(crate) state: State,
+    /// The checkpoint that the log has not come to yet.
+    owed: Option<Head>,
+    /// Leaves of the checkpoint.
+    pub(crate) known: u64,
+    last_used: u64,
+    /// The last group.
+    last: Option<Range<u64>>,
+    /// Where it ends: segment, byte and leaves.
+    pub(crate) good: (u64, u64, u64),
+}
+
+impl Course {
+    /// From the last segment that can be trusted; and whether the next start should have a later one.
+    pub(crate) fn new(
+        disk: &Arc<dyn Disk>,
+        n_segments: u64,
+        checkpoint: Option<Head>,
+        signer: &dyn Signer,
+    ) -> Result<(Self, bool), Trouble> {
+        let known = checkpoint.map_or(0, |head| head.size);
+        let start = find_start(&**disk, n_segments, known, signer)?;
+        let Start { reader, state, last_used, is_stale } = start;
+        let (log, good) = (reader.log, (reader.number, BLOCK, state.tree.size()));
+        let walk = Walk::from(Arc::clone(disk), Depth::Frames, reader, state.number);
+        let (owed, last) = (checkpoint, None);
+        Ok((Self { log, walk, state, owed, known, last_used, last, good }, is_stale))
+    }
+
+    /// Goes to the end of the groups.
+    pub(crate) fn go(&mut self, signer: &dyn Signer) -> Result<Tail, Trouble> {
+        loop {
+            settle(&mut self.owed, &self.state, 0, BLOCK)?;
+            // What lies before the last segment and has a signature is not read as closely again; `verify` does that.
+            let is_old =
+                self.walk.reader.number < self.last_used && self.state.tree.size() < self.known;
+            self.walk.depth = if is_old { Depth::Leaves } else { Depth::Frames };
+            match self.walk.step(None)? {
+                Step::Group(group) => self.follow(&group, signer)?,
+                Step::End(tail) => {
+                    let Some(Head { size, .. }) = self.owed else { return Ok(tail) };
+                    let flaw = Flaw::Cut { leaves: self.state.tree.size(), size };
                     let (segment, offset) = (tail.segment, tail.offset);
                     return Err(Problem { segment, offset, leaf: None, flaw }.into());
                 }
-                return Ok(Some(End { log, state, n_segments, tail, last, is_stale }));
             }
         }
+    }
+
+    fn follow(&mut self, group: &Group, signer: &dyn Signer) -> Result<(), Problem> {
+        check_voucher(group, self.known, &self.log, signer)?;
+        let segment = group.segment;
+        let followed = self.state.follow(group);
+        followed.map_err(|(offset, leaf, flaw)| Problem { segment, offset, leaf, flaw })?;
+        self.last = Some(group.start..group.end);
+        self.good = (segment, group.end, self.state.tree.size());
+        Ok(())
     }
 }
 

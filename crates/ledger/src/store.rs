@@ -101,7 +101,7 @@ impl Store {
 
     /// Goes on where a log ended. What may be in the cache only, because a sync of the process before failed or never
     /// came, is written again and synced; what was torn is replaced by zeros, once there is a copy of it. Names that may be in the cache only are
-    /// made durable by the publisher, before anything is recorded.
+    /// made durable before, that of the copies' folder among them.
     pub(crate) fn resume(
         disk: &dyn Disk,
         clock: &dyn Clock,
@@ -114,6 +114,7 @@ impl Store {
         let kept = torn::keep(disk, &tail.rest, clock.unix_ms());
         let kept =
             kept.map_err(LedgerError::disk("keep a copy of torn bytes in", torn::TORN_FOLDER))?;
+        disk.sync_dir().map_err(LedgerError::disk("sync", "the folder"))?;
         let open = |number| {
             let name = segment_name(number);
             disk.open(&name, false).map_err(LedgerError::disk("open", name))
@@ -287,7 +288,7 @@ fn mend(
 }
 
 /// Zeros every block from `start` on that is not zero.
-fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+pub(crate) fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     let mut bytes = vec![0; 64 << 10];
     let mut at = start;
     while at < end {

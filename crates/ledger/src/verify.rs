@@ -51,9 +51,18 @@ pub struct Verification {
     pub problem: Option<Problem>,
 }
 
+/// Keys of the log, as far as a reader trusts them.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'k> {
+    /// One of these must have signed the checkpoint, if there are any.
+    pub(crate) now: &'k [VerifierKey],
+    /// Those before them, which may have signed what witnesses cosigned then.
+    pub(crate) former: &'k [VerifierKey],
+}
+
 pub(crate) fn verify(
     disk: &Arc<dyn Disk>,
-    keys: &[VerifierKey],
+    keys: Known<'_>,
     signer: Option<&dyn Signer>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verification, LedgerError> {
@@ -80,7 +89,7 @@ pub(crate) fn verify(
 
 fn check(
     disk: &Arc<dyn Disk>,
-    keys: &[VerifierKey],
+    keys: Known<'_>,
     signer: Option<&dyn Signer>,
     report: &mut Verification,
     progress: &mut dyn FnMut(u64),
@@ -88,8 +97,8 @@ fn check(
     let mut walk = Walk::new(Arc::clone(disk), Depth::Payloads)?;
     let mut state = State::genesis(&walk.log());
     // Read before the log is, so that a log that grows meanwhile is not behind it; the witnessed one first, for the same reason.
-    let mut witnessed = read_witnessed(&**disk)?;
-    let (mut owed, mut tiles) = read_checkpoint(&**disk, keys, report)?.unzip();
+    let mut witnessed = read_witnessed(&**disk, keys)?;
+    let (mut owed, mut tiles) = read_checkpoint(&**disk, keys.now, report)?.unzip();
     let had_checkpoint = owed.is_some();
     let (log, known) = (walk.log(), owed.map_or(0, |head| head.size));
     if let Some(Head { size, .. }) = witnessed.filter(|head| had_checkpoint && known < head.size) {
@@ -159,14 +168,26 @@ fn read_checkpoint(
     Ok(Some((head, TileCheck::new(folder, head.size))))
 }
 
-/// The newest checkpoint that witnesses have cosigned.
-fn read_witnessed(disk: &dyn Disk) -> Result<Option<Head>, Trouble> {
+/// The newest checkpoint that witnesses have cosigned, with the log's signature as far as keys are known. Whoever knows keys of witnesses, too, is
+/// told of a cosignature that does not hold; how many are enough is for a policy to say.
+fn read_witnessed(disk: &dyn Disk, keys: Known<'_>) -> Result<Option<Head>, Trouble> {
+    let wrong = |flaw| Trouble::from(Problem { segment: 0, offset: 0, leaf: None, flaw });
     let opened = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"));
     let Some(folder) = opened.map_err(Trouble::Disk)? else { return Ok(None) };
     let Some(witnessed) = folder.witnessed()? else { return Ok(None) };
     let origin = witnessed.checkpoint().origin();
     if folder.checkpoint()?.is_some_and(|own| own.checkpoint().origin() != origin) {
-        return Err(Problem { segment: 0, offset: 0, leaf: None, flaw: Flaw::Witnessed }.into());
+        return Err(wrong(Flaw::Witnessed));
+    }
+    let known = [keys.now, keys.former].concat();
+    if !keys.now.is_empty() {
+        let signed = witnessed.verify(&known).map_err(|error| match error {
+            NoteError::NoKnownKey => wrong(Flaw::WitnessedUnsigned),
+            _ => wrong(Flaw::Witnessed),
+        })?;
+        if signed.iter().all(|signed| signed.key.name() != origin) {
+            return Err(wrong(Flaw::WitnessedUnsigned));
+        }
     }
     Ok(Some(Head::of(&witnessed)))
 }

@@ -5,11 +5,11 @@
 mod common;
 
 use bartizan_core::record::{Draft, Leaf, Payload, RecordKind, Recorder as _, Slot};
-use bartizan_ledger::{Flaw, LedgerError, Problem, Reader};
-use bartizan_testkit::{SimDisk, wait};
+use bartizan_ledger::{Flaw, LedgerError, Problem, Reader, cut_is_recorded, cut_tail};
+use bartizan_testkit::{SimClock, SimDisk, SimSigner, wait};
 use common::{
-    CHECKPOINT, arc, extended, log_key, open, open_as, options, record, segments, under, verify,
-    verify_own,
+    CHECKPOINT, arc, extended, log_key, open, open_as, options, record, segments, under, used,
+    verify, verify_own,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -166,7 +166,7 @@ fn refuse_tail(disk: &SimDisk, n: u64) -> Result<(), TestCaseError> {
     prop_assert_eq!((problem.leaf, &problem.flaw), (Some(N_LEAVES as u64), &Flaw::Unvouched));
     let before = contents(disk);
     match open(arc(disk), 9) {
-        Err(LedgerError::Damaged(found)) => prop_assert_eq!(found, problem),
+        Err(LedgerError::Unvouched(found)) => prop_assert_eq!(found, problem),
         other => prop_assert!(false, "{:?}", other),
     }
     prop_assert!(contents(disk) == before, "nothing was changed");
@@ -260,7 +260,7 @@ fn an_honest_tail_is_vouched_for() {
     assert_eq!(report.checkpoint, Some(some as u64));
     let keys = [log_key(1)];
     let reader = Reader::open(arc(&killed)).unwrap();
-    let stranger = bartizan_testkit::SimSigner::new(common::LOG, FORGER);
+    let stranger = SimSigner::new(common::LOG, FORGER);
     let report = reader.verify_own(&keys, &stranger, &mut |_| {}).unwrap();
     assert_eq!(report.problem.unwrap().leaf, Some(some as u64));
     let (ledger, recovery) = open(arc(&killed), 2).unwrap();
@@ -293,6 +293,72 @@ fn a_tail_of_another_history_is_refused() {
     let before = contents(&forged);
     assert!(matches!(open(arc(&forged), 9), Err(LedgerError::Damaged(_))));
     assert!(contents(&forged) == before, "nothing was changed");
+}
+
+/// What somebody else added behind the checkpoint goes, by order, and only that; a copy stays, and no crash on the way loses it.
+#[test]
+fn a_forged_tail_is_cut_off_by_order_and_nothing_else_is() {
+    let all = drafts();
+    let (clock, signer) = (SimClock::new(77), SimSigner::new(common::LOG, 1));
+    let cut = |disk: &SimDisk| cut_tail(&arc(disk), &clock, &signer);
+    let honest = log(&all);
+    assert_eq!(cut(&honest).unwrap(), None, "nothing to cut");
+    let mut longer = all.clone();
+    longer.extend((0..30).map(tombstone));
+    let forged = extended(&honest, &log_by(&longer, FORGER));
+    let error = open(arc(&forged), 9).unwrap_err();
+    assert!(matches!(error, LedgerError::Unvouched(_)), "{error}");
+    assert!(error.to_string().contains("--cut-tail"), "{error}");
+    let n_forged: usize = segments(&forged)
+        .iter()
+        .map(|name| used(&forged, name) - used(&honest, name).max(4096))
+        .sum();
+    let mut n_cuts = 0;
+    for at in 1.. {
+        let disk = forged.copy();
+        disk.cut_power_at(at);
+        let whole = cut(&disk);
+        let is_off = disk.is_off();
+        disk.crash(at);
+        let told = if is_off { cut(&disk).unwrap() } else { whole.unwrap() };
+        let told = told.expect("what was cut has no record yet");
+        assert_eq!(told.leaves, N_LEAVES as u64);
+        assert!(n_forged as u64 <= told.bytes, "{at}: {told:?}");
+        cut_is_recorded(&disk).unwrap();
+        assert_eq!(cut(&disk).unwrap(), None, "once");
+        let kept: usize = told.copies.iter().map(|name| disk.content(name).unwrap().len()).sum();
+        assert!(n_forged <= kept, "{at}: everything was kept, in its place");
+        let (ledger, recovery) = open(arc(&disk), 9).unwrap();
+        assert_eq!(recovery.leaves, N_LEAVES as u64, "{at}");
+        drop(ledger);
+        assert!(verify_own(&disk, 1).verified, "{at}");
+        n_cuts += 1;
+        if !is_off {
+            break;
+        }
+    }
+    assert!(5 < n_cuts, "{n_cuts} power cuts");
+}
+
+#[test]
+fn what_a_checkpoint_stands_for_is_never_cut() {
+    let (all, clock) = (drafts(), SimClock::new(77));
+    let refused = |name: &str, disk: &SimDisk, key: u8| {
+        let before = contents(disk);
+        let done = cut_tail(&arc(disk), &clock, &SimSigner::new(common::LOG, key));
+        assert!(done.is_err(), "{name}: {done:?}");
+        assert!(contents(disk) == before, "{name}: nothing was changed");
+    };
+    let honest = log(&all);
+    refused("another key", &honest, FORGER);
+    let damaged = honest.copy();
+    let last = segments(&honest).into_iter().rfind(|name| 4096 < used(&honest, name)).unwrap();
+    damaged.edit(&last, |bytes| bytes[4700] ^= 1);
+    refused("damage before the checkpoint", &damaged, 1);
+    let bare = extended(&honest, &log_by(&[all.clone(), vec![tombstone(1)]].concat(), FORGER));
+    bare.lose(CHECKPOINT);
+    refused("no checkpoint", &bare, 1);
+    refused("a log that is shorter", &under(&log(&all[..7]), &honest), 1);
 }
 
 #[test]

@@ -7,11 +7,12 @@ use bartizan_core::clock::Clock as _;
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{Draft, Leaf, Payload, RecordId, RecordKind, Slot};
 use bartizan_core::seal::{SealError, Sealed, Sealer, Sealing};
-use bartizan_ledger::{Flaw, Ledger, LedgerError, Parts, Recovery, cross_sign};
+use bartizan_ledger::tlog::VerifierKey;
+use bartizan_ledger::{Flaw, Ledger, LedgerError, Parts, Reader, Recovery, cross_sign};
 use bartizan_testkit::{SimClock, SimDisk, SimEntropy, SimSealer, SimSigner, SplitMix};
 use common::{
-    CHECKPOINT, LOG, append, arc, draft, intent, open, open_as, options, record, segments, under,
-    used, verify, verify_own,
+    CHECKPOINT, LOG, append, arc, draft, intent, log_key, open, open_as, options, record, segments,
+    under, used, verify, verify_own,
 };
 use std::sync::{Arc, Mutex};
 
@@ -247,4 +248,32 @@ fn a_clock_that_goes_back_is_told_and_seals_nothing_for_a_day_that_is_over() {
         disk.crash(life);
     }
     assert!(2 < segments(&disk).len());
+}
+
+/// The log's signature on what witnesses have cosigned counts as on the checkpoint; a former key has to be known as one.
+#[test]
+fn the_witnessed_checkpoint_has_to_be_signed_by_the_log() {
+    let disk = SimDisk::new(1);
+    grow(&disk, 1, 4);
+    let checkpoint = disk.content(CHECKPOINT).unwrap();
+    disk.edit(WITNESSED, |bytes| bytes.clone_from(&checkpoint));
+    assert!(verify(&disk).verified);
+    let text = checkpoint.windows(2).position(|pair| pair == b"\n\n").unwrap();
+    for at in text + 1..checkpoint.len() {
+        let flipped = disk.copy();
+        flipped
+            .edit(WITNESSED, |bytes| bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1));
+        let flaw = verify(&flipped).problem.map(|problem| problem.flaw);
+        let is_told = matches!(flaw, Some(Flaw::Witnessed | Flaw::WitnessedUnsigned));
+        assert!(is_told, "byte {at}: {flaw:?}");
+    }
+    // The next key has signed everything since, and not this.
+    cross_sign(&disk, &SimSigner::new(LOG, 1), &SimSigner::new(LOG, 2)).unwrap();
+    let by = |former: Vec<VerifierKey>| {
+        let reader = Reader::open(arc(&disk)).unwrap().with_former_keys(former);
+        reader.verify_with(&[log_key(2)], &mut |_| {}).unwrap().problem.map(|p| p.flaw)
+    };
+    assert_eq!(by(vec![]), Some(Flaw::WitnessedUnsigned));
+    assert_eq!(by(vec![log_key(3)]), Some(Flaw::WitnessedUnsigned));
+    assert_eq!(by(vec![log_key(1)]), None);
 }

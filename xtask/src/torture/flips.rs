@@ -34,7 +34,7 @@ pub(crate) fn case(seed: u64) -> Outcome<u64> {
     let process = world.open(&fate)?;
     truth.check(&world, &process)?;
     drop(process);
-    // As if witnesses had cosigned the last checkpoint: their lines are not what this is about.
+    // As if a quorum of nobody had cosigned the last checkpoint: witnesses' lines are for a policy to judge.
     let checkpoint = world.sim.content(CHECKPOINT).ok_or("no checkpoint")?;
     world.sim.edit(WITNESSED, |bytes| *bytes = checkpoint);
     let files = files(&world)?;
@@ -42,10 +42,6 @@ pub(crate) fn case(seed: u64) -> Outcome<u64> {
         let Some(file) = files.get((n + chance.below(files.len())) % files.len()) else { continue };
         let flipped = world.with(world.sim.copy());
         let (at, is_used) = flip(&flipped.sim, file, &mut chance);
-        if file == WITNESSED && is_signature(&flipped.sim, at) {
-            // Whoever trusts witnesses looks at these; what it says of the log is looked at by everybody.
-            continue;
-        }
         judge(flipped, &truth, file, is_used)
             .map_err(|why| format!("{file} byte {at} (in use: {is_used}): {why}"))?;
     }
@@ -113,12 +109,6 @@ fn after_kill(seed: u64) -> Outcome<()> {
         return Err(format!("{place}: {n_missing} records are lost, and nothing of them was kept"));
     }
     Ok(())
-}
-
-/// Whether a byte of the witnessed checkpoint stands in its signatures.
-fn is_signature(sim: &SimDisk, at: usize) -> bool {
-    let content = sim.content(WITNESSED).unwrap_or_default();
-    content.windows(2).position(|pair| pair == b"\n\n").is_some_and(|end| end < at)
 }
 
 fn used_bytes(content: &[u8]) -> usize {

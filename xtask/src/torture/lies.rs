@@ -10,18 +10,6 @@ use serde::Serialize;
 /// Most cases that are tried before a sync counts as superfluous.
 const N_CASES_MAX: u64 = 20_000;
 
-/// Places that nothing here needs, and why they are there all the same. They are met, and not left out: nobody would notice.
-const SPARE: [(&str, &str); 2] = [
-    (
-        "the name of torn/",
-        "the names in the ledger's folder are synced again before the first zero is written",
-    ),
-    (
-        "the end of an unfinished key store",
-        "what comes back after a power cut is full of zeros, and is taken away again",
-    ),
-];
-
 /// A place in the code that makes something durable.
 #[derive(Debug)]
 pub(crate) struct Sync {
@@ -68,9 +56,8 @@ const NAMES: [&str; N_SYNCS] = [
     "zeros over a key store that was replaced",
     "zeros over a key store that was never finished",
     "the name of a new segment",
-    "names in the ledger's folder that were found",
+    "names in the ledger's folder that were found, and that of torn/",
     "the name of log/",
-    "the name of torn/",
     "the name of the checkpoint",
     "names in log/ beside it",
     "names in log/tile/",
@@ -83,10 +70,9 @@ const NAMES: [&str; N_SYNCS] = [
     "names of copies of torn bytes",
     "names in the vault that were found",
     "the name of a key store",
-    "the end of an unfinished key store",
 ];
 
-const N_SYNCS: usize = 32;
+const N_SYNCS: usize = 30;
 
 /// What each of them is about.
 pub(crate) const TARGETS: &[Target; N_SYNCS] = &[
@@ -106,9 +92,8 @@ pub(crate) const TARGETS: &[Target; N_SYNCS] = &[
     data("vault/keys.slots", "slots", Which::Wipe),
     data("vault/keys.slots", ".new", Which::Wipe),
     names("ledger/", "ledger/", After::Rename),
-    names("ledger/", "ledger/", After::Nothing),
+    names("ledger/", "ledger/", After::Kept),
     names("ledger/", "ledger/", After::Made("log")),
-    names("ledger/", "ledger/", After::Made("torn")),
     names("ledger/log/", "log/", After::Rename),
     names("ledger/log/", "log/", After::Else),
     names("ledger/log/tile/", "tile/", After::Any),
@@ -121,18 +106,13 @@ pub(crate) const TARGETS: &[Target; N_SYNCS] = &[
     names("ledger/torn/", "torn/", After::Any),
     names("vault/", "vault/", After::Nothing),
     names("vault/", "vault/", After::Rename),
-    names("vault/", "vault/", After::Remove),
 ];
 
-/// Those that must be noticed when they are left out.
-pub(crate) fn needed() -> impl Iterator<Item = Sync> {
-    syncs().filter(|sync| SPARE.iter().all(|(name, _)| *name != sync.name))
-}
-
-/// All of them.
+/// Those that must be noticed when they are left out: all of them.
 pub(crate) fn syncs() -> impl Iterator<Item = Sync> {
     NAMES.iter().zip(TARGETS).map(|(&name, &target)| {
-        let is_found = target.after == After::Nothing || target.which == Which::Wipe;
+        let is_found =
+            matches!(target.after, After::Nothing | After::Kept) || target.which == Which::Wipe;
         Sync { name, target, n_spared: u64::from(is_found) }
     })
 }

@@ -3,6 +3,7 @@
 //! It stands between the code under test and a [`SimDisk`], which knows about power. A [`Meddler`] belongs to one process: when that is
 //! killed, every later operation fails, while what it wrote stays in the cache of the simulated disk.
 use bartizan_core::disk::{Disk, DiskFile};
+use bartizan_ledger::TORN_FOLDER;
 use bartizan_testkit::SimDisk;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -40,8 +41,8 @@ pub(crate) enum After {
     Nothing,
     /// A file got its name.
     Rename,
-    /// A file was taken away.
-    Remove,
+    /// Nothing, or the folder of the copies of torn bytes was made.
+    Kept,
     /// The folder or file with this name was made.
     Made(&'static str),
     /// Anything but [`After::Rename`].
@@ -79,7 +80,7 @@ impl After {
             Self::Else => *happened != Happened::Rename,
             Self::Nothing => *happened == Happened::Nothing,
             Self::Rename => *happened == Happened::Rename,
-            Self::Remove => *happened == Happened::Remove,
+            Self::Kept => Self::Nothing.is(happened) || Self::Made(TORN_FOLDER).is(happened),
             Self::Made(name) => matches!(happened, Happened::Made(made) if made == name),
         }
     }

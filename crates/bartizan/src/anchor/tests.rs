@@ -184,15 +184,16 @@ fn an_operator_may_go_on_with_what_is_left() {
     let world = grown();
     world.put_back("old-ledger", "ledger");
     assert!(world.open().is_err());
-    let accepted = crate::rotation::accept(&world.place(), &world.sources).unwrap().unwrap();
-    assert_eq!((accepted.known, accepted.leaves, accepted.index), (6, 4, 4));
+    let accepted = crate::rotation::accept(&world.place(), false, &world.sources).unwrap().unwrap();
+    assert_eq!((accepted.known, accepted.leaves, accepted.index), (Some(6), 4, 4));
+    assert_eq!(accepted.cut, None);
     let shown = [1, 2, 3].map(|n| world.shown(n));
     assert_eq!(shown, ["erased", "clear", "erased"], "who was erased stays gone");
     let counts = payloads::open_all(&world.state(), &world.sources).unwrap();
     assert_eq!((counts.erased, counts.is_fine()), (2, true), "and the ledger knows of it again");
     assert!(crate::audit::verify(&world.state()).verified);
     assert!(
-        crate::rotation::accept(&world.place(), &world.sources).unwrap().is_none(),
+        crate::rotation::accept(&world.place(), false, &world.sources).unwrap().is_none(),
         "once is enough"
     );
     world.records(5, &["dave"]);

@@ -109,7 +109,7 @@ impl Handover {
         note.sign(old)?;
         note.sign(new)?;
         let path = ledger.join(format!("{BEGIN}{:08x}{END}", self.new.id()));
-        files::replace(&path, note.to_string().as_bytes(), 0o600)
+        files::replace(&path, note.to_string().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))
     }
 

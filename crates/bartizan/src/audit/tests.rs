@@ -288,3 +288,37 @@ fn json_for_terminals_means_the_same() {
         assert_eq!(value["text"], text, "{name}");
     }
 }
+
+/// Tables that are fresh, behind, foreign, no tables at all or absent: a record is found, and what comes of it is the same.
+#[test]
+fn a_record_is_found_whatever_the_tables_know() {
+    let world = crate::opening::world::World::new();
+    world.records(1, &["alice", "bob"]);
+    let (state, other) = (world.state(), crate::opening::world::World::new());
+    other.records(1, &["zoe", "yan", "xim"]);
+    tables::rebuild(&other.state()).unwrap();
+    let tables_of = |state: &Path| log_folder(state).join(INDEX_NAME);
+    let harms: [(&str, &dyn Fn()); 5] = [
+        ("none", &|| {}),
+        ("fresh", &|| {
+            tables::rebuild(&state).unwrap();
+        }),
+        ("behind", &|| world.records(3, &["carol"])),
+        ("another log's", &|| {
+            std::fs::copy(tables_of(&other.state()), tables_of(&state)).unwrap();
+        }),
+        ("not tables", &|| std::fs::write(tables_of(&state), "not tables").unwrap()),
+    ];
+    for (name, harm) in harms {
+        harm();
+        for n in [1, 2, 3] {
+            let id = RecordId([n; 16]);
+            let found = leaves_of(&state, &id.to_string()).map(|(_, leaves)| leaves);
+            let is_there = n < 3 || !["none", "fresh"].contains(&name);
+            assert_eq!(found.is_ok(), is_there, "{name}: {n}");
+            let want = reader(&state).unwrap().find(id).unwrap();
+            assert_eq!(found.unwrap_or_default(), want, "{name}: {n}");
+        }
+        assert!(leaves_of(&state, "ffffffff").is_err(), "{name}");
+    }
+}

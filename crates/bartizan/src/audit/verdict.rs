@@ -156,7 +156,9 @@ pub(crate) fn verify(folder: &Path) -> Verdict {
 
 /// Whose signature counts, once the notes beside the log are taken into account.
 struct Keys {
-    keys: Vec<VerifierKey>,
+    now: Vec<VerifierKey>,
+    /// Those before them, which vouch for nothing but what was witnessed then.
+    former: Vec<VerifierKey>,
     handovers: Vec<Handover>,
 }
 
@@ -166,20 +168,26 @@ fn keys(folder: &Path, trusted: &Trusted) -> anyhow::Result<Keys> {
     named.extend(trusted.policy.iter().flat_map(Policy::logs).cloned());
     let all = handover::all(folder);
     if !trusted.is_nothing() {
+        let leads_to_named = |handover: &&Handover| {
+            let path = onwards(std::slice::from_ref(&handover.old), &all);
+            path.iter().any(|handover| named.contains(&handover.new))
+        };
+        let former = all.iter().filter(leads_to_named).map(|handover| handover.old.clone());
+        let former = former.collect();
         let handovers: Vec<_> = onwards(&named, &all).into_iter().cloned().collect();
         named.extend(handovers.iter().map(|handover| handover.new.clone()));
-        return Ok(Keys { keys: named, handovers });
+        return Ok(Keys { now: named, former, handovers });
     }
     let published = vault::published_keys(&log_folder(folder))?;
     let Some(newest) = published.first() else {
-        return Ok(Keys { keys: published, handovers: all });
+        return Ok(Keys { now: published, former: Vec::new(), handovers: all });
     };
     let leads_to_newest = |key: &&VerifierKey| {
         let path = onwards(std::slice::from_ref(*key), &all);
         *key == newest || path.iter().any(|handover| handover.new == *newest)
     };
     let keys = published.iter().filter(leads_to_newest).cloned().collect();
-    Ok(Keys { keys, handovers: Vec::new() })
+    Ok(Keys { now: keys, former: Vec::new(), handovers: Vec::new() })
 }
 
 impl Trusted {
@@ -197,10 +205,11 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
         Err(error) if is_absent(folder, &error) => return Checked::unreadable(no_ledger(folder)),
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),
     };
-    let Keys { keys, handovers } = match keys(folder, trusted) {
+    let Keys { now: keys, former, handovers } = match keys(folder, trusted) {
         Ok(keys) => keys,
         Err(error) => return Checked::unreadable(format!("{error:#}")),
     };
+    let reader = reader.with_former_keys(former);
     let told = match look(&reader, &keys, vault::log_key(folder).as_ref()) {
         Ok(told) => told,
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::audit::{Trusted, verify, verify_with};
 use crate::opening::world::World;
+use bartizan_core::record::{Draft, Leaf, Recorder as _};
 use bartizan_keys::VerifierKey;
 use bartizan_ledger::tlog;
 use std::fs;
@@ -131,4 +132,66 @@ fn an_old_key_leads_on_only_by_what_it_signed_and_the_log_bears_out() {
         );
         assert!(verify(&world.state()).verified, "{name}: the newest key still does");
     }
+}
+
+/// Puts leaves behind the checkpoint that a stranger's key vouches for: those of a copy of the log that it went on with.
+fn forge_tail(world: &World) {
+    let ledger = audit::log_folder(&world.state());
+    let copy = world.folder.path().join("forged");
+    opening::world::copy(&ledger, &copy);
+    let name = log_key(world).name().to_owned();
+    let stranger = NoteKey::generate(&name, &*world.sources.entropy).unwrap();
+    let honest = vault::Vault::peek(&world.state(), &world.sources).unwrap().signer;
+    cross_sign(&FsDisk::lock(&copy).unwrap(), &*honest, &stranger).unwrap();
+    let parts = bartizan_ledger::Parts {
+        disk: Arc::new(FsDisk::lock(&copy).unwrap()),
+        clock: Arc::clone(&world.sources.clock),
+        entropy: Arc::clone(&world.sources.entropy),
+        sealer: Arc::new(bartizan_testkit::SimSealer::new()),
+        signer: Arc::new(stranger),
+    };
+    let (forged, _) =
+        bartizan_ledger::Ledger::open(parts, bartizan_ledger::Options::default()).unwrap();
+    let leaf = Leaf::new(RecordId([66; 16]), RecordKind::Tombstone, 1);
+    world.wait(forged.append(Draft::new(leaf, Vec::new()))).unwrap();
+    drop(forged);
+    for entry in fs::read_dir(&copy).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with("segment-") {
+            fs::copy(&path, ledger.join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_forged_tail_is_cut_off_by_order_and_the_ledger_says_so() {
+    let world = World::new();
+    world.records(1, &["alice", "bob"]);
+    assert!(accept(&world.place(), true, &world.sources).unwrap().is_none(), "nothing to cut");
+    forge_tail(&world);
+    let said = format!("{:#}", world.open().map(|_| ()).unwrap_err());
+    assert!(said.contains("vault accept --cut-tail"), "{said}");
+    let said = accept(&world.place(), false, &world.sources).map(|_| ()).unwrap_err();
+    assert!(format!("{said:#}").contains("--cut-tail"), "it takes the word: {said:#}");
+
+    let accepted = accept(&world.place(), true, &world.sources).unwrap().unwrap();
+    assert_eq!((accepted.known, accepted.leaves, accepted.index), (None, 2, 2));
+    let cut = accepted.cut.unwrap();
+    assert_eq!(cut.copies.len(), 1, "{cut:?}");
+    for name in &cut.copies {
+        let path = audit::log_folder(&world.state()).join(name);
+        assert_eq!(fs::metadata(path).unwrap().len(), cut.bytes);
+    }
+    assert!(accept(&world.place(), true, &world.sources).unwrap().is_none(), "once is enough");
+    world.records(3, &["carol"]);
+    assert!(verify(&world.state()).verified);
+    assert_eq!([1, 2, 3].map(|n| world.shown(n)), ["clear"; 3]);
+    let lens = audit::Lens::new(&world.state(), &world.sources, false).unwrap();
+    let leaves = audit::last(&world.state(), 10).unwrap();
+    let record = leaves[2].leaf.record.to_string();
+    let shown = audit::record(&world.state(), &record, &lens).unwrap();
+    let evidence: Value = serde_json::from_str(&shown[0].1[0].1.text()).unwrap();
+    assert_eq!(evidence["action"], "accept_cut_tail");
+    assert_eq!((&evidence["leaves"], &evidence["copies"]), (&2.into(), &json!(cut.copies)));
 }

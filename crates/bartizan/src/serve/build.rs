@@ -2,7 +2,7 @@
 use super::journal::Journal;
 use super::names::Names;
 use super::{KeySource, Sources};
-use crate::config::{Config, FILE_BYTES_MAX, Route, Upstream};
+use crate::config::{Config, FILE_BYTES_MAX, Retention, Route, Upstream};
 use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
@@ -125,14 +125,16 @@ impl Built {
     /// What must be recorded before this setup is in force.
     ///
     /// * `log`: the name of the log that it is recorded in, where there is one.
+    /// * `retention`: how long its records can be read.
     pub(super) fn journal(
         &self,
         sources: &Sources,
         folder: &Path,
         log: Option<&str>,
+        retention: Retention,
     ) -> anyhow::Result<Journal> {
         let mut journal = Journal::new(sources, folder, log)?;
-        journal.policy(self.policy.digest(), &self.texts);
+        journal.policy(self.policy.digest(), &self.texts, retention);
         match &self.callers {
             Callers::Book(book) => journal.keys(book)?,
             Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),

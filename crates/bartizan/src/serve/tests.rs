@@ -134,7 +134,7 @@ async fn an_error_is_not_a_gateway() {
     let keys = keys::path(folder.path());
     let cases = [("broken key file", "not toml"), ("other version", "version = 9\n")];
     for (name, text) in cases {
-        files::replace(&keys, text.as_bytes(), 0o600).unwrap();
+        files::replace(&keys, text.as_bytes()).unwrap();
         assert!(start(options(config(folder.path())), sources()).await.is_err(), "{name}");
     }
     std::fs::remove_file(&keys).unwrap();

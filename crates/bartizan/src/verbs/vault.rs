@@ -57,15 +57,22 @@ struct RotateArgs {
 
 /// Go on with a ledger that is older than the vault knows, because it is all that is left
 ///
-/// The gateway must be stopped. What the lost part said is lost, and whoever has seen a later checkpoint will not accept the log any more;
+/// The gateway must be stopped. Where leaves behind the checkpoint were not written with the log's key, --cut-tail cuts them off first: what is
+/// cut is kept in `torn/`, and the ledger records that, and by whom.
+///
+/// What the lost part of an older ledger said is lost, and whoever has seen a later checkpoint will not accept the log any more;
 /// witnesses refuse it. The ledger records that it was set back, and by whom.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
-  bartizan vault accept")]
+  bartizan vault accept
+  bartizan vault accept --cut-tail")]
 struct AcceptArgs {
     #[command(flatten)]
     place: Place,
+    /// Cut off what the log's key does not vouch for
+    #[arg(long)]
+    cut_tail: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -130,16 +137,36 @@ fn rotate(args: &RotateArgs) -> anyhow::Result<Outcome> {
 }
 
 fn accept(args: &AcceptArgs) -> anyhow::Result<Outcome> {
-    let accepted = rotation::accept(&args.place, &Sources::real())?;
+    let accepted = rotation::accept(&args.place, args.cut_tail, &Sources::real())?;
     let (value, words) = match &accepted {
-        Some(Accepted { known, leaves, index }) => (
-            json!({"accepted": true, "known": known, "leaves": leaves, "index": index}),
-            format!(
-                "accepted: the ledger goes on from leaf {leaves}; the vault knew {known}. Leaf {index} is the record of it"
-            ),
-        ),
+        Some(Accepted { known, cut, leaves, index }) => {
+            let copies = cut.as_ref().map(|cut| &cut.copies);
+            let cut_bytes = cut.as_ref().map(|cut| cut.bytes);
+            let vault = known.map(|known| format!("; the vault knew {known}"));
+            let tail = cut.as_ref().map(|cut| {
+                format!(
+                    "; {} bytes were cut off, kept in ledger/{}",
+                    cut.bytes,
+                    cut.copies.join(", ledger/")
+                )
+            });
+            (
+                json!({
+                    "accepted": true, "known": known, "leaves": leaves, "index": index,
+                    "cut_bytes": cut_bytes, "copies": copies,
+                }),
+                format!(
+                    "accepted: the ledger goes on from leaf {leaves}{}{}. Leaf {index} is the record of it",
+                    vault.unwrap_or_default(),
+                    tail.unwrap_or_default()
+                ),
+            )
+        }
         None => (
-            json!({"accepted": false, "known": null, "leaves": null, "index": null}),
+            json!({
+                "accepted": false, "known": null, "leaves": null, "index": null,
+                "cut_bytes": null, "copies": null,
+            }),
             "nothing to accept: the ledger is what the vault knows".to_owned(),
         ),
     };

@@ -57,7 +57,7 @@ pub(crate) fn open(folder: &Path, name: Option<&str>, sources: &Sources) -> anyh
     let name = name.map_or_else(|| random_name(sources), str::to_owned);
     let key = NoteKey::generate(&name, &*sources.entropy)
         .map_err(|error| Usage(format!("--name: {error}")))?;
-    files::replace(&path(folder), key.private_text().as_bytes(), 0o600)
+    files::replace(&path(folder), key.private_text().as_bytes())
         .with_context(|| format!("cannot write {}", path(folder).display()))?;
     Ok(Home { key, disk, is_new: true })
 }

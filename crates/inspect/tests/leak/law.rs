@@ -206,7 +206,9 @@ fn the_inner_inspector_is_heard() {
     }
     // What comes in leaks nothing.
     for source in [Source::User, Source::System, Source::Tool, Source::Document] {
-        assert_eq!(found(&leaks, source, &text), [("pii.email", "jo@example.org")]);
+        let found = found(&leaks, source, &text);
+        assert!(found.contains(&("pii.email", "jo@example.org")));
+        assert!(found.iter().all(|(name, _)| !name.starts_with("leak.")), "{found:?}");
     }
 }
 
