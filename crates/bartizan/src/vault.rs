@@ -3,7 +3,7 @@
 //!
 //! It stands beside the ledger, not in it, because the two want different backups: a copy of the ledger is evidence for anybody, and a copy of
 //! the vault brings erased keys back to whoever restores it. (Opening destroys them again: the ledger has their tombstones, and the
-//! [`anchor`](crate::anchor) tells which copy is the older one.)
+//! [`crate::anchor`] tells which copy is the older one.)
 use crate::anchor::{self, Anchor};
 use crate::serve::Sources;
 use crate::{files, key_file};
