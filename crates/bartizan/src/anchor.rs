@@ -9,7 +9,7 @@
 //! What it does not do: prove anything to outsiders. Witnesses do that.
 use crate::files;
 use crate::vault;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{RecordId, RecordKind};
 use bartizan_core::sign::Signer;
@@ -250,18 +250,29 @@ impl Anchor {
     /// When the log cannot be read or the key store cannot be written; then nothing may be sealed.
     pub(crate) fn follow(&mut self, keys: &KeyStore, now_ms: u64) -> anyhow::Result<Followed> {
         let from = if self.is_whole { self.size } else { 0 };
-        let (mut n_read, mut newest_ms) = (0, None);
+        let (mut n_read, mut oldest_ms) = (0, None::<u64>);
         for entry in crate::audit::reader(&self.state)?.since(from)? {
             let leaf = entry?.leaf;
             if leaf.kind == RecordKind::Tombstone {
                 self.keys.insert(leaf.record);
             }
-            newest_ms = Some(leaf.unix_ms);
+            oldest_ms = Some(oldest_ms.map_or(leaf.unix_ms, |oldest| oldest.min(leaf.unix_ms)));
             n_read += 1;
         }
+        if 0 < n_read {
+            // Recovery looks at the end of the log only. Nothing is destroyed, and nobody forgotten, on the word of leaves that the signed
+            // checkpoint does not stand for.
+            let told = crate::audit::verify(&self.state);
+            let problem = told.problem.unwrap_or_default();
+            ensure!(
+                told.verified,
+                "the ledger is not as it was written, so its tombstones are not followed: {problem}; restore it from a backup, and see `bartizan audit verify`"
+            );
+        }
         if !self.is_whole {
-            // Without a file, or with one that is not to be believed, time went on as far as the log shows.
-            let seen_ms = newest_ms.unwrap_or(now_ms);
+            // Without a file, or with one that is not to be believed, nobody knows how far time went on: the newest leaf may be a wrong
+            // clock's own. The operator confirms the clock before anything expires.
+            let seen_ms = oldest_ms.unwrap_or(now_ms);
             let is_told = 0 < self.trusted_ms;
             self.trusted_ms = if is_told { self.trusted_ms.min(seen_ms) } else { seen_ms };
         }
