@@ -25,6 +25,50 @@ impl Sentence {
     const NOTHING: Self = Self { span: Span { start: 0, end: 0 }, sums: [0; HEADS], n_features: 0 };
 }
 
+/// Sums of the weights of features, a lane of 16 bits for each head: one load and a few additions for a feature, whatever the number of
+/// heads. A weight is a signed byte; with its highest bit turned over it is 128 more, and no lane can fall below nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lanes {
+    /// Heads 0, 2 and 4.
+    even: u64,
+    /// Heads 1 and 3.
+    odd: u64,
+    n: u32,
+}
+
+impl Lanes {
+    const EVERY_OTHER: u64 = 0x00ff_00ff_00ff_00ff;
+    const SIGNS: u64 = 0x8080_8080_8080_8080;
+    /// Features that a lane has room for.
+    const FULL: u32 = 256;
+
+    /// Adds the weights of a feature; where the lanes are full, they are emptied into `sums`.
+    #[inline]
+    pub(super) fn add_to(&mut self, weights: u64, sums: &mut [i32; HEADS]) {
+        let weights = weights ^ Self::SIGNS;
+        self.even = self.even.wrapping_add(weights & Self::EVERY_OTHER);
+        self.odd = self.odd.wrapping_add(weights >> 8 & Self::EVERY_OTHER);
+        self.n = self.n.wrapping_add(1);
+        if self.n >= Self::FULL {
+            self.pour(sums);
+        }
+    }
+
+    /// Adds what the lanes hold to sums, and empties them.
+    pub(super) fn pour(&mut self, sums: &mut [i32; HEADS]) {
+        let excess = i32::try_from(self.n.saturating_mul(128)).unwrap_or(i32::MAX);
+        let (even, odd) = (self.even.to_le_bytes(), self.odd.to_le_bytes());
+        let lanes =
+            even.chunks_exact(2).zip(odd.chunks_exact(2)).flat_map(|(even, odd)| [even, odd]);
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            let lane = u16::from_le_bytes(lane.first_chunk().copied().unwrap_or_default());
+            *sum = sum.wrapping_add(i32::from(lane)).wrapping_sub(excess);
+        }
+        *self = Self::default();
+    }
+}
+const _: () = assert!(HEADS <= 8, "a head has a byte in a word");
+
 /// Judges texts. It holds nothing but a reference to the weights, and is shared by all exchanges.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'w> {
@@ -142,8 +186,9 @@ impl Detector for ModelDetector<'_> {
 struct Panel<'w> {
     weights: Weights<'w>,
     place: Place,
-    /// The sentence at hand.
+    /// The sentence at hand, and the features of it that are not in its sums yet.
     now: Sentence,
+    lanes: Lanes,
     /// Finished sentences, the newest first.
     last: [Sentence; WINDOW_MAX],
     n_sentences: usize,
@@ -158,6 +203,7 @@ impl<'w> Panel<'w> {
             weights,
             place,
             now: Sentence::NOTHING,
+            lanes: Lanes::default(),
             last: [Sentence::NOTHING; WINDOW_MAX],
             n_sentences: 0,
             done: [0; HEADS],
@@ -167,11 +213,7 @@ impl<'w> Panel<'w> {
 
     #[inline]
     fn add(&mut self, feature: u32) {
-        let row = self.weights.row(feature);
-        for (sum, weight) in self.now.sums.iter_mut().zip(row) {
-            // A sentence has a few thousand features at most.
-            *sum = sum.wrapping_add(i32::from(weight));
-        }
+        self.lanes.add_to(self.weights.word(feature), &mut self.now.sums);
         self.now.n_features = self.now.n_features.wrapping_add(1);
     }
 
@@ -186,6 +228,7 @@ impl<'w> Panel<'w> {
 
     /// Every head judges the newest sentence, alone and with those before it.
     fn judge(&mut self, span: Span, report: &mut dyn FnMut(Finding)) {
+        self.lanes.pour(&mut self.now.sums);
         self.now.span = span;
         self.last.rotate_right(1);
         if let Some(newest) = self.last.first_mut() {
