@@ -17,7 +17,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
-use model::{Judge, ModelDetector, Place, Scores};
+use model::{Cutoffs, Judge, ModelDetector, Place, Scores};
 
 pub mod custom;
 mod detector;
@@ -49,6 +49,12 @@ impl TextInspector {
     pub fn new() -> Self {
         gate::Gate::get();
         Self { judge: Judge::shipped().ok() }
+    }
+
+    /// The same inspector, whose text model makes findings from other scores on.
+    #[must_use]
+    pub fn with_cutoffs(self, cutoffs: Cutoffs) -> Self {
+        Self { judge: self.judge.map(|judge| judge.with_cutoffs(cutoffs)) }
     }
 
     /// How much a text looks like an attack or an insult.

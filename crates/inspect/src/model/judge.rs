@@ -1,4 +1,5 @@
 //! Adds up what sentences say, head by head, and tells where it is too much.
+use super::cutoff::{Cutoffs, squash};
 use super::passage::{Passage, Sink};
 use super::weights::{HeadWeights, Weights, WeightsError};
 use super::{HEADS, Head, Place, Scores};
@@ -73,6 +74,7 @@ const _: () = assert!(HEADS <= 8, "a head has a byte in a word");
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'w> {
     weights: Weights<'w>,
+    cutoffs: Cutoffs,
 }
 
 impl Judge<'static> {
@@ -81,14 +83,21 @@ impl Judge<'static> {
     /// # Errors
     /// [`WeightsError`] if it was built with weights that are none.
     pub fn shipped() -> Result<Self, WeightsError> {
-        Ok(Self { weights: Weights::shipped()? })
+        Ok(Self { weights: Weights::shipped()?, cutoffs: Cutoffs::default() })
     }
 }
 
 impl<'w> Judge<'w> {
     /// A judge with other weights.
-    pub const fn new(weights: Weights<'w>) -> Self {
-        Self { weights }
+    pub fn new(weights: Weights<'w>) -> Self {
+        Self { weights, cutoffs: Cutoffs::default() }
+    }
+
+    /// The same judge, with findings from other scores on. The scores stay as they are.
+    #[must_use]
+    pub const fn with_cutoffs(mut self, cutoffs: Cutoffs) -> Self {
+        self.cutoffs = cutoffs;
+        self
     }
 
     /// How much a text looks like an attack or an insult, 0 to 1; from 1/2 on there are findings.
@@ -104,7 +113,12 @@ impl<'w> Judge<'w> {
         detector.scores()
     }
 
-    /// How far the text's highest score of each head is above what makes a finding, in the model's own unit.
+    /// The highest score of each head, 0 to 1, whatever makes a finding.
+    pub fn head_scores(&self, text: &[u8], source: Source) -> [Score; HEADS] {
+        self.margins(text, source).map(|margin| Score::of_ratio(squash(margin)))
+    }
+
+    /// How far the text's highest score of each head is above what makes a finding as shipped, in the model's own unit.
     pub fn margins(&self, text: &[u8], source: Source) -> [f32; HEADS] {
         let mut detector = ModelDetector::with_judge(*self, source);
         detector.push(text, &mut |_| {});
@@ -136,7 +150,7 @@ impl<'w> ModelDetector<'w> {
     pub fn with_judge(judge: Judge<'w>, source: Source) -> Self {
         Self {
             passage: Passage::default(),
-            panel: Panel::new(judge.weights, Place::of(source)),
+            panel: Panel::new(judge, Place::of(source)),
             ended: false,
         }
     }
@@ -185,6 +199,7 @@ impl Detector for ModelDetector<'_> {
 #[derive(Debug)]
 struct Panel<'w> {
     weights: Weights<'w>,
+    cutoffs: Cutoffs,
     place: Place,
     /// The sentence at hand, and the features of it that are not in its sums yet.
     now: Sentence,
@@ -198,9 +213,10 @@ struct Panel<'w> {
 }
 
 impl<'w> Panel<'w> {
-    fn new(weights: Weights<'w>, place: Place) -> Self {
+    fn new(judge: Judge<'w>, place: Place) -> Self {
         Self {
-            weights,
+            weights: judge.weights,
+            cutoffs: judge.cutoffs,
             place,
             now: Sentence::NOTHING,
             lanes: Lanes::default(),
@@ -251,7 +267,7 @@ impl<'w> Panel<'w> {
         if let Some(most) = self.margins.get_mut(head as usize) {
             *most = margin.max(*most);
         }
-        if margin < 0.0 {
+        if margin < self.cutoffs.margin(head, self.place) {
             return;
         }
         // Of the window, the sentence that says it loudest is shown; the earliest of equals.
@@ -312,11 +328,6 @@ const fn as_float(number: i32) -> f32 {
 #[expect(clippy::cast_precision_loss, reason = "a window has a few thousand features")]
 const fn as_float_unsigned(number: u32) -> f32 {
     number as f32
-}
-
-/// Brings a margin into 0 to 1, with 1/2 where findings begin. No exponential: every machine computes the same.
-fn squash(margin: f32) -> f32 {
-    if margin <= f32::MIN { 0.0 } else { 0.5 + 0.5 * margin / (1.0 + margin.abs()) }
 }
 
 /// One call of a detector: the panel, and where its findings go.
