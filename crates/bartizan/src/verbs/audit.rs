@@ -1,5 +1,7 @@
 //! `bartizan audit`: what was decided, and the proof that nobody changed it since.
-use crate::audit::{self, Lens};
+use crate::audit::signed::{NOBODY_SIGNED, Signatures};
+use crate::audit::tail::Tail;
+use crate::audit::{self, Content, Lens};
 use crate::opening::Place;
 use crate::orders::{self, Order};
 use crate::outcome::Outcome;
@@ -101,16 +103,17 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
 
 fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let entries = audit::last(&state_folder(args.dir), limit)?;
+    let (tail, entries) = Tail::open(&state_folder(args.dir), limit)?;
+    follow::doubt(&entries, tail.signed());
+    let signed = tail.signed().unwrap_or(0);
     if args.json {
-        let lines: Vec<_> =
-            entries.iter().map(|entry| audit::harmless(&audit::leaf_json(entry))).collect();
-        print::lines(&lines)?;
+        let line = |entry| audit::harmless(&audit::leaf_json(entry, signed));
+        print::lines(&entries.iter().map(line).collect::<Vec<_>>())?;
         return Ok(Outcome::Allow);
     }
-    let head = ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "VERDICT"];
-    let head = head.map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(head).chain(entries.iter().map(audit::leaf_row)).collect();
+    let head = audit::LEAF_HEADS.map(str::to_owned).to_vec();
+    let rows = entries.iter().map(|entry| audit::leaf_row(entry, signed));
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     print::data(&print::visible(&print::columns(&rows)))?;
     Ok(Outcome::Allow)
 }
@@ -125,14 +128,22 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     }
     let lens = Lens::new(&folder, &sources, args.reveal)?;
     let leaves = audit::record(&folder, &args.id, &lens)?;
+    let signed = Signatures::of(&folder).leaves(&audit::reader(&folder)?)?;
+    if signed.is_none() {
+        print::warn(NOBODY_SIGNED);
+    }
+    let signed = signed.unwrap_or(0);
+    let all = leaves.iter();
     if args.json {
         let leaves: Vec<_> =
-            leaves.iter().map(|(entry, payloads)| audit::record_json(entry, payloads)).collect();
+            all.map(|(entry, payloads)| audit::record_json(entry, payloads, signed)).collect();
         print::line(&audit::harmless(&leaves.into()))?;
     } else {
         let leaves: Vec<_> =
-            leaves.iter().map(|(entry, payloads)| audit::record_text(entry, payloads)).collect();
+            all.map(|(entry, payloads)| audit::record_text(entry, payloads, signed)).collect();
         print::data(&leaves.join("\n"))?;
     }
-    Ok(Outcome::Allow)
+    let is_damaged = |(_, content): &(_, Content)| matches!(content, Content::Damaged { .. });
+    let is_whole = leaves.iter().flat_map(|(_, payloads)| payloads).all(|one| !is_damaged(one));
+    Ok(if is_whole { Outcome::Allow } else { Outcome::Unfinished })
 }

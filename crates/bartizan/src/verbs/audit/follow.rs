@@ -1,5 +1,6 @@
 //! `bartizan audit tail`, `export` and `rebuild`: leaves as they come, leaves of a stretch of time, and all of them again.
 use crate::audit::export::{Format, Stretch, to_file, to_stdout};
+use crate::audit::signed::NOBODY_SIGNED;
 use crate::audit::tail::Tail;
 use crate::audit::when::moment_ms;
 use crate::audit::{harmless, leaf_json, leaf_row, tables};
@@ -39,21 +40,41 @@ pub(super) struct TailArgs {
 
 pub(super) fn tail(args: TailArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.lines).unwrap_or(usize::MAX);
-    let (tail, last) = Tail::open(&state_folder(args.dir), limit)?;
-    if show(&last, args.json)? && args.follow {
-        tail.follow(&mut |entries| Ok(show(entries, args.json)?))?;
+    let (mut tail, mut last) = Tail::open(&state_folder(args.dir), limit)?;
+    if args.follow {
+        tail.hold_back(&mut last);
+    } else {
+        doubt(&last, tail.signed());
+    }
+    if show(&last, tail.signed(), args.json)? && args.follow {
+        // What is followed is signed.
+        tail.follow(&mut |entries| Ok(show(entries, Some(u64::MAX), args.json)?))?;
     }
     Ok(Outcome::Allow)
 }
 
 /// Whether anybody still reads.
-fn show(entries: &[Entry], is_json: bool) -> std::io::Result<bool> {
+fn show(entries: &[Entry], signed: Option<u64>, is_json: bool) -> std::io::Result<bool> {
+    let signed = signed.unwrap_or(0);
     if is_json {
-        let line = |entry| harmless(&leaf_json(entry)) + "\n";
+        let line = |entry| harmless(&leaf_json(entry, signed)) + "\n";
         return put(&entries.iter().map(line).collect::<String>());
     }
-    let rows: Vec<_> = entries.iter().map(leaf_row).collect();
+    let rows: Vec<_> = entries.iter().map(|entry| leaf_row(entry, signed)).collect();
     put(&print::visible(&print::columns(&rows)))
+}
+
+/// Says so where leaves are shown that no signature stands for.
+///
+/// * `signed`: leaves that one stands for; nothing where nobody has signed.
+pub(super) fn doubt(shown: &[Entry], signed: Option<u64>) {
+    let Some(signed) = signed else { return print::warn(NOBODY_SIGNED) };
+    let n = shown.iter().filter(|entry| signed <= entry.index).count();
+    if 0 < n {
+        print::talk(&format!(
+            "unsigned: {n} of these came after the last checkpoint, and no signature covers them yet"
+        ));
+    }
 }
 
 /// Write the leaves of a stretch of time for a data warehouse
