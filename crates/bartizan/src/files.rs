@@ -19,17 +19,19 @@ pub(crate) enum Links {
     Refused,
 }
 
+/// How a file is opened whose name others may have given to something else: nothing is waited for, and no terminal becomes ours.
+pub(crate) const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+
 /// Opens a plain file for reading. Whatever else has that name is refused at once: a pipe that nobody writes would be waited for without an
 /// end, and what a device does when it is opened nobody knows.
 ///
 /// # Errors
 /// Those of the disk; [`io::ErrorKind::InvalidInput`] for what is no plain file.
 pub(crate) fn open_plain(path: &Path, links: Links) -> io::Result<File> {
-    let mut flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    if links == Links::Refused {
-        flags |= OFlags::NOFOLLOW;
-    }
-    let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
+    let flags = match links {
+        Links::Followed => NO_WAIT,
+        Links::Refused => NO_WAIT | OFlags::NOFOLLOW.bits().cast_signed(),
+    };
     let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     match odd(file.metadata()?.file_type()) {
         None => Ok(file),

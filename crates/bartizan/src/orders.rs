@@ -138,7 +138,7 @@ fn alone(
 ) -> anyhow::Result<Answer> {
     opening::runtime()?.block_on(async {
         let opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await;
-        let mut opened = opened.context("nothing was done")?;
+        let mut opened = opened.context("nothing was done: give the command again once this is mended")?;
         let mut office = Office {
             recorder: &opened.ledger,
             keys: &opened.vault.keys,
@@ -169,7 +169,7 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
     let (path, answer_path) =
         (folder.join(format!("{name}.order")), folder.join(format!("{name}.answer")));
     files::replace(&path, &serde_json::to_vec(order)?)
-        .context("nothing was done: the order could not be left for the gateway")?;
+        .context("nothing was done, because the order could not be left for the gateway: give the command again once this is mended")?;
     let started_us = sources.clock.monotonic_us();
     let limit_us = u64::try_from(ANSWER_WAIT.as_micros()).unwrap_or(u64::MAX);
     loop {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const LOCK_NAME: &str = "lock";
+/// Nothing is waited for when a file is opened, and no terminal becomes ours.
+const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
 /// A folder on a real file system. Files are made with mode 0600.
 #[derive(Debug)]
@@ -98,12 +100,11 @@ impl FsDisk {
 
 /// Opens a plain file. Whatever else somebody has put there is refused, and not waited for: a copy of a log may come from anybody.
 pub(crate) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let flags = i32::try_from((OFlags::NONBLOCK | OFlags::NOCTTY).bits());
-    let file = options.custom_flags(flags.map_err(io::Error::other)?).open(path)?;
+    let file = options.custom_flags(NO_WAIT).open(path)?;
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    let message = format!("{} is no plain file: put a file there", path.display());
+    let message = format!("{} is no plain file: move it away, or restore it", path.display());
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 

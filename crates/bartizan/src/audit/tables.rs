@@ -16,11 +16,22 @@ use std::path::Path;
 /// When there is no log, it is damaged, or the tables cannot be made.
 pub(crate) fn questions(state: &Path) -> anyhow::Result<Questions> {
     let reader = open(state)?;
-    let mut index = tables(state)?.with_signed(signed(state, &reader)?);
+    let signed = signed(state, &reader)?;
     let bar = bar(&reader);
-    let followed = index.follow(&reader, &mut |leaves| bar.set(leaves));
-    drop(bar);
-    if followed?.rebuilt {
+    let follow = |index: Index| -> Result<(Index, Followed), IndexError> {
+        let mut index = index.with_signed(signed);
+        let followed = index.follow(&reader, &mut |leaves| bar.set(leaves))?;
+        Ok((index, followed))
+    };
+    let followed = match tables(state).and_then(follow) {
+        Err(error) if cannot_be_kept(&error) => {
+            print::talk(&format!("the index is made in memory, this time only: {error}"));
+            Index::in_memory(&words()).and_then(follow)
+        }
+        followed => followed,
+    };
+    let (index, followed) = followed?;
+    if followed.rebuilt {
         print::warn("the index was not that of this log, and was made anew");
     }
     Ok(index.questions()?)
@@ -55,25 +66,25 @@ fn words() -> Vec<&'static str> {
     (0..n).map(|bit| verdict_words(1 << bit).next().unwrap_or("unnamed")).collect()
 }
 
-/// The file in the log's folder; a copy that cannot be written gets tables in memory.
-fn tables(state: &Path) -> anyhow::Result<Index> {
+/// The file in the log's folder.
+fn tables(state: &Path) -> Result<Index, IndexError> {
     let path = read_folder(state).join(INDEX_NAME);
     // An index that only root can write would be of no use to those who ask as the gateway's user.
     owner::make_for_owner(&path, owner::user()).unwrap_or_default();
-    match Index::open(&path, &words()) {
-        Err(IndexError::File { source, .. })
-            if source.raw_os_error().is_some()
-                && [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied]
-                    .contains(&source.kind()) =>
-        {
-            let index = Index::in_memory(&words()).context("cannot make tables in memory")?;
-            print::talk(
-                "the folder cannot be written: the index is made in memory, this time only",
-            );
-            Ok(index)
+    Index::open(&path, &words())
+}
+
+/// Whether tables in memory have to do: the folder cannot be written, or the disk is full.
+fn cannot_be_kept(error: &IndexError) -> bool {
+    let kinds = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
+    let is_read_only = match error {
+        // Without a number of the system it is our own refusal of a file that others can read.
+        IndexError::File { source, .. } => {
+            source.raw_os_error().is_some() && kinds.contains(&source.kind())
         }
-        opened => Ok(opened?),
-    }
+        _ => false,
+    };
+    is_read_only || error.lacks_room()
 }
 
 fn bar(reader: &Reader) -> Bar {

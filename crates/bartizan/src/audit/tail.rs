@@ -63,7 +63,7 @@ impl Tail {
     }
 
     /// What has come since, as far as it is signed: each is shown once, and what is shown was said by the log's key.
-    fn more(&mut self) -> anyhow::Result<Vec<Entry>> {
+    pub(super) fn more(&mut self) -> anyhow::Result<Vec<Entry>> {
         let signed = self.signatures.leaves(&self.reader)?.context(NOBODY_SIGNED)?;
         self.signed = Some(signed);
         if signed <= self.next {

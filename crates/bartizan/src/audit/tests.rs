@@ -426,6 +426,10 @@ fn what_nobody_signed_is_shown_as_that() {
         // What is followed ends where the signature ends.
         tail.hold_back(&mut last);
         assert_eq!(last.len() as u64, n_leaves - unsigned, "{name}");
+        match tail.more() {
+            Ok(more) => assert!(signed.is_some() && more.is_empty(), "{name}: {more:?}"),
+            Err(error) => assert!(signed.is_none(), "{name}: {error:#}"),
+        }
     }
 }
 

@@ -122,6 +122,9 @@ fn an_erasure_without_room_says_what_was_not_done_and_leaves_all_as_it_was() {
         assert_eq!((code, stdout.as_str()), (3, ""), "{kilobytes}: {stderr}");
         let is_told = stderr.contains("nothing was done") || stderr.contains("is not destroyed");
         assert!(is_told && stderr.contains("File too large"), "{kilobytes}: {stderr}");
+        let asked = "audit sql 'SELECT count(*) AS n FROM leaves'";
+        let (code, _, stderr) = run_cramped(folder.path(), kilobytes, asked);
+        assert!(code == 0 && stderr.contains("in memory"), "{kilobytes}: {stderr}");
         assert!(shown(folder.path(), &alice).contains(SECRET), "{kilobytes}");
         assert_eq!(verified().code, before.code, "{kilobytes}");
     }
