@@ -138,7 +138,7 @@ fn alone(
 ) -> anyhow::Result<Answer> {
     opening::runtime()?.block_on(async {
         let opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await;
-        let mut opened = opened.context("nothing was done: give the command again once this is mended")?;
+        let mut opened = opened.map_err(undone)?;
         let mut office = Office {
             recorder: &opened.ledger,
             keys: &opened.vault.keys,
@@ -156,6 +156,17 @@ fn alone(
             ));
         }
         Ok(answer)
+    })
+}
+
+/// Why the ledger was not opened, and so nothing was done.
+fn undone(error: anyhow::Error) -> anyhow::Error {
+    // The ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
+    let is_held = matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }));
+    error.context(if is_held {
+        "nothing was done: a gateway runs here, and its ledger has stopped; its log and /readyz say why. Mend that, restart it, and give the command again"
+    } else {
+        "nothing was done: give the command again once this is mended"
     })
 }
 

@@ -356,3 +356,18 @@ fn a_copy_without_a_vault_takes_no_orders() {
         assert_eq!(names(&copy), before, "{}", copy.display());
     }
 }
+
+/// A gateway whose ledger has failed holds the keys and not the ledger: it cannot be asked, and must not be worked around.
+#[test]
+fn a_gateway_whose_ledger_has_stopped_is_named() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let order = Order::Expire { by: "me".to_owned() };
+    let keys = FsDisk::lock(&vault::folder(&world.state())).unwrap();
+    let error = format!("{:#}", give(&world.place(), &order, &world.sources).unwrap_err());
+    for part in ["nothing was done", "its ledger has stopped", "/readyz", "restart it"] {
+        assert!(error.contains(part), "no `{part}` in {error}");
+    }
+    drop(keys);
+    assert!(give(&world.place(), &order, &world.sources).is_ok());
+}
