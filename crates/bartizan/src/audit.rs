@@ -129,9 +129,7 @@ fn find(folder: &Path, reader: &Reader, prefix: &str) -> Result<Vec<Entry>, Ledg
 }
 
 /// One leaf for programs.
-///
-/// * `signed`: leaves that a signature stands for.
-pub(crate) fn leaf_json(entry: &Entry, signed: u64) -> Value {
+pub(crate) fn leaf_json(entry: &Entry, mark: Mark) -> Value {
     let leaf = &entry.leaf;
     json!({
         "index": entry.index,
@@ -147,13 +145,13 @@ pub(crate) fn leaf_json(entry: &Entry, signed: u64) -> Value {
         "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
         "count": leaf.count,
         "leaf_hash": entry.leaf_hash,
-        "unsigned": signed <= entry.index,
+        "unsigned": mark != Mark::Signed,
     })
 }
 
 /// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is.
-pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], signed: u64) -> Value {
-    let mut value = leaf_json(entry, signed);
+pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> Value {
+    let mut value = leaf_json(entry, mark);
     let mut states = serde_json::Map::new();
     for (slot, content) in payloads {
         states.insert(slot.name().to_owned(), json!(content.state()));
@@ -174,13 +172,8 @@ pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], signed: u
 pub(crate) const LEAF_HEADS: [&str; 9] =
     ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "SIGNED", "VERDICT"];
 
-/// Whether a signature stands for it, in a word.
-pub(crate) fn signed_word(is_unsigned: bool) -> String {
-    if is_unsigned { "no" } else { "yes" }.to_owned()
-}
-
 /// One leaf in columns.
-pub(crate) fn leaf_row(entry: &Entry, signed: u64) -> Vec<String> {
+pub(crate) fn leaf_row(entry: &Entry, mark: Mark) -> Vec<String> {
     let leaf = &entry.leaf;
     let end = leaf.outcome.map(|outcome| outcome.name().to_owned());
     let end = end.or(leaf.count.map(|count| format!("{count} denied")));
@@ -193,13 +186,13 @@ pub(crate) fn leaf_row(entry: &Entry, signed: u64) -> Vec<String> {
         leaf.key_id.clone().unwrap_or_else(dash),
         leaf.route.clone().unwrap_or_else(dash),
         end.unwrap_or_else(dash),
-        signed_word(signed <= entry.index),
+        mark.word().to_owned(),
         verdict_words(leaf.verdict).collect::<Vec<_>>().join(","),
     ]
 }
 
 /// One leaf with its payloads, for people.
-pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)], signed: u64) -> String {
+pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> String {
     let leaf = &entry.leaf;
     let mut out = String::new();
     let kind = leaf.kind.name().to_uppercase();
@@ -221,8 +214,12 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)], signed: u
     row("tokens", leaf.tokens.map(|(prompt, completion)| format!("{prompt} in, {completion} out")));
     row("denied", leaf.count.map(|count| count.to_string()));
     row("leaf", Some(format!("{} {}", entry.index, entry.leaf_hash)));
-    let unsigned = "not yet: it came after the last checkpoint".to_owned();
-    row("signed", (signed <= entry.index).then_some(unsigned));
+    let signed = match mark {
+        Mark::Signed => None,
+        Mark::Unsigned => Some("no: no signed checkpoint stands for it"),
+        Mark::Changed => Some("CHANGED: the signed checkpoint does not stand for this leaf"),
+    };
+    row("signed", signed.map(str::to_owned));
     for (slot, content) in payloads {
         let text = content.text();
         if *slot == Slot::Evidence && matches!(content, Content::Clear(_)) {
@@ -304,6 +301,7 @@ mod verdict;
 pub(crate) mod when;
 
 pub(crate) use content::{Content, Lens};
+pub(crate) use signed::Mark;
 #[cfg(test)]
 pub(crate) use verdict::Rest;
 pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};

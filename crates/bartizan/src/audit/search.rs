@@ -1,6 +1,6 @@
 //! Records by what is known of them: rows of the tables, for people and for programs.
 use super::bar::Bar;
-use super::{signed_word, tables};
+use super::{Mark, tables};
 use crate::clock::utc;
 use crate::serve::Sources;
 use crate::vault::Vault;
@@ -147,7 +147,7 @@ pub(crate) fn find_row(find: &Found) -> Vec<String> {
         dash(either(find, |leaf| leaf.route.as_deref())),
         outcome,
         duration_ms(find).map_or_else(|| "-".to_owned(), |ms| ms.to_string()),
-        signed_word(is_unsigned(find)),
+        if is_unsigned(find) { Mark::Unsigned } else { Mark::Signed }.word().to_owned(),
         words(find).join(","),
     ]
 }

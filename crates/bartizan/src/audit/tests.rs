@@ -59,12 +59,12 @@ fn the_last_leaves_oldest_first() {
     assert_eq!(all.iter().map(|entry| entry.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     let two = last(folder.path(), 2).unwrap();
     assert_eq!(two.iter().map(|entry| entry.index).collect::<Vec<_>>(), [4, 5]);
-    let json = leaf_json(&two[1], 5);
+    let json = leaf_json(&two[1], Mark::Unsigned);
     assert_eq!(json["kind"], "outcome");
     assert_eq!(json["outcome"], "completed");
     assert_eq!(json["record"], "02020202020202020202020202020202");
     assert_eq!(json["verdict"], serde_json::json!(["input_found", "input_redacted"]));
-    assert_eq!(leaf_row(&two[1], 6)[6], "completed");
+    assert_eq!(leaf_row(&two[1], Mark::Signed)[6], "completed");
 }
 
 #[test]
@@ -72,13 +72,16 @@ fn a_record_is_found_by_its_beginning() {
     let folder = state(2);
     let lens = |is_revealing| Lens::new(folder.path(), &Sources::real(), is_revealing).unwrap();
     let sealed = record(folder.path(), "0101", &lens(false)).unwrap();
-    let text = record_text(&sealed[0].0, &sealed[0].1, 4);
+    let text = record_text(&sealed[0].0, &sealed[0].1, Mark::Signed);
     assert!(text.contains("[sealed, ") && text.contains("redact (pii.card@1)"), "{text}");
-    assert_eq!(record_json(&sealed[0].0, &sealed[0].1, 4)["payloads"]["released"], "sealed");
+    assert_eq!(
+        record_json(&sealed[0].0, &sealed[0].1, Mark::Signed)["payloads"]["released"],
+        "sealed"
+    );
     let shown = record(folder.path(), "0101", &lens(true)).unwrap();
     assert_eq!(shown.len(), 2);
     let (entry, payloads) = &shown[0];
-    let text = record_text(entry, payloads, 4);
+    let text = record_text(entry, payloads, Mark::Signed);
     let found = "found     pii.card from user at messages[0].content 3..19: redact (pii.card@1)";
     for want in [
         "INTENT 0101",
@@ -89,7 +92,7 @@ fn a_record_is_found_by_its_beginning() {
     ] {
         assert!(text.contains(want), "{want} is not in\n{text}");
     }
-    let json = record_json(entry, payloads, 4);
+    let json = record_json(entry, payloads, Mark::Signed);
     assert_eq!(json["evidence"]["actions"][0], "redact");
     assert_eq!(json["released"], "hi\u{1b}[2J there");
     for (name, prefix) in
@@ -406,11 +409,15 @@ fn what_nobody_signed_is_shown_as_that() {
         append_more(folder.path());
         harm(folder.path());
         let (mut tail, mut last) = tail::Tail::open(folder.path(), 100).unwrap();
-        assert_eq!(tail.signed(), signed, "{name}");
+        let marks = tail.marks(&last);
+        assert_eq!(marks.is_some(), signed.is_some(), "{name}");
         let n_leaves = last.len() as u64;
         let unsigned = n_leaves - signed.unwrap_or(0).min(n_leaves);
-        let is_marked = |entry: &Entry| leaf_json(entry, signed.unwrap_or(0))["unsigned"] == true;
-        assert_eq!(last.iter().filter(|entry| is_marked(entry)).count() as u64, unsigned, "{name}");
+        if let Some(marks) = marks {
+            let marked = last.iter().zip(marks).map(|(entry, mark)| leaf_json(entry, mark));
+            let n_marked = marked.filter(|json| json["unsigned"] == true).count() as u64;
+            assert_eq!(n_marked, unsigned, "{name}");
+        }
         let rows = tables::questions(folder.path()).unwrap();
         let mut n_marked = 0;
         let mut count = |leaf: bartizan_ledger::index::LeafRow| {
@@ -500,4 +507,30 @@ fn damage_is_told_to_the_holder_of_an_old_key() {
     assert!(told.headline().contains("the log has no record of that"), "{}", told.headline());
     assert!(told.verdict.signed_by.is_empty(), "{told:?}");
     assert!(verify_with(&world.state(), &by(&new)).is_fine());
+}
+
+/// A leaf below the checkpoint that was changed with its checksums is not called signed, nor is any where the tiles are not those that were signed.
+#[test]
+fn what_was_changed_below_the_checkpoint_is_not_called_signed() {
+    let folder = state(2);
+    let (mut tail, last) = tail::Tail::open(folder.path(), 100).unwrap();
+    assert_eq!(tail.marks(&last), Some(vec![Mark::Signed; 4]));
+    let mut forged = last.clone();
+    forged[1].leaf_hash = forged[2].leaf_hash;
+    forged[3].index = 4;
+    let want = [Mark::Signed, Mark::Changed, Mark::Signed, Mark::Unsigned];
+    assert_eq!(tail.marks(&forged), Some(want.to_vec()));
+    assert_eq!(Mark::outcome(&want).code(), 3);
+    assert_eq!(Mark::outcome(&[Mark::Signed, Mark::Unsigned]).code(), 0);
+    let tiles = log_folder(folder.path()).join("log/tile/0/000.p");
+    for entry in std::fs::read_dir(&tiles).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = crate::files::read_bounded(&path, 8192).unwrap();
+        bytes[0] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let (mut tail, last) = tail::Tail::open(folder.path(), 100).unwrap();
+    assert_eq!(tail.marks(&last), Some(vec![Mark::Changed; 4]), "nobody can say");
+    assert_eq!(leaf_row(&last[0], Mark::Changed)[7], "CHANGED");
+    assert_eq!(leaf_json(&last[0], Mark::Changed)["unsigned"], true);
 }

@@ -1,7 +1,7 @@
 //! `bartizan audit`: what was decided, and the proof that nobody changed it since.
 use crate::audit::signed::{NOBODY_SIGNED, Signatures};
 use crate::audit::tail::Tail;
-use crate::audit::{self, Content, Lens};
+use crate::audit::{self, Content, Lens, Mark};
 use crate::opening::Place;
 use crate::orders::{self, Order};
 use crate::outcome::Outcome;
@@ -103,19 +103,19 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
 
 fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let (tail, entries) = Tail::open(&state_folder(args.dir), limit)?;
-    follow::doubt(&entries, tail.signed());
-    let signed = tail.signed().unwrap_or(0);
+    let (mut tail, entries) = Tail::open(&state_folder(args.dir), limit)?;
+    let marks = follow::doubt(&mut tail, &entries);
+    let marked = entries.iter().zip(&marks);
     if args.json {
-        let line = |entry| audit::harmless(&audit::leaf_json(entry, signed));
-        print::lines(&entries.iter().map(line).collect::<Vec<_>>())?;
-        return Ok(Outcome::Allow);
+        let line = |(entry, mark): (&_, &Mark)| audit::harmless(&audit::leaf_json(entry, *mark));
+        print::lines(&marked.map(line).collect::<Vec<_>>())?;
+        return Ok(Mark::outcome(&marks));
     }
     let head = audit::LEAF_HEADS.map(str::to_owned).to_vec();
-    let rows = entries.iter().map(|entry| audit::leaf_row(entry, signed));
+    let rows = marked.map(|(entry, mark)| audit::leaf_row(entry, *mark));
     let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     print::data(&print::visible(&print::columns(&rows)))?;
-    Ok(Outcome::Allow)
+    Ok(Mark::outcome(&marks))
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
@@ -128,22 +128,27 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     }
     let lens = Lens::new(&folder, &sources, args.reveal)?;
     let leaves = audit::record(&folder, &args.id, &lens)?;
-    let signed = Signatures::of(&folder).leaves(&audit::reader(&folder)?)?;
-    if signed.is_none() {
+    let mut extent = Signatures::of(&folder).extent(&audit::reader(&folder)?)?;
+    if extent.is_none() {
         print::warn(NOBODY_SIGNED);
     }
-    let signed = signed.unwrap_or(0);
-    let all = leaves.iter();
+    let mut marks = Vec::with_capacity(leaves.len());
+    for (entry, _) in &leaves {
+        marks.push(extent.as_mut().map_or(Mark::Unsigned, |extent| extent.mark(entry)));
+    }
+    let all = leaves.iter().zip(&marks);
     if args.json {
-        let leaves: Vec<_> =
-            all.map(|(entry, payloads)| audit::record_json(entry, payloads, signed)).collect();
+        let leaves: Vec<_> = all
+            .map(|((entry, payloads), mark)| audit::record_json(entry, payloads, *mark))
+            .collect();
         print::line(&audit::harmless(&leaves.into()))?;
     } else {
-        let leaves: Vec<_> =
-            all.map(|(entry, payloads)| audit::record_text(entry, payloads, signed)).collect();
+        let leaves: Vec<_> = all
+            .map(|((entry, payloads), mark)| audit::record_text(entry, payloads, *mark))
+            .collect();
         print::data(&leaves.join("\n"))?;
     }
     let is_damaged = |(_, content): &(_, Content)| matches!(content, Content::Damaged { .. });
     let is_whole = leaves.iter().flat_map(|(_, payloads)| payloads).all(|one| !is_damaged(one));
-    Ok(if is_whole { Outcome::Allow } else { Outcome::Unfinished })
+    Ok(if is_whole { Mark::outcome(&marks) } else { Outcome::Unfinished })
 }

@@ -1,6 +1,6 @@
 //! `bartizan audit verify` and `prove`: whether the ledger is as it was written, for us and for outsiders.
 use crate::audit::handover::Handover;
-use crate::audit::{self, Checked, Trusted, harmless, payloads, prove as proofs};
+use crate::audit::{self, Checked, Mark, Trusted, harmless, payloads, prove as proofs};
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
@@ -122,9 +122,9 @@ fn verify_proof(
             let (log, index, size) = (held.trust.log.name(), held.entry.index, held.size);
             let value = json!({
                 "proved": true, "problem": null, "log": log, "checkpoint": size, "witnesses": witnesses,
-                "leaf": audit::leaf_json(&held.entry, size),
+                "leaf": audit::leaf_json(&held.entry, Mark::Signed),
             });
-            let words = audit::record_text(&held.entry, &[], size);
+            let words = audit::record_text(&held.entry, &[], Mark::Signed);
             let by = format!("proved: it is leaf {index} of {size} in {log}, whose key has signed");
             (value, format!("{by}\n{words}"), Outcome::Allow)
         }

@@ -1,6 +1,6 @@
 //! `bartizan audit tail`, `export` and `rebuild`: leaves as they come, leaves of a stretch of time, and all of them again.
 use crate::audit::export::{Format, Stretch, to_file, to_stdout};
-use crate::audit::signed::NOBODY_SIGNED;
+use crate::audit::signed::{Mark, NOBODY_SIGNED, SAYS_MORE};
 use crate::audit::tail::Tail;
 use crate::audit::when::moment_ms;
 use crate::audit::{harmless, leaf_json, leaf_row, tables};
@@ -43,38 +43,45 @@ pub(super) fn tail(args: TailArgs) -> anyhow::Result<Outcome> {
     let (mut tail, mut last) = Tail::open(&state_folder(args.dir), limit)?;
     if args.follow {
         tail.hold_back(&mut last);
-    } else {
-        doubt(&last, tail.signed());
     }
-    if show(&last, tail.signed(), args.json)? && args.follow {
+    let marks = doubt(&mut tail, &last);
+    let outcome = Mark::outcome(&marks);
+    if show(&last, &marks, args.json)? && args.follow && outcome == Outcome::Allow {
         // What is followed is signed.
-        tail.follow(&mut |entries| Ok(show(entries, Some(u64::MAX), args.json)?))?;
+        let signed = |entries: &[Entry]| vec![Mark::Signed; entries.len()];
+        tail.follow(&mut |entries| Ok(show(entries, &signed(entries), args.json)?))?;
     }
-    Ok(Outcome::Allow)
+    Ok(outcome)
 }
 
 /// Whether anybody still reads.
-fn show(entries: &[Entry], signed: Option<u64>, is_json: bool) -> std::io::Result<bool> {
-    let signed = signed.unwrap_or(0);
+fn show(entries: &[Entry], marks: &[Mark], is_json: bool) -> std::io::Result<bool> {
+    let marked = entries.iter().zip(marks);
     if is_json {
-        let line = |entry| harmless(&leaf_json(entry, signed)) + "\n";
-        return put(&entries.iter().map(line).collect::<String>());
+        let line = |(entry, mark): (&Entry, &Mark)| harmless(&leaf_json(entry, *mark)) + "\n";
+        return put(&marked.map(line).collect::<String>());
     }
-    let rows: Vec<_> = entries.iter().map(|entry| leaf_row(entry, signed)).collect();
+    let rows: Vec<_> = marked.map(|(entry, mark)| leaf_row(entry, *mark)).collect();
     put(&print::visible(&print::columns(&rows)))
 }
 
-/// Says so where leaves are shown that no signature stands for.
-///
-/// * `signed`: leaves that one stands for; nothing where nobody has signed.
-pub(super) fn doubt(shown: &[Entry], signed: Option<u64>) {
-    let Some(signed) = signed else { return print::warn(NOBODY_SIGNED) };
-    let n = shown.iter().filter(|entry| signed <= entry.index).count();
+/// How these leaves stand to what was signed; where one was not, stderr says so.
+pub(super) fn doubt(tail: &mut Tail, shown: &[Entry]) -> Vec<Mark> {
+    let Some(marks) = tail.marks(shown) else {
+        print::warn(NOBODY_SIGNED);
+        return vec![Mark::Unsigned; shown.len()];
+    };
+    if let Some(at) = marks.iter().position(|mark| *mark == Mark::Changed) {
+        let index = shown.get(at).map_or(0, |entry| entry.index);
+        print::warn(&format!("leaf {index} is not the one that was signed: {SAYS_MORE}"));
+    }
+    let n = marks.iter().filter(|mark| **mark == Mark::Unsigned).count();
     if 0 < n {
         print::talk(&format!(
             "unsigned: {n} of these came after the last checkpoint, and no signature covers them yet"
         ));
     }
+    marks
 }
 
 /// Write the leaves of a stretch of time for a data warehouse
