@@ -1,17 +1,72 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
 use bartizan_core::disk::Disk;
 use bartizan_ledger::FsDisk;
+use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
+};
 use std::path::Path;
 
-/// Reads a whole file of at most `bytes_max` bytes.
+/// Whether the file that a path names may be somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// It may: mounted configuration and secrets come as links.
+    Followed,
+    /// It may not.
+    Refused,
+}
+
+/// How a file is opened whose name others may have given to something else: nothing is waited for, and no terminal becomes ours.
+pub(crate) const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+
+/// Opens a plain file for reading. Whatever else has that name is refused at once: a pipe that nobody writes would be waited for without an
+/// end, and what a device does when it is opened nobody knows.
 ///
 /// # Errors
-/// Those of the disk; [`io::ErrorKind::FileTooLarge`] when there is more.
+/// Those of the disk; [`io::ErrorKind::InvalidInput`] for what is no plain file.
+pub(crate) fn open_plain(path: &Path, links: Links) -> io::Result<File> {
+    let flags = match links {
+        Links::Followed => NO_WAIT,
+        Links::Refused => NO_WAIT | OFlags::NOFOLLOW.bits().cast_signed(),
+    };
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match odd(file.metadata()?.file_type()) {
+        None => Ok(file),
+        Some(what) => {
+            let message = format!("{what} and no plain file: put a file there");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
+/// What it is, where it is no plain file.
+fn odd(kind: fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some("a folder"),
+        kind if kind.is_fifo() => Some("a pipe"),
+        kind if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// Reads a whole plain file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// Those of [`open_plain`]; [`io::ErrorKind::FileTooLarge`] when there is more.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    read_from(File::open(path)?, bytes_max)
+    read_from(open_plain(path, Links::Followed)?, bytes_max)
+}
+
+/// [`read_bounded`], of a file that stands where others may put links.
+///
+/// # Errors
+/// Those of [`read_bounded`], and what the system says of a link.
+pub(crate) fn read_unlinked(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    read_from(open_plain(path, Links::Refused)?, bytes_max)
 }
 
 /// Reads at most `bytes_max` bytes to the end of a stream.
@@ -146,6 +201,45 @@ mod tests {
         assert_eq!(read_bounded(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         fs::write(&path, b"a\xff").unwrap();
         assert_eq!(read_text_bounded(&path, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    /// Whoever can put a name somewhere cannot make us wait, nor read what is not there.
+    #[test]
+    fn only_plain_files_are_read_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("plain"), "text").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for name in ["plain", "folder", "pipe", "absent"] {
+            std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
+        }
+        std::os::unix::fs::symlink("/dev/zero", path("link to device")).unwrap();
+        for (name, read, unlinked) in [
+            ("plain", Ok("text"), Ok("text")),
+            ("folder", Err("a folder"), Err("a folder")),
+            ("pipe", Err("a pipe"), Err("a pipe")),
+            ("socket", Err("No such device"), Err("No such device")),
+            ("absent", Err("No such file"), Err("No such file")),
+            ("link to plain", Ok("text"), Err("symbolic links")),
+            ("link to folder", Err("a folder"), Err("symbolic links")),
+            ("link to pipe", Err("a pipe"), Err("symbolic links")),
+            ("link to absent", Err("No such file"), Err("symbolic links")),
+            ("link to device", Err("a device"), Err("symbolic links")),
+        ] {
+            for (found, want) in
+                [(read_bounded(&path(name), 9), read), (read_unlinked(&path(name), 9), unlinked)]
+            {
+                match (found, want) {
+                    (Ok(bytes), Ok(text)) => assert_eq!(bytes, text.as_bytes(), "{name}"),
+                    (Err(error), Err(want)) => {
+                        assert!(error.to_string().contains(want), "{name}: {error}");
+                    }
+                    (found, want) => panic!("{name}: {found:?}, and not {want:?}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Files that hold a secret: read into memory that is wiped, and overwritten before they go.
 //!
 //! Overwriting in place does what a file system and its medium let it do; full-disk encryption does the rest.
-use crate::files;
+use crate::files::{self, Links};
 use anyhow::{Context as _, bail};
 use bartizan_keys::{KEY_FILE_BYTES_MAX, check_mode};
 use std::fs::{self, File, OpenOptions};
@@ -16,11 +16,8 @@ use zeroize::Zeroizing;
 /// When it is absent, open to others, no plain file, or too long for a key.
 pub(crate) fn read(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let context = || format!("cannot read {}", path.display());
-    let mut file = File::open(path).with_context(context)?;
+    let mut file = files::open_plain(path, Links::Followed).with_context(context)?;
     let metadata = file.metadata().with_context(context)?;
-    if !metadata.is_file() {
-        bail!("{} is no file: a key file is one line of text", path.display());
-    }
     check_mode(&path.display().to_string(), metadata.permissions().mode())?;
     let mut bytes = Zeroizing::new(vec![0; KEY_FILE_BYTES_MAX + 1]);
     let n_read = fill(&mut file, &mut bytes).with_context(context)?;
@@ -160,7 +157,7 @@ mod tests {
         }
         let other = folder.path().join("folder");
         fs::create_dir(&other).unwrap();
-        assert!(read(&other).unwrap_err().to_string().contains("no file"));
+        assert!(format!("{:#}", read(&other).unwrap_err()).contains("a folder and no plain file"));
         assert!(find(&folder.path().join("absent")).unwrap().is_none());
         assert!(read(&folder.path().join("absent")).is_err());
     }

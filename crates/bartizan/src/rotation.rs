@@ -11,7 +11,7 @@ use crate::opening::{self, Closed, Opened, Place};
 use crate::orders::{Office, operator};
 use crate::serve::{RECORDED_FILE, Sources};
 use crate::vault::{self, Anchoring};
-use crate::{audit, config};
+use crate::{audit, config, owner};
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
@@ -49,7 +49,8 @@ fn announcement(old: &NoteKey, new: &NoteKey) -> String {
     format!("bartizan key announcement v1\n{}\n{}\n", old.verifier(), new.verifier())
 }
 
-fn lock(ledger: &config::Ledger) -> anyhow::Result<FsDisk> {
+fn lock(ledger: &config::Ledger, sources: &Sources) -> anyhow::Result<FsDisk> {
+    owner::check(&ledger.dir, sources.user)?;
     FsDisk::lock(&audit::log_folder(&ledger.dir))
         .context("the keys are in use: stop the gateway first")
 }
@@ -71,7 +72,7 @@ async fn record(
 /// key the store has by then.
 pub(crate) fn rotate_tenant(place: &Place, sources: &Sources) -> anyhow::Result<usize> {
     let ledger = place.ledger()?;
-    let disk = lock(&ledger)?;
+    let disk = lock(&ledger, sources)?;
     opening::runtime()?.block_on(async {
         let mut opened = opening::open_alone(&ledger, disk, Anchoring::Strict, sources).await?;
         let by = operator(sources);
@@ -94,7 +95,7 @@ pub(crate) fn rotate_log(place: &Place, sources: &Sources) -> anyhow::Result<Str
 fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Result<String> {
     let ledger = place.ledger()?;
     let state = &ledger.dir;
-    let disk = Arc::new(lock(&ledger)?);
+    let disk = Arc::new(lock(&ledger, sources)?);
     let how = opening::How {
         ledger: &ledger,
         disk: Arc::clone(&disk) as Arc<dyn Disk>,
@@ -165,7 +166,7 @@ pub(crate) fn accept(
     sources: &Sources,
 ) -> anyhow::Result<Option<Accepted>> {
     let ledger = place.ledger()?;
-    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger)?);
+    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger, sources)?);
     let how = opening::How {
         ledger: &ledger,
         disk: Arc::clone(&disk),

@@ -77,6 +77,8 @@ pub(crate) struct Sources {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Variables of the environment, by name.
     pub(crate) variable: Arc<Variables>,
+    /// Who this process is, by number.
+    pub(crate) user: u32,
 }
 
 impl Sources {
@@ -86,6 +88,7 @@ impl Sources {
             clock: Arc::new(crate::clock::SystemClock::new()),
             entropy: Arc::new(crate::clock::OsEntropy),
             variable: Arc::new(|name| std::env::var(name).ok()),
+            user: crate::owner::user(),
         }
     }
 }

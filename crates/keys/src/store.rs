@@ -457,6 +457,17 @@ impl KeyStore {
         Ok((drawn, keys))
     }
 
+    /// Whether the keys of a payload are here, and fit. Its text is not decrypted, so this tells nothing of what it says.
+    ///
+    /// # Errors
+    /// Those of [`Opener::open`], as far as they can be told without the text.
+    pub fn has_keys_of(&self, sealing: &Sealing<'_>, stored: &[u8]) -> Result<(), OpenError> {
+        let envelope = Envelope::read(sealing, stored)?;
+        let period = self.live(envelope.period, Class::Period(sealing.retention))?;
+        let opened = envelope.open(&period.key).map_err(|CipherError| OpenError::Damaged)?;
+        self.live(opened.subject, Class::Subject).map(drop)
+    }
+
     /// Opens a payload, and lets `more` see its data key and its text.
     fn open_with<T>(
         &self,

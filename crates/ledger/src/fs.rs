@@ -1,5 +1,6 @@
 //! A real folder as a [`Disk`]: the only place of this crate that touches the file system.
 use bartizan_core::disk::{Disk, DiskFile};
+use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const LOCK_NAME: &str = "lock";
+/// Nothing is waited for when a file is opened, and no terminal becomes ours.
+const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
 /// A folder on a real file system. Files are made with mode 0600.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl FsDisk {
         }
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
+        let lock = open_plain(options, &folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
                 Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)), may_write: true })
@@ -93,6 +96,16 @@ impl FsDisk {
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
         self.may_write.then_some(()).ok_or_else(refused)
     }
+}
+
+/// Opens a plain file. Whatever else somebody has put there is refused, and not waited for: a copy of a log may come from anybody.
+pub(crate) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(NO_WAIT).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let message = format!("{} is no plain file: move it away, or restore it", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 /// Makes a folder and those above it that are absent, each durable in the one above. The folder's own name is synced also where it is there
@@ -148,7 +161,7 @@ impl Disk for FsDisk {
         }
         let mut options = OpenOptions::new();
         options.read(true).write(self.may_write).create(create).mode(0o600);
-        Ok(Box::new(FsFile(options.open(self.path(name)?)?)))
+        Ok(Box::new(FsFile(open_plain(&mut options, &self.path(name)?)?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

@@ -64,7 +64,7 @@ pub use ledger::{Ledger, Parts};
 pub use newest::Newest;
 pub use options::Options;
 pub use problem::{Flaw, LedgerError, Problem};
-pub use published::Published;
+pub use published::{Published, PublishedTree};
 pub use reader::{Entries, Entry, Payloads, Reader, Stored};
 pub use recover::Recovery;
 pub use rotate::cross_sign;

@@ -70,7 +70,7 @@ pub enum Flaw {
     #[error("too many intents have no outcome")]
     OpenTooMany,
     /// The checkpoint file cannot be read as one of this log.
-    #[error("the checkpoint is damaged, or signed by another log's key")]
+    #[error("log/checkpoint is damaged, or signed by another log's key")]
     Checkpoint,
     /// There are leaves and no checkpoint, although a log has one before its first leaf.
     #[error(
@@ -78,7 +78,7 @@ pub enum Flaw {
     )]
     CheckpointMissing,
     /// No key that is trusted has signed the checkpoint.
-    #[error("the checkpoint is signed by none of the trusted keys")]
+    #[error("log/checkpoint is signed by none of the trusted keys")]
     CheckpointUnsigned,
     /// The file of the newest witnessed checkpoint cannot be read as one of this log.
     #[error("log/witnessed is damaged, or of another log: restore it from a copy")]
@@ -143,8 +143,26 @@ pub struct Problem {
     pub flaw: Flaw,
 }
 
+impl Flaw {
+    /// Whether it is about a file of the published log as a whole, and not about a place in a segment.
+    fn names_its_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Checkpoint
+                | Self::CheckpointMissing
+                | Self::CheckpointUnsigned
+                | Self::Witnessed
+                | Self::WitnessedUnsigned
+                | Self::WitnessedAhead { .. }
+        )
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.flaw.names_its_file() {
+            return write!(f, "{}", self.flaw);
+        }
         write!(f, "segment {} byte {}", self.segment, self.offset)?;
         if let Some(leaf) = self.leaf {
             write!(f, " leaf {leaf}")?;

@@ -2,7 +2,7 @@
 //!
 //! A note says which key signs from now on, and where the log had its record of that; both keys have signed it. It proves that the old
 //! key agreed. Whoever stole that key could write one, too: that is why a new key is better had from elsewhere.
-use super::log_folder;
+use super::read_folder;
 use crate::files;
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
@@ -138,23 +138,31 @@ impl Handover {
 
 /// The handovers that lie beside a log and that the log bears out.
 pub(crate) fn all(state: &Path) -> Vec<Handover> {
-    let folder = log_folder(state);
-    let mut found: Vec<Handover> = paths(&folder)
+    borne_out(state, noted(state))
+}
+
+/// What the notes beside a log say, each signed by both of its keys. Whether the log says so, too, was not asked.
+pub(crate) fn noted(state: &Path) -> Vec<Handover> {
+    let mut found: Vec<Handover> = paths(&read_folder(state))
         .iter()
         .filter_map(|path| files::read_bounded(path, NOTE_BYTES_MAX).ok())
         .filter_map(|bytes| Handover::parse(&bytes))
         .collect();
-    if found.is_empty() {
-        return found;
-    }
-    let Ok(reader) = super::reader(state) else { return Vec::new() };
-    let Ok(Some(published)) = Published::find(&bartizan_ledger::FsDisk::read_only(&folder)) else {
-        return Vec::new();
-    };
-    let Ok(Some(now)) = published.checkpoint() else { return Vec::new() };
-    found.retain(|handover| handover.is_in(&reader, &published, &now));
     found.sort_by_key(|handover| handover.size);
     found
+}
+
+/// Those that the log bears out. A log that is damaged may bear out none.
+pub(crate) fn borne_out(state: &Path, mut noted: Vec<Handover>) -> Vec<Handover> {
+    if noted.is_empty() {
+        return noted;
+    }
+    let Ok(reader) = super::reader(state) else { return Vec::new() };
+    let disk = bartizan_ledger::FsDisk::read_only(&read_folder(state));
+    let Ok(Some(published)) = Published::find(&disk) else { return Vec::new() };
+    let Ok(Some(now)) = published.checkpoint() else { return Vec::new() };
+    noted.retain(|handover| handover.is_in(&reader, &published, &now));
+    noted
 }
 
 fn paths(folder: &Path) -> Vec<PathBuf> {

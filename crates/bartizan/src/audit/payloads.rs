@@ -54,7 +54,14 @@ pub(crate) struct Wrong {
 impl Counts {
     /// Whether nothing is missing, damaged, or back from the dead.
     pub(crate) fn is_fine(&self) -> bool {
-        self.key_missing == 0 && self.resurrected == 0 && self.damaged == 0
+        self.problem().is_none()
+    }
+
+    /// What is wrong with them, where something is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let n_wrong = self.key_missing + self.resurrected + self.damaged;
+        let n_all = self.clear + self.erased + self.expired + n_wrong;
+        (0 < n_wrong).then(|| format!("{n_wrong} of {n_all} payloads are not what they should be"))
     }
 
     /// For people.
