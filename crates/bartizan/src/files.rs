@@ -65,6 +65,15 @@ fn replace_on(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     disk.sync_dir()
 }
 
+/// Whether a name is that of a file that [`replace`] was writing: `.log.key.4711.tmp`.
+pub(crate) fn is_leftover(name: &str) -> bool {
+    let number = || name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.');
+    number().is_some_and(|(name, number)| {
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && !name.is_empty()
+    })
+}
+
 fn write_new(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     let mut file = disk.open(name, true)?;
     file.write_at(bytes, 0)?;

@@ -120,7 +120,9 @@ fn check(
                     check_voucher(&group, known, &log, signer)?;
                 }
                 state.follow(&group).map_err(|(offset, leaf, flaw)| {
-                    Trouble::from(Problem { segment, offset, leaf, flaw })
+                    // What does not fit here may be an earlier leaf, of which the published tile says more.
+                    let changed = tiles.as_ref().and_then(TileCheck::before_cut);
+                    changed.unwrap_or(Problem { segment, offset, leaf, flaw })
                 })?;
                 check_tiles(tiles.as_mut(), &entries)?;
                 report.leaves = state.tree.size();

@@ -322,3 +322,24 @@ fn a_record_is_found_whatever_the_tables_know() {
         assert!(leaves_of(&state, "ffffffff").is_err(), "{name}");
     }
 }
+
+/// Not root, and not a folder that root may read all the same: a link that leads to itself.
+#[test]
+fn a_folder_that_cannot_be_read_is_not_called_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (none, broken) = (folder.path().join("none"), folder.path().join("broken"));
+    for state in [&none, &broken] {
+        std::fs::create_dir(state).unwrap();
+    }
+    std::os::unix::fs::symlink("ledger", broken.join("ledger")).unwrap();
+    for (state, is_absent) in [(&none, true), (&broken, false)] {
+        let told = [
+            format!("{:#}", last(state, 1).map(|_| ()).unwrap_err()),
+            verify(state).problem.unwrap(),
+        ];
+        for told in told {
+            assert_eq!(told.contains("there is no ledger"), is_absent, "{told}");
+            assert_eq!(told.contains("could not"), !is_absent, "{told}");
+        }
+    }
+}
