@@ -5,6 +5,7 @@
 use crate::anchor::{Anchor, Followed};
 use crate::audit::Trusted;
 use crate::config::{self, CONFIG_FILE, Config};
+use crate::files::{self, FIRST_KEY_FILE};
 use crate::serve::Sources;
 use crate::serve::contradiction::Contradiction;
 use crate::serve::cosign::Watch;
@@ -67,6 +68,9 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     let How { ledger: settings, disk, options, anchoring, cuts_tail } = how;
     let state = &settings.dir;
     let vault = Vault::open_as(state, anchoring, sources)?;
+    // Whoever has the ledger is the gateway, or there is none that could be writing it.
+    files::wipe_leftovers(&FsDisk::unlocked(state), Some(FIRST_KEY_FILE))
+        .with_context(|| format!("cannot wipe {}", state.display()))?;
     let n_remade = remake_tiles(&disk, &*vault.signer)
         .with_context(|| format!("cannot open the ledger in {}", state.display()))?;
     if 0 < n_remade {

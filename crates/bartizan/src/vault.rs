@@ -85,7 +85,8 @@ impl Vault {
             finish_key_file(&*disk, file)
                 .with_context(|| format!("cannot mend {}", folder.join(file).display()))?;
         }
-        wipe_leftovers(&*disk).with_context(|| format!("cannot wipe {}", folder.display()))?;
+        files::wipe_leftovers(&*disk, None)
+            .with_context(|| format!("cannot wipe {}", folder.display()))?;
         let has_key = |file| is_there(&folder.join(file));
         let lacks_key = !has_key(LOG_KEY_FILE)? || !has_key(TENANT_KEY_FILE)?;
         let has_log = is_there(&ledger.join(FIRST_SEGMENT))?;
@@ -256,16 +257,6 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
 pub(crate) fn take_next_log_key(state: &Path) -> anyhow::Result<()> {
     let disk = FsDisk::unlocked(&folder(state));
     Ok(replace_key_file(&disk, LOG_KEY_FILE, NEXT_LOG_KEY_FILE)?)
-}
-
-/// Takes away what processes before this one left of files that they were writing, keys among them: whoever holds the lock of the folder is the only
-/// one who writes there.
-fn wipe_leftovers(disk: &dyn Disk) -> std::io::Result<()> {
-    let names = disk.list()?;
-    names
-        .iter()
-        .filter(|name| files::is_leftover(name))
-        .try_for_each(|name| discard_key_file(disk, name))
 }
 
 /// Ends a rotation of the log's key that was cut short, where everybody has been told already; else the present key goes on.
