@@ -204,7 +204,7 @@ pub enum LedgerError {
     Unproven(Problem),
     /// The log in the folder has another name than the key. Nothing was changed.
     #[error(
-        "the folder holds the log {found}, and the key is that of the log {own}: restore the one that belongs to the other, or name another folder"
+        "log/checkpoint is that of the log {found}, and the key that of the log {own}: restore the one that belongs to the other, or name another folder"
     )]
     OtherLog {
         /// The name in the checkpoint.

@@ -17,7 +17,7 @@ pub(super) const SILENCE: &str =
 pub(crate) const CONTRADICTION_FILE: &str = "contradiction.json";
 const VERSION: u32 = 1;
 /// Two checkpoints with all of their signatures.
-const FILE_BYTES_MAX: usize = 1 << 20;
+const CONTRADICTION_BYTES_MAX: usize = 1 << 20;
 
 /// What was shown, and what proves that it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ impl Contradiction {
     /// Those of the disk.
     pub(crate) fn find(ledger: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(ledger);
-        let bytes = match files::read_bounded(&path, FILE_BYTES_MAX) {
+        let bytes = match files::read_bounded(&path, CONTRADICTION_BYTES_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Vec::new(),
             read => read.with_context(|| format!("cannot read {}", path.display()))?,
@@ -111,4 +111,56 @@ pub(crate) fn settle(ledger: &Path, unix_ms: u64) -> anyhow::Result<()> {
 
 fn path(ledger: &Path) -> PathBuf {
     ledger.join(CONTRADICTION_FILE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_keys::NoteKey;
+    use bartizan_ledger::tlog::Checkpoint;
+    use std::fs;
+
+    fn shown(reason: &str) -> Contradiction {
+        let key = NoteKey::generate("log", &crate::clock::OsEntropy).unwrap();
+        let root = bartizan_ledger::merkle::sha256(&[]);
+        let refused = Checkpoint::new("log", 7, root).unwrap().sign(&key).unwrap();
+        Contradiction::new(Path::new("/nowhere"), reason.to_owned(), &refused, 5)
+    }
+
+    #[test]
+    fn the_first_one_is_kept_until_it_is_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path();
+        assert_eq!(Contradiction::find(ledger).unwrap(), None);
+        let first = shown("w1 has more");
+        first.keep(ledger).unwrap();
+        shown("w2 has another").keep(ledger).unwrap();
+        assert_eq!(Contradiction::find(ledger).unwrap(), Some(first.clone()));
+        let told = first.told(ledger);
+        for part in ["contradicts itself", "w1 has more", CONTRADICTION_FILE, "vault accept"] {
+            assert!(told.contains(part), "{told}");
+        }
+        settle(ledger, 9).unwrap();
+        assert_eq!(Contradiction::find(ledger).unwrap(), None);
+        let kept = fs::read_dir(ledger).unwrap().count();
+        assert_eq!(kept, 1, "the evidence stays");
+        assert!(settle(ledger, 9).is_err(), "nothing is settled twice");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_understood_is_a_contradiction_all_the_same() {
+        let whole = serde_json::to_string(&shown("why")).unwrap();
+        for (name, text) in [
+            ("empty", String::new()),
+            ("cut", whole.chars().take(30).collect()),
+            ("of another version", whole.replace("\"version\":1", "\"version\":2")),
+            ("with more in it", whole.replace('{', "{\"more\":1,")),
+            ("too long", whole + &" ".repeat(CONTRADICTION_BYTES_MAX)),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join(CONTRADICTION_FILE), text).unwrap();
+            let found = Contradiction::find(folder.path()).unwrap().unwrap();
+            assert!(found.reason.contains("cannot be understood"), "{name}: {found:?}");
+        }
+    }
 }
