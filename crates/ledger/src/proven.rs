@@ -179,7 +179,7 @@ impl Course {
         if follows && fits && !straddles {
             return Ok(());
         }
-        Err(wrong(group, group.start, first, Flaw::Order))
+        Err(wrong(group, group.start, self.next.unwrap_or(first), Flaw::Order))
     }
 
     fn check(&mut self, group: &Group, signer: &dyn Signer) -> Result<(), Failure> {

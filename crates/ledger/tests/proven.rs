@@ -45,11 +45,19 @@ fn open(disk: &SimDisk) -> Result<(Ledger, Recovery), LedgerError> {
 }
 
 fn log_by(drafts: &[Draft], key: u8) -> SimDisk {
+    log_of(&grouped(drafts), key)
+}
+
+fn grouped(drafts: &[Draft]) -> Vec<Vec<Draft>> {
+    drafts.chunks(N_PER_GROUP).map(<[Draft]>::to_vec).collect()
+}
+
+fn log_of(groups: &[Vec<Draft>], key: u8) -> SimDisk {
     let disk = SimDisk::new(1);
     let (ledger, _) =
         open_as(arc(&disk), 1, key, options()).expect("an empty folder can be opened");
-    for group in drafts.chunks(N_PER_GROUP) {
-        wait(ledger.append_all(group.to_vec())).expect("a disk without faults takes every record");
+    for group in groups {
+        wait(ledger.append_all(group.clone())).expect("a disk without faults takes every record");
     }
     drop(ledger);
     disk
@@ -241,6 +249,31 @@ fn the_journal_proves_itself_where_tiles_cannot_say() {
             assert!([&Flaw::Unproven, &Flaw::CheckpointRoot { size }].contains(&flaw), "{flaw}");
         }
     }
+}
+
+/// Between two segments a leaf can go without any other leaf being changed, and the groups are as many as before.
+#[test]
+fn no_leaf_is_passed_over() {
+    let honest = log(N_LEAVES);
+    let entries = Reader::open(arc(&honest)).unwrap().entries().unwrap();
+    let of_first = entries.map(Result::unwrap).take_while(|entry| entry.segment == 0).count();
+    let mut groups = grouped(&drafts(N_LEAVES));
+    groups[of_first / N_PER_GROUP - 1].pop().unwrap();
+    let disk = mixed(&honest, &log_of(&groups, FORGER), |n| n == 0);
+    let lost = of_first as u64 - 1;
+    for from in [0, lost - 10, lost] {
+        match believed(&disk, from, 1) {
+            Err(LedgerError::Damaged(problem)) => {
+                assert_eq!((problem.leaf, &problem.flaw), (Some(lost), &Flaw::Order), "{from}");
+            }
+            other => panic!("{from}: {other:?}"),
+        }
+    }
+    assert_eq!(
+        names(&believed(&disk, lost + 1, 1).unwrap()),
+        honest_names(N_LEAVES, of_first),
+        "who knows it already does not miss it"
+    );
 }
 
 /// The cost is that of the leaves that are followed: what stands before them is not even read.
