@@ -133,6 +133,10 @@ fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Res
     };
     let runtime = opening::runtime()?;
     let mut opened = runtime.block_on(opening::open(how, sources))?;
+    if let Some(shown) = &opened.contradiction {
+        // Nothing is signed then, and an old key that signs nothing hands over to nobody.
+        bail!("{}", shown.told(&audit::log_folder(state)));
+    }
     let old = Arc::clone(&opened.vault.signer);
     let new = vault::next_log_key(state, old.name(), sources)?;
     let public = new.verifier().to_string();

@@ -240,6 +240,8 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
     if path.exists() {
         let key = note_key(&path)?;
         if key.name() == name {
+            // Whoever left it there may have died before its name was durable.
+            FsDisk::unlocked(&folder(state)).sync_dir()?;
             return Ok(key);
         }
         discard_key_file(&FsDisk::unlocked(&folder(state)), NEXT_LOG_KEY_FILE)?;

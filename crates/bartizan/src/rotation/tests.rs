@@ -290,3 +290,28 @@ fn notes_that_are_none_do_not_hide_the_one_that_is() {
     assert!(told.verdict.verified, "{:?}", told.verdict);
     assert_eq!(told.handovers.len(), 1, "and the strangers hand over to nobody whom we know");
 }
+
+#[test]
+fn a_log_that_was_contradicted_is_recorded_and_not_signed_until_somebody_accepts_that() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let ledger = audit::log_folder(&world.state());
+    let signed = || {
+        let published = Published::find(&FsDisk::read_only(&ledger)).unwrap().unwrap();
+        published.checkpoint().unwrap().unwrap().checkpoint().size()
+    };
+    fs::write(ledger.join(contradiction::CONTRADICTION_FILE), "{}").unwrap();
+    world.records(2, &["bob"]);
+    let told = verify(&world.state());
+    assert!(told.verified && told.rest.leaves == 1 && told.rest.is_vouched, "{told:?}");
+    assert_eq!((signed(), world.shown(2)), (1, "clear"));
+    let said = format!("{:#}", rotate_log(&world.place(), &world.sources).unwrap_err());
+    assert!(said.contains("contradicts itself") && said.contains("vault accept"), "{said}");
+    let accepted = accept(&world.place(), false, &world.sources).unwrap().unwrap();
+    let shown = accepted.contradiction.as_ref().unwrap();
+    assert!(shown.contains("cannot be understood"), "{shown}");
+    assert_eq!((accepted.index, signed()), (2, 3), "the decision is signed, and all before it");
+    assert!(accept(&world.place(), false, &world.sources).unwrap().is_none(), "once is enough");
+    rotate_log(&world.place(), &world.sources).unwrap();
+    assert!(verify(&world.state()).verified);
+}
