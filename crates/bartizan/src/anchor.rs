@@ -310,19 +310,17 @@ impl Anchor {
             );
         }
         let n_lost = self.slots.saturating_sub(keys.slots_used());
-        if 0 < n_lost {
-            tracing::error!(
-                keys = n_lost,
-                "Keys are missing from the vault's {SLOTS_FILE}: it was cut, or is an older copy. What they sealed cannot be read. Restore its newest copy; where there is none, `bartizan vault accept` goes on without them, and records that."
-            );
-        }
         self.store = Some(Arc::clone(keys));
-        Ok(Followed {
+        let followed = Followed {
             leaves: told.n_read,
             keys_back: n_back,
             keys_finished: n_finished,
             keys_lost: n_lost,
-        })
+        };
+        if let Some(lost) = followed.lost_keys() {
+            tracing::error!("{lost}.");
+        }
+        Ok(followed)
     }
 
     /// Goes on without keys that are lost, because the operator says so; how many there had been.
@@ -500,6 +498,18 @@ pub(crate) struct Followed {
     pub(crate) keys_finished: usize,
     /// Keys that the key store had been given, and does not have.
     pub(crate) keys_lost: u64,
+}
+
+impl Followed {
+    /// What there is to say of keys that are missing, if any are.
+    pub(crate) fn lost_keys(&self) -> Option<String> {
+        let n_lost = self.keys_lost;
+        (0 < n_lost).then(|| {
+            format!(
+                "{n_lost} keys are missing from the vault's {SLOTS_FILE}, which was cut, or is an older copy: what they sealed cannot be read; restore its newest copy, or go on without them by `bartizan vault accept`, which records that"
+            )
+        })
+    }
 }
 
 /// Why the clock is not believed by itself.

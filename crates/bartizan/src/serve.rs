@@ -133,8 +133,17 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders, shown } =
-        open_ledger(&config, &sources, &meter).await?;
+    let OpenLedger {
+        recorder,
+        ledger,
+        log,
+        recovery,
+        books,
+        watch,
+        placeholders,
+        shown,
+        lost_keys,
+    } = open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
         builder.names().use_key(key);
     }
@@ -149,8 +158,12 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         tally: tally.counter(),
         more_metrics: Some(more_metrics(meter, watch.clone())),
     });
-    let signs =
-        inform(&gateway, Said { watch: watch.clone(), shown }, ledger.as_ref(), books.as_ref());
+    let signs = inform(
+        &gateway,
+        Said { watch: watch.clone(), shown, lost_keys },
+        ledger.as_ref(),
+        books.as_ref(),
+    );
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -387,6 +400,8 @@ struct OpenLedger {
     placeholders: Option<PlaceholderKey>,
     /// What a witness has shown that is not asked any more.
     shown: Option<String>,
+    /// Keys that the vault lacks.
+    lost_keys: Option<String>,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -407,7 +422,7 @@ async fn open_ledger(
         let recorder = Arc::new(off::Unrecorded::default());
         let (ledger, log, recovery, books) = (None, None, None, None);
         let (watch, placeholders) = (None, None);
-        let shown = None;
+        let (shown, lost_keys) = (None, None);
         return Ok(OpenLedger {
             recorder,
             ledger,
@@ -417,6 +432,7 @@ async fn open_ledger(
             watch,
             placeholders,
             shown,
+            lost_keys,
         });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
@@ -436,6 +452,7 @@ async fn open_ledger(
     let shown = contradiction
         .filter(|_| watch.is_none())
         .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));
+    let lost_keys = followed.lost_keys();
     tracing::debug!(leaves = followed.leaves, "The vault's anchor has followed the ledger.");
     let cosigner = ledger.cosigner();
     let watch = watch.map(|watch| {
@@ -452,7 +469,7 @@ async fn open_ledger(
         None => recorder,
     };
     let (ledger, recovery) = (Some(Arc::downgrade(&ledger)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders, shown })
+    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders, shown, lost_keys })
 }
 
 /// What differs and cannot change while we run.

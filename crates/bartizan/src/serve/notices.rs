@@ -66,24 +66,26 @@ fn behind(by_ms: u64) -> String {
     )
 }
 
-/// What witnesses have said.
+/// What there is to say beside the clock.
 #[derive(Default)]
 pub(super) struct Said {
-    /// Those that are asked.
+    /// The witnesses that are asked.
     pub(super) watch: Option<Arc<Watch>>,
-    /// What one has shown that is not asked any more.
+    /// What a witness has shown that is not asked any more.
     pub(super) shown: Option<String>,
+    /// Keys that the vault lacks.
+    pub(super) lost_keys: Option<String>,
 }
 
 /// All of it in one.
 pub(super) fn notices(said: Said, signs: Arc<ClockSigns>) -> Notices {
-    let Said { watch, shown } = said;
+    let Said { watch, shown, lost_keys } = said;
     Box::new(move || {
         let of_witnesses = watch.as_ref().and_then(|watch| watch.readiness());
         let is_unready =
             shown.is_some() || of_witnesses.as_ref().is_some_and(|notice| notice.is_unready);
         let said = of_witnesses.map(|notice| notice.reason);
-        let said = shown.iter().cloned().chain(said);
+        let said = shown.iter().cloned().chain(said).chain(lost_keys.iter().cloned());
         let reasons: Vec<String> = said.chain(signs.reasons()).collect();
         (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
     })
@@ -121,6 +123,13 @@ mod tests {
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
         }
+        let said = |said: Said| notices(said, Arc::new(ClockSigns::new(None)))();
+        let text = |text: &str| Some(text.to_owned());
+        let lost_keys = text("keys are missing");
+        let lost = said(Said { lost_keys: lost_keys.clone(), ..Said::default() }).unwrap();
+        assert!(!lost.is_unready && lost.reason == "keys are missing", "{lost:?}");
+        let both = said(Said { lost_keys, shown: text("shown"), watch: None }).unwrap();
+        assert!(both.is_unready && both.reason == "shown; keys are missing", "{both:?}");
         assert_eq!(
             notices(Said::default(), Arc::new(ClockSigns::new(None)))(),
             None,
