@@ -111,6 +111,7 @@ mod tests {
             ("mended by a network", START_MS - CLOCK_BEHIND_MAX_MS, None, &[]),
             ("behind", START_MS - CLOCK_BEHIND_MAX_MS - 1, None, &["120 s behind the newest"]),
             ("ahead", START_MS, Some(ahead), &["40 days after", "--confirm-clock"]),
+            ("nobody knows", START_MS, Some(Doubt::Unknown), &["was lost", "--confirm-clock"]),
             ("both", 0, Some(ahead), &["behind the newest", "; ", "40 days after"]),
             ("right again", START_MS + 1, None, &[]),
         ] {
