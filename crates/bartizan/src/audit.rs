@@ -56,7 +56,9 @@ fn open(folder: &Path) -> anyhow::Result<Reader> {
 
 /// Whether there is nothing to read, rather than something that cannot be read.
 fn is_absent(folder: &Path, error: &LedgerError) -> bool {
-    matches!(error, LedgerError::Absent) || !read_folder(folder).exists()
+    // A folder that cannot be asked about is not absent.
+    matches!(error, LedgerError::Absent)
+        || read_folder(folder).try_exists().is_ok_and(|is_there| !is_there)
 }
 
 /// What is said where there is none.

@@ -1,5 +1,6 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
 use bartizan_core::disk::Disk;
+use bartizan_keys::discard_key_file;
 use bartizan_ledger::FsDisk;
 use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File};
@@ -9,6 +10,9 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::path::Path;
+
+/// Name of the file in the state folder that holds a first key that nobody was there to read.
+pub(crate) const FIRST_KEY_FILE: &str = "first.key";
 
 /// Whether the file that a path names may be somewhere else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +122,28 @@ fn replace_on(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     disk.sync_dir()
+}
+
+/// Overwrites and takes away what processes before this one left of files that [`replace`] was writing, keys among them. Whoever calls it is the only
+/// one who writes these files.
+///
+/// * `of`: the file; all of the folder's where none is named.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn wipe_leftovers(disk: &dyn Disk, of: Option<&str>) -> io::Result<()> {
+    let names = disk.list()?;
+    let is_wanted = |name: &&String| {
+        leftover_of(name).is_some_and(|file| of.is_none_or(|wanted| wanted == file))
+    };
+    names.iter().filter(is_wanted).try_for_each(|name| discard_key_file(disk, name))
+}
+
+/// The file that a name is a leftover of: `log.key` of `.log.key.4711.tmp`.
+fn leftover_of(name: &str) -> Option<&str> {
+    let (file, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !file.is_empty()).then_some(file)
 }
 
 fn write_new(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -292,6 +318,26 @@ mod tests {
         assert_eq!(crashes(None), None);
         for lie in [Lie::Data(""), Lie::Names] {
             assert!(crashes(Some(&lie)).is_some(), "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn leftovers_of_a_file_or_of_a_folder_are_wiped() {
+        let left = [".log.key.4711.tmp", ".log.key.1.tmp", ".anchor.json.12.tmp"];
+        let others =
+            [".tmp", "..1.tmp", ".log.key.tmp", ".log.key.x.tmp", "log.key.1.tmp", "log.key"];
+        for (of, n_gone) in [(Some("log.key"), 2), (Some("key"), 0), (None, 3)] {
+            let sim = SimDisk::new(1);
+            for name in left.iter().chain(&others) {
+                sim.edit(name, |bytes| *bytes = name.as_bytes().to_vec());
+            }
+            wipe_leftovers(&sim, of).unwrap();
+            let names = sim.list().unwrap();
+            assert_eq!(names.len(), left.len() + others.len() - n_gone, "{of:?}: {names:?}");
+            assert!(others.iter().all(|name| sim.content(name).is_some()), "{of:?}");
+            let zeros =
+                sim.remains().into_iter().filter(|bytes| bytes.iter().all(|byte| *byte == 0));
+            assert_eq!(zeros.count(), n_gone, "{of:?}: overwritten before they went");
         }
     }
 

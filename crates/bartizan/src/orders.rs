@@ -107,7 +107,9 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     // Also where a gateway runs: it could not even read an order that root has left.
     owner::check(&ledger.dir, sources.user)?;
     let folder = audit::log_folder(&ledger.dir);
-    let (has_log, has_vault) = (folder.exists(), vault::folder(&ledger.dir).exists());
+    let is_there =
+        |path: &Path| path.try_exists().with_context(|| format!("cannot read {}", path.display()));
+    let (has_log, has_vault) = (is_there(&folder)?, is_there(&vault::folder(&ledger.dir))?);
     if !has_vault && (has_log || audit::read_folder(&ledger.dir) != folder) {
         // A copy is evidence: nothing is made in it.
         bail!(
@@ -320,7 +322,7 @@ pub(crate) fn due(keys: &KeyStore, retention: Retention, now_ms: u64) -> Vec<(Cl
 /// Forgets what is older than its retention: for each key of a day that is over, a tombstone, then its destruction. Returns how many.
 ///
 /// # Errors
-/// [`Ahead`](crate::anchor::Ahead) when the clock has gone on too far to be believed: then nothing is destroyed. When a tombstone cannot be
+/// [`Doubt`](crate::anchor::Doubt) when the clock has gone on too far to be believed: then nothing is destroyed. When a tombstone cannot be
 /// recorded or a key cannot be destroyed; what was done stays done.
 pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
     let now_ms = office.sources.clock.unix_ms();

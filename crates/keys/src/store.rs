@@ -290,6 +290,15 @@ impl KeyStore {
         Counts { subjects, periods, destroyed }
     }
 
+    /// How many keys the file has room for and was ever given, destroyed and damaged ones included: a file that has fewer than it had was cut, or is
+    /// an older one. Keys that are not durable yet do not count.
+    pub fn slots_used(&self) -> u64 {
+        let table = self.table();
+        let n_new =
+            self.made.load(Ordering::Acquire).saturating_sub(self.durable.load(Ordering::Acquire));
+        (table.n_slots() as u64).saturating_sub(n_new)
+    }
+
     /// The pseudonym in `record` of the subject with this key; `None` if there is no such key. Unlike
     /// [`Sealer::pseudonym`] it makes no key, so it is what a search by subject uses.
     ///

@@ -42,6 +42,14 @@ pub enum FsDiskError {
         /// Its mode.
         mode: u32,
     },
+    /// Nothing can be written there.
+    #[error(
+        "{folder} is on a file system that is mounted for reading only: mount it for writing; `bartizan audit` reads and verifies it as it is"
+    )]
+    ReadOnly {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file system failed.
     #[error("could not use {folder} as a log folder: {source}")]
     Disk {
@@ -52,6 +60,16 @@ pub enum FsDiskError {
     },
 }
 
+impl FsDiskError {
+    fn of(folder: &Path, source: io::Error) -> Self {
+        let folder = folder.to_owned();
+        match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { folder },
+            _ => Self::Disk { folder, source },
+        }
+    }
+}
+
 impl FsDisk {
     /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent, and so are the folders on the way
     /// to it, each durable in the one above before anything is put into it.
@@ -59,7 +77,7 @@ impl FsDisk {
     /// # Errors
     /// [`FsDiskError`].
     pub fn lock(folder: &Path) -> Result<Self, FsDiskError> {
-        let failed = |source| FsDiskError::Disk { folder: folder.to_owned(), source };
+        let failed = |source| FsDiskError::of(folder, source);
         make_durable(folder).map_err(failed)?;
         let mode = folder.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -226,5 +244,27 @@ impl DiskFile for FsFile {
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cannot_be_written_is_called_that() {
+        for (kind, want) in [
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                "/srv/ledger is on a file system that is mounted for reading only",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "could not use /srv/ledger as a log folder: permission denied",
+            ),
+        ] {
+            let told = FsDiskError::of(Path::new("/srv/ledger"), kind.into()).to_string();
+            assert!(told.starts_with(want), "{told}");
+        }
     }
 }

@@ -109,6 +109,11 @@ pub enum Flaw {
         "leaves behind the checkpoint were not written with the log's key: somebody else added or changed them"
     )]
     Unvouched,
+    /// A leaf is not the one that was signed, or vouched for with its group.
+    #[error(
+        "the leaf is not the one that the log's key has signed: somebody changed it afterwards"
+    )]
+    Unproven,
     /// A published file does not fit the leaves, or is missing.
     #[error("published file: {0}")]
     Tile(String),
@@ -210,6 +215,21 @@ pub enum LedgerError {
         "{0}: nothing was changed; keep a copy, and restore the newest good one; where there is none, `bartizan vault accept --cut-tail` cuts off what comes from there on, keeps it in torn/, and records that"
     )]
     Unvouched(Problem),
+    /// A leaf that says what is destroyed is not the one that was signed. Nothing was changed.
+    #[error(
+        "{0}: nothing is destroyed or hidden on its word; keep a copy, then restore the newest good copy of the segment files; `bartizan audit verify` tells what else is wrong"
+    )]
+    Unproven(Problem),
+    /// The log in the folder has another name than the key. Nothing was changed.
+    #[error(
+        "log/checkpoint is that of the log {found}, and the key that of the log {own}: restore the one that belongs to the other, or name another folder"
+    )]
+    OtherLog {
+        /// The name in the checkpoint.
+        found: String,
+        /// The name of the key.
+        own: String,
+    },
     /// The log is not the one that witnesses have seen. Nothing was changed.
     #[error(
         "{0}: nothing was changed; restore its newest copy, or begin a new log with a state folder of its own"
@@ -225,7 +245,7 @@ pub enum LedgerError {
     },
     /// The published tiles are not those of the checkpoint.
     #[error(
-        "the published log is damaged: {0}; it can be made again from the journal: move the folder log/ away"
+        "the published log is damaged: {0}; it can be made again from the journal: move the folder log/tile away, and leave log/checkpoint where it is, by which what is made is proven; the next start makes it"
     )]
     Tiles(TileError),
     /// A payload cannot be opened.
@@ -272,6 +292,7 @@ impl From<Problem> for LedgerError {
                 Self::Witnessed(problem.flaw)
             }
             Flaw::Unvouched => Self::Unvouched(problem),
+            Flaw::Unproven => Self::Unproven(problem),
             _ => Self::Damaged(problem),
         }
     }

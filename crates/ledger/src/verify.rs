@@ -122,10 +122,13 @@ fn check(
                 if let Some(signer) = signer {
                     check_voucher(&group, known, &log, signer)?;
                 }
-                state.follow(&group).map_err(|(offset, leaf, flaw)| {
-                    Trouble::from(Problem { segment, offset, leaf, flaw })
-                })?;
+                let followed = state.follow(&group);
+                // Before what does not fit is told: a published tile may say which leaf it is, or that it was an earlier one.
                 check_tiles(tiles.as_mut(), &entries)?;
+                followed.map_err(|(offset, leaf, flaw)| {
+                    let changed = tiles.as_ref().and_then(TileCheck::before_cut);
+                    changed.unwrap_or(Problem { segment, offset, leaf, flaw })
+                })?;
                 report.leaves = state.tree.size();
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 /// What the name of a note begins with, and how it ends; between is the id of the new key.
 const BEGIN: &str = "handover-";
 const END: &str = ".note";
-/// Most notes of a log that are looked at: as many keys as its list of public keys has room for.
+/// Most notes of a log that are followed: as many keys as its list of public keys has room for.
 const NOTES_MAX: usize = crate::vault::VERIFIERS_MAX;
+/// Most files with a note's name that are looked into. Those of keys in the list of public keys come first, so that others do not hide them.
+const NOTE_FILES_MAX: usize = 1024;
 /// Most bytes of a note.
 const NOTE_BYTES_MAX: usize = 4096;
 /// The note's first line. No checkpoint begins like that: a log's name has no blank.
@@ -165,29 +167,41 @@ pub(crate) fn borne_out(state: &Path, mut noted: Vec<Handover>) -> Vec<Handover>
     noted
 }
 
+/// Where the notes may be: the one of each public key beside the log, then every other file that is called like one.
 fn paths(folder: &Path) -> Vec<PathBuf> {
+    let published = crate::vault::published_keys(folder).unwrap_or_default();
+    let of_keys: Vec<_> =
+        published.iter().map(|key| format!("{BEGIN}{:08x}{END}", key.id())).collect();
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let is_note = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(BEGIN) && name.ends_with(END)
-    };
-    let notes = entries.flatten().filter(is_note).take(NOTES_MAX);
-    notes.map(|entry| entry.path()).collect()
+    let others = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(BEGIN) && name.ends_with(END) && !of_keys.contains(name));
+    let mut names: Vec<String> =
+        of_keys.iter().cloned().chain(others.take(NOTE_FILES_MAX + 1)).collect();
+    if of_keys.len() + NOTE_FILES_MAX < names.len() {
+        names.truncate(of_keys.len() + NOTE_FILES_MAX);
+        tracing::warn!(
+            folder = %folder.display(),
+            "There are more than {NOTE_FILES_MAX} files called {BEGIN}*{END} beside the log, and not all were looked into: take away those that are none of its own."
+        );
+    }
+    names.into_iter().map(|name| folder.join(name)).collect()
 }
 
 /// The handovers that lead on from these keys, in order.
 pub(crate) fn onwards<'h>(keys: &[VerifierKey], all: &'h [Handover]) -> Vec<&'h Handover> {
     let mut known = keys.to_vec();
     let mut path: Vec<&Handover> = Vec::new();
-    loop {
+    while path.len() < NOTES_MAX {
         let next = all.iter().find(|handover| {
             known.contains(&handover.old) && !path.iter().any(|seen| seen == handover)
         });
-        let Some(next) = next else { return path };
+        let Some(next) = next else { break };
         known.push(next.new.clone());
         path.push(next);
     }
+    path
 }
 
 #[cfg(test)]

@@ -534,3 +534,23 @@ fn what_was_changed_below_the_checkpoint_is_not_called_signed() {
     assert_eq!(leaf_row(&last[0], Mark::Changed)[7], "CHANGED");
     assert_eq!(leaf_json(&last[0], Mark::Changed)["unsigned"], true);
 }
+/// Not root, and not a folder that root may read all the same: a link that leads to itself.
+#[test]
+fn a_folder_that_cannot_be_read_is_not_called_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (none, broken) = (folder.path().join("none"), folder.path().join("broken"));
+    for state in [&none, &broken] {
+        std::fs::create_dir(state).unwrap();
+    }
+    std::os::unix::fs::symlink("ledger", broken.join("ledger")).unwrap();
+    for (state, is_absent) in [(&none, true), (&broken, false)] {
+        let told = [
+            format!("{:#}", last(state, 1).map(|_| ()).unwrap_err()),
+            verify(state).problem.unwrap(),
+        ];
+        for told in told {
+            assert_eq!(told.contains("there is no ledger"), is_absent, "{told}");
+            assert_eq!(told.contains("could not"), !is_absent, "{told}");
+        }
+    }
+}

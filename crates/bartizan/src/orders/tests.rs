@@ -1,6 +1,6 @@
 use super::expire as expire_now;
 use super::*;
-use crate::anchor::Ahead;
+use crate::anchor::Doubt;
 use crate::audit::{Content, Lens, record};
 use crate::opening::Opened;
 use crate::opening::world::{DAY_MS, START_MS, World};
@@ -80,8 +80,8 @@ fn a_clock_that_is_years_ahead_destroys_nothing_until_somebody_confirms_it() {
     world.wall.set_day(20 * 365);
     for _ in 0..3 {
         let error = world.wait(expire_now(&mut office(&mut opened, &world.sources))).unwrap_err();
-        let ahead = error.downcast_ref::<Ahead>().copied();
-        assert_eq!(ahead, Some(Ahead { by_ms: 20 * 365 * DAY_MS }), "{error}");
+        let ahead = error.downcast_ref::<Doubt>().copied();
+        assert_eq!(ahead, Some(Doubt::Ahead { by_ms: 20 * 365 * DAY_MS }), "{error}");
         assert!(error.to_string().contains("audit expire --confirm-clock"), "{error}");
         assert_eq!(states(&world, 1), ["clear", "clear"]);
     }
