@@ -136,21 +136,11 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger {
-        recorder,
-        ledger,
-        log,
-        recovery,
-        books,
-        watch,
-        placeholders,
-        shown,
-        lost_keys,
-    } = open_ledger(&config, &sources, &meter).await?;
+    let OpenLedger { recorder, ledger, log, recovery, books, watching, placeholders, said } =
+        open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
         builder.names().use_key(key);
     }
-    let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
     let journal = built.journal(&sources, &folder, log.as_deref(), config.ledger.retention)?;
     let gateway = Gateway::new(GatewayOptions {
@@ -159,14 +149,9 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         clock: Arc::clone(&sources.clock),
         entropy: Arc::clone(&sources.entropy),
         tally: tally.counter(),
-        more_metrics: Some(more_metrics(meter, watch.clone())),
+        more_metrics: Some(more_metrics(meter, said.watch.clone())),
     });
-    let signs = inform(
-        &gateway,
-        Said { watch: watch.clone(), shown, lost_keys },
-        ledger.as_ref(),
-        books.as_ref(),
-    );
+    let signs = inform(&gateway, said, ledger.as_ref(), books.as_ref());
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -399,12 +384,9 @@ struct OpenLedger {
     log: Option<String>,
     recovery: Option<Recovery>,
     books: Option<Books>,
-    watch: Option<(Arc<Watch>, WatchTask)>,
+    watching: Option<WatchTask>,
     placeholders: Option<PlaceholderKey>,
-    /// What a witness has shown that is not asked any more.
-    shown: Option<String>,
-    /// Keys that the vault lacks.
-    lost_keys: Option<String>,
+    said: Said,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -424,18 +406,16 @@ async fn open_ledger(
     if config.ledger.mode == LedgerMode::Off {
         let recorder = Arc::new(off::Unrecorded::default());
         let (ledger, log, recovery, books) = (None, None, None, None);
-        let (watch, placeholders) = (None, None);
-        let (shown, lost_keys) = (None, None);
+        let (watching, placeholders, said) = (None, None, Said::default());
         return Ok(OpenLedger {
             recorder,
             ledger,
             log,
             recovery,
             books,
-            watch,
+            watching,
             placeholders,
-            shown,
-            lost_keys,
+            said,
         });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
@@ -458,21 +438,19 @@ async fn open_ledger(
     let lost_keys = followed.lost_keys();
     tracing::debug!(leaves = followed.leaves, "The vault's anchor has followed the ledger.");
     let cosigner = ledger.cosigner();
-    let watch = watch.map(|watch| {
-        let task = watch.start(cosigner.clone());
-        (watch, task)
-    });
+    let watching = watch.as_ref().map(|watch| watch.start(cosigner.clone()));
     let log = Some(vault.signer.name().to_owned());
     let placeholders = Some(vault.placeholders);
     let books = Some(Books { keys: vault.keys, anchor, cosigner });
     let ledger = Arc::new(ledger);
     let recorder = Arc::clone(&ledger) as Arc<dyn Recorder>;
     let recorder = match &watch {
-        Some((watch, _)) => Arc::new(Objector::new(recorder, Arc::clone(watch))),
+        Some(watch) => Arc::new(Objector::new(recorder, Arc::clone(watch))),
         None => recorder,
     };
     let (ledger, recovery) = (Some(Arc::downgrade(&ledger)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders, shown, lost_keys })
+    let said = Said { watch, shown, lost_keys };
+    Ok(OpenLedger { recorder, ledger, log, recovery, books, watching, placeholders, said })
 }
 
 /// What differs and cannot change while we run.
