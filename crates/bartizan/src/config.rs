@@ -224,6 +224,8 @@ pub(crate) struct Guard {
     pub(crate) except: Vec<Except>,
     /// Kinds and classes of values that the model reads placeholders for.
     pub(crate) pseudonyms: Vec<String>,
+    /// Words that stand in the system prompts so that they betray a leak.
+    pub(crate) canaries: Vec<String>,
 }
 
 /// `[[guard.kind]]`

@@ -24,7 +24,7 @@ mod place;
 
 pub(super) use edit::{StandIns, is_touched, merged};
 pub(super) use marks::Restored;
-pub(super) use nested::scan_call;
+pub(super) use nested::{plain_value, scan_call};
 pub(super) use number::plain_digits;
 pub(super) use place::place;
 
@@ -83,6 +83,11 @@ impl<'g> Scan<'g> {
             n_unwatched: 0,
             delimiters,
         }
+    }
+
+    /// Every kind that can be seen.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
     }
 
     /// Notes content that is there and was not read.
@@ -336,7 +341,8 @@ fn piece_of(finding: Finding, piece: Span) -> Option<Finding> {
     (!span.is_empty()).then_some(Finding { span, ..finding })
 }
 
-fn range(span: Span) -> Range<usize> {
+/// The bytes of a span, for looking them up in a text.
+pub(super) fn range(span: Span) -> Range<usize> {
     usize::try_from(span.start).unwrap_or(usize::MAX)
         ..usize::try_from(span.end).unwrap_or(usize::MAX)
 }

@@ -61,13 +61,13 @@ impl Answer {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),
         }
-        let restored = self.restored(doc.root());
+        let mut restored = self.restored(doc.root());
         let limits = &self.guard.limits;
         if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
         {
             return self.replace(Failure::TooLarge, body, unix_ms);
         }
-        let (actions, edits) = self.weigh(&doc, &mut scan, &restored);
+        let (actions, edits) = self.weigh(&doc, &mut scan, &mut restored);
         let received = || scanned_body(&guard, &doc, &scan);
         let Some(edits) = edits else {
             let texts = self.identity.keep(|| Texts::of_received(received()));
@@ -96,11 +96,12 @@ impl Answer {
         &mut self,
         doc: &Doc<'_>,
         scan: &mut Scan<'_>,
-        restored: &Restored,
+        restored: &mut Restored,
     ) -> (Vec<Action>, Option<Vec<Splice>>) {
         loop {
             let actions = self.decide(scan);
             self.judged = scan.judged(doc, &actions, Direction::Output);
+            restored.drop_carried(&scan.seen, &actions, &self.catalogue);
             let edits = self.edit(doc, scan, &actions, restored);
             // At most once: then the time has been noted.
             if !scan.late(doc.root(), Source::Model) {

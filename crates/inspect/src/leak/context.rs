@@ -64,6 +64,8 @@ pub struct Material<'a> {
     pub canaries: Vec<&'a [u8]>,
     /// What input findings marked as secret or personal: not to be carried away by addresses and tool calls.
     pub values: Vec<&'a [u8]>,
+    /// Personal data among them that the application itself works with: an argument of a tool call may be just that, as it is written.
+    pub personal: Vec<&'a [u8]>,
     /// What the caller wrote. Prompts leak to the caller, who learns nothing from their own words.
     pub known: Vec<&'a [u8]>,
 }
@@ -74,6 +76,7 @@ impl fmt::Debug for Material<'_> {
             .field("n_prompts", &self.prompts.len())
             .field("n_canaries", &self.canaries.len())
             .field("n_values", &self.values.len())
+            .field("n_personal", &self.personal.len())
             .field("n_known", &self.known.len())
             .finish()
     }
@@ -123,7 +126,8 @@ impl Context {
         }
         let canaries = material.canaries.iter().map(|text| (*text, Role::Canary));
         let values = material.values.iter().map(|text| (*text, Role::Value));
-        let all = canaries.chain(values);
+        let personal = material.personal.iter().map(|text| (*text, Role::Open));
+        let all = canaries.chain(values).chain(personal);
         is_cut |= all.clone().count() > VALUES_MAX;
         is_cut |= all.clone().any(|(text, _)| text.len() > VALUE_BYTES_MAX);
         let needles = Needles::new(all.take(VALUES_MAX).map(|(text, role)| {
