@@ -118,6 +118,10 @@ impl Inspector for Leaks {
         found.sort_unstable();
         found.into_iter().for_each(report);
     }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.inner.judge_whole(source, text, report);
+    }
 }
 
 struct LeakDetector {

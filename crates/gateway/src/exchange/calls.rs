@@ -1,6 +1,6 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
-use super::document::{is_touched, merged, scan_call, scan_text};
+use super::document::{is_touched, judge_whole, merged, scan_call, scan_text};
 use super::findings::{group, is_carried, placeholder};
 use super::plain::names_something;
 use super::pseudonym::{Own, restorations, restorations_in_call};
@@ -226,9 +226,12 @@ impl Calls {
     pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder) -> Verdict {
         let mut findings = Vec::new();
         for text in self.texts.iter().filter(|_| guard.scan) {
-            let found = match text.source {
-                Source::ToolCall => scan_call(guard, text.source, &text.bytes),
-                _ => scan_text(guard, text.source, &text.bytes),
+            let found = if text.source == Source::ToolCall {
+                scan_call(guard, text.source, &text.bytes)
+            } else {
+                let mut found = scan_text(guard, text.source, &text.bytes);
+                found.extend(judge_whole(guard, &text.bytes));
+                found
             };
             for finding in found {
                 let action = ladder.action(text.source, finding.kind);

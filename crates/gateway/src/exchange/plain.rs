@@ -11,6 +11,7 @@ use bartizan_core::kind::{KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TOKEN
 use bartizan_core::record::Outcome;
 use bartizan_policy::{Action, Observation, Subject, judge};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 mod edit;
 mod restore;
@@ -121,13 +122,21 @@ impl Answer {
         };
         scan.seen.sort_by_key(|seen| (seen.node, seen.finding));
         let mut actions = self.actions(&subject, &scan.seen);
+        let refused = scan
+            .seen
+            .iter()
+            .zip(&actions)
+            .filter(|(seen, action)| **action == Action::Refuse && !seen.is_of_whole);
+        let refused: BTreeSet<usize> = refused.map(|(seen, _)| seen.node).collect();
         let mut ended: Option<(usize, u64)> = None;
         let mut counts = Vec::with_capacity(actions.len());
         for (seen, action) in scan.seen.iter().zip(&actions) {
             let start = seen.finding.span.start;
-            counts.push(ended.is_none_or(|(node, end)| {
+            let is_cut = seen.is_of_whole && refused.contains(&seen.node);
+            let is_before = ended.is_none_or(|(node, end)| {
                 node != seen.node || start <= end || seen.source == Source::ToolCall
-            }));
+            });
+            counts.push(is_before && !is_cut);
             if *action == Action::Refuse && ended.is_none_or(|(node, _)| node != seen.node) {
                 ended = Some((seen.node, start));
             }
@@ -231,6 +240,8 @@ fn scan_message(scan: &mut Scan<'_>, message: Value<'_>) {
         let is_call = key.is_text("tool_calls") || key.is_text("function_call");
         scan.tree(value, if is_call { Source::ToolCall } else { Source::Model });
         if !is_call {
+            let is_text = |node: &Value<'_>| node.kind() == NodeKind::String;
+            value.descendants().filter(is_text).for_each(|node| scan.whole(node));
             for part in value.items().filter(|part| is_media(*part)) {
                 scan.note(part, Source::Model, UNREAD_MEDIA);
             }

@@ -12,9 +12,9 @@ use std::borrow::Cow;
 
 /// Most bytes of what the caller wrote or was told before that are compared, the latest first. To say more than that again counts as
 /// giving it away.
-const KNOWN_BYTES_MAX: usize = 256 << 10;
+const TOLD_KNOWN_BYTES_MAX: usize = 256 << 10;
 /// Most findings of one request whose values are looked for in its answer, secrets first. With more the record says `leaks_cut`.
-const VALUES_MAX: usize = 1024;
+const TOLD_VALUES_MAX: usize = 1024;
 
 /// A text, and whose it is.
 type Text<'d> = (Source, Cow<'d, [u8]>);
@@ -88,7 +88,7 @@ fn texts<'d>(doc: &'d Doc<'d>) -> Vec<Text<'d>> {
                 texts.push((source, text));
             }
         }
-        if KNOWN_BYTES_MAX < n_bytes {
+        if TOLD_KNOWN_BYTES_MAX < n_bytes {
             break;
         }
     }
@@ -116,8 +116,8 @@ fn values<'s>(doc: &Doc<'_>, scan: &'s Scan<'_>) -> (Vec<(&'s Seen, Vec<u8>)>, b
         .collect();
     let is_secret = |seen: &&Seen| catalogue.info(seen.finding.kind).name.starts_with("secret.");
     found.sort_by_key(|seen| (!is_secret(seen), seen.node, seen.finding));
-    let is_cut = VALUES_MAX < found.len();
-    found.truncate(VALUES_MAX);
+    let is_cut = TOLD_VALUES_MAX < found.len();
+    found.truncate(TOLD_VALUES_MAX);
     let mut values = Vec::with_capacity(found.len());
     for of_node in found.chunk_by(|one, two| one.node == two.node) {
         let Some(node) = of_node.first().and_then(|seen| doc.at(seen.node)) else { continue };

@@ -42,6 +42,8 @@ fn completion(message: &Value) -> String {
 
 struct Seen {
     findings: String,
+    /// The model says that the whole text sounds bad.
+    is_marked: bool,
     ended: Outcome,
     body: String,
 }
@@ -49,9 +51,7 @@ struct Seen {
 fn plain(guard: &Guard, request: &str, message: &Value) -> Seen {
     let closed = forward(guard, request).answer.plain(200, completion(message).as_bytes(), 0);
     let body = String::from_utf8(closed.body.to_vec()).unwrap();
-    // The header holds the input's findings as well.
-    let evidence: Value = serde_json::from_str(&evidence(&closed.outcome)).unwrap();
-    Seen { findings: kinds(&evidence), ended: closed.ended, body }
+    seen_in(&closed.outcome, closed.ended, body)
 }
 
 /// The same answer as a stream, its strings in pieces of one character.
@@ -76,8 +76,14 @@ fn streamed(guard: &Guard, request: &str, message: &Value) -> Seen {
     let outcome = stream.outcome(0);
     let ended = stream.ended();
     out.extend_from_slice(&stream.tail());
-    let evidence: Value = serde_json::from_str(&evidence(&outcome)).unwrap();
-    Seen { findings: kinds(&evidence), ended, body: released(&outcome) }
+    let body = released(&outcome);
+    seen_in(&outcome, ended, body)
+}
+
+fn seen_in(outcome: &Draft, ended: Outcome, body: String) -> Seen {
+    let evidence = evidence(outcome);
+    let is_marked = evidence.contains("model.toxicity.whole@1");
+    Seen { findings: kinds(&serde_json::from_str(&evidence).unwrap()), is_marked, ended, body }
 }
 
 /// What was given away; personal data is found beside it, and is another test's business.
@@ -329,5 +335,50 @@ fn placeholders_are_what_they_stand_for() {
         let seen: Value = serde_json::from_str(&evidence(&closed.outcome)).unwrap();
         let left = &answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
         assert_eq!((self::kinds(&seen), left), (findings.to_owned(), &json!(fill(want))), "{name}");
+    }
+}
+
+/// How an answer sounds is judged once it is whole. A stream has left by then, so it ends no worse than it is marked, unless a policy refuses its end.
+#[test]
+fn the_tone_of_an_answer_is_a_mark() {
+    let insult = "You are a worthless idiot and I hate you. Shut up, you stupid moron.";
+    let refusing =
+        r#"@id("all") permit(principal, action, resource) unless { resource in Kind::"toxic" };"#;
+    let kinds = bartizan_core::kind::Catalogue::new(TextInspector::new().kinds());
+    let refusing = GuardPolicy::load(&[("test.cedar".to_owned(), refusing.to_owned())], &kinds);
+    let refusing = Guard { policy: Arc::new(refusing.unwrap()), ..leaky(Profile::Standard) };
+    for (name, guard, text, is_marked, ended) in [
+        ("standard", leaky(Profile::Standard), insult, true, Outcome::Completed),
+        ("strict", leaky(Profile::Strict), insult, true, Outcome::Completed),
+        ("observe", leaky(Profile::Observe), insult, true, Outcome::Completed),
+        ("refusing", refusing, insult, true, Outcome::Refused),
+        (
+            "harmless",
+            leaky(Profile::Strict),
+            "The train leaves at nine.",
+            false,
+            Outcome::Completed,
+        ),
+        (
+            "unscanned",
+            Guard { scan: false, ..leaky(Profile::Strict) },
+            insult,
+            false,
+            Outcome::Completed,
+        ),
+    ] {
+        for field in ["content", "reasoning_content"] {
+            let message = json!({ field: text });
+            for (way, seen) in [
+                ("plain", plain(&guard, &request(false), &message)),
+                ("streamed", streamed(&guard, &request(true), &message)),
+            ] {
+                assert_eq!(
+                    (seen.is_marked, seen.ended),
+                    (is_marked, ended),
+                    "{name}, {field}, {way}"
+                );
+            }
+        }
     }
 }
