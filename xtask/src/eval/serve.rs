@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::{Finding, Inspector};
 use bartizan_core::digest::Digest;
-use bartizan_core::evidence::Source;
+use bartizan_core::evidence::{Evidence, Source};
 use bartizan_core::kind::Catalogue;
 use bartizan_core::record::{Draft, Receipt, RecordError, Recorded, Recorder, Slot};
 use bartizan_gateway::exchange::{Guard, Route, scan_whole};
@@ -211,16 +211,15 @@ fn hello(way: Way) -> Value {
 }
 
 /// What the records of one exchange say of a place, in order.
-fn at(records: &[Value], place: &str) -> Vec<Found> {
-    let facts =
-        records.iter().flat_map(|record| record["evidence"].as_array().into_iter().flatten());
-    let here = facts.filter(|fact| fact["type"] == "finding" && fact["place"] == place);
-    let mut found: Vec<Found> = here
-        .map(|fact| {
-            let offset = |name: &str| fact["span"][name].as_u64().unwrap_or(u64::MAX);
-            (fact["kind"].as_str().unwrap_or_default().to_owned(), offset("start"), offset("end"))
-        })
-        .collect();
+fn at(records: &[Evidence], wanted: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for fact in records {
+        if let Evidence::Finding { kind, place, span, .. } = fact
+            && place == wanted
+        {
+            found.push((kind.clone(), span.start, span.end));
+        }
+    }
     found.sort();
     found
 }
@@ -307,7 +306,7 @@ impl World {
         client: &mut SendRequest<Full<Bytes>>,
         request: &Value,
         answer: Option<(&str, Way)>,
-    ) -> Result<Vec<Value>> {
+    ) -> Result<Vec<Evidence>> {
         let body = answer.map_or_else(|| completion("ok"), |(text, way)| answer_body(text, way));
         let is_stream = answer.is_some_and(|(_, way)| way != Way::Plain);
         *self.said.lock().unwrap_or_else(PoisonError::into_inner) = Some((body, is_stream));
@@ -395,7 +394,7 @@ fn answer_body(text: &str, way: Way) -> Bytes {
     let mut body = String::new();
     let mut event = |delta: &Value, finish: &Value| {
         let event = json!({"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":delta,"finish_reason":finish}]});
-        body.push_str(&format!("data: {event}\n\n"));
+        body.extend(["data: ", &event.to_string(), "\n\n"]);
     };
     for piece in pieces(text, n_bytes) {
         event(&json!({ "content": piece }), &Value::Null);
@@ -425,6 +424,12 @@ fn pieces(text: &str, n_bytes: usize) -> Vec<&str> {
 
 // ---------------------------------------------------------------- records
 
+/// The payload of a record that says what was seen.
+#[derive(Deserialize)]
+struct Payload {
+    evidence: Vec<Evidence>,
+}
+
 /// Keeps the evidence of records until somebody takes it.
 #[derive(Default)]
 struct MemoryRecorder {
@@ -432,9 +437,14 @@ struct MemoryRecorder {
 }
 
 impl MemoryRecorder {
-    fn take(&self) -> Result<Vec<Value>> {
+    fn take(&self) -> Result<Vec<Evidence>> {
         let (_, payloads) = &mut *self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
-        payloads.drain(..).map(|bytes| Ok(serde_json::from_slice(&bytes)?)).collect()
+        let mut facts = Vec::new();
+        for bytes in payloads.drain(..) {
+            let Payload { evidence } = serde_json::from_slice(&bytes)?;
+            facts.extend(evidence);
+        }
+        Ok(facts)
     }
 }
 
