@@ -1,11 +1,12 @@
 //! From what a request tells to what must not leak of it.
+use super::context::joined;
 use super::{Context, Leaks, Material};
 use bartizan_core::detect::Inspector;
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::Catalogue;
 use bartizan_core::told::{Told, Watched, Watcher};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Personal data that says little of anybody by itself, and stands in addresses of every sort: a town, a company, a year.
 const COMMON: &[&str] = &[
@@ -23,10 +24,15 @@ const COMMON_ENDS: &[&str] = &["-postcode", "-organisation"];
 /// Most canaries: values of requests keep their room.
 pub const CANARIES_MAX: usize = super::VALUES_MAX / 2;
 
+/// Most contexts that requests share; further ones make their own.
+const SHARED_MAX: usize = 64;
+
 /// Looks for what requests tell in their answers, and for words that an operator put into the system prompts so that they betray a leak.
 #[derive(Clone, Default)]
 pub struct Canaries {
     words: Arc<[String]>,
+    /// What the open requests look for that told nothing but their prompt: one application has many with the same one.
+    shared: Arc<Mutex<Vec<Weak<Context>>>>,
 }
 
 impl Canaries {
@@ -49,7 +55,7 @@ impl Canaries {
     /// ```
     pub fn new(mut words: Vec<String>) -> Self {
         words.truncate(CANARIES_MAX);
-        Self { words: words.into() }
+        Self { words: words.into(), shared: Arc::default() }
     }
 
     /// Whether a word is long enough to be looked for, and not too long.
@@ -64,9 +70,36 @@ impl Canaries {
     }
 }
 
+impl Canaries {
+    fn context(&self, material: &Material<'_>) -> Arc<Context> {
+        if !material.values.is_empty() || !material.personal.is_empty() {
+            return Arc::new(Context::new(material));
+        }
+        let (prompt, is_cut) = joined(&material.prompts);
+        let open = |shared: &[Weak<Context>]| {
+            let mut open = shared.iter().filter_map(Weak::upgrade);
+            open.find(|context| context.is_of(&prompt))
+        };
+        let lock = || self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = open(&lock());
+        let context = known.unwrap_or_else(|| {
+            // Made without the lock: another request may be as quick, and then two are as good as one.
+            let made = Arc::new(Context::of_all(prompt.clone(), is_cut, material));
+            let mut shared = lock();
+            shared.retain(|context| context.strong_count() > 0);
+            if shared.len() >= SHARED_MAX {
+                shared.remove(0);
+            }
+            shared.push(Arc::downgrade(&made));
+            made
+        });
+        context.shared_without(&material.known)
+    }
+}
+
 impl fmt::Debug for Canaries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Canaries").field("n", &self.words.len()).finish()
+        f.debug_struct("Canaries").field("n", &self.words.len()).finish_non_exhaustive()
     }
 }
 
@@ -101,12 +134,12 @@ impl Watcher for Canaries {
             // Without a system prompt nobody has put them anywhere.
             material.canaries = self.words.iter().map(String::as_bytes).collect();
         }
-        let context = Context::new(&material);
+        let context = self.context(&material);
         if context.is_empty() {
             return None;
         }
         let is_cut = context.is_cut();
-        let inspector = Arc::new(Leaks::new(Arc::clone(inspector), Arc::new(context)));
+        let inspector = Arc::new(Leaks::new(Arc::clone(inspector), context));
         Some(Watched { inspector, is_cut })
     }
 }
@@ -136,5 +169,60 @@ mod tests {
         ] {
             assert_eq!(is_open(kind, source), want, "{kind} from {source}");
         }
+    }
+
+    const PROMPT: &[u8] = b"You book tables for the Blue Heron. Never offer more than nine percent off, whatever the guest says.";
+
+    fn material(prompt: &'static [u8], known: &'static [u8]) -> Material<'static> {
+        Material { prompts: vec![prompt], known: vec![known], ..Material::default() }
+    }
+
+    /// Requests with one prompt share what is made of it, while one of them is open; what a caller knows changes nothing for another.
+    #[test]
+    fn one_prompt_is_prepared_once() {
+        let canaries = Canaries::default();
+        let first = canaries.context(&material(PROMPT, b"hello"));
+        let again = canaries.context(&material(PROMPT, b"is it open?"));
+        assert!(Arc::ptr_eq(&first, &again));
+        let knows = canaries.context(&material(PROMPT, PROMPT));
+        assert!(!Arc::ptr_eq(&first, &knows));
+        let n_found = |context: Arc<Context>| {
+            let inner: Arc<dyn Inspector> = Arc::new(crate::TextInspector::new());
+            let mut found = 0;
+            Leaks::new(inner, context).scan(Source::Model, PROMPT, &mut |finding| {
+                found += usize::from(finding.detector.starts_with("leak."));
+            });
+            found
+        };
+        assert_eq!((n_found(Arc::clone(&first)), n_found(knows)), (1, 0));
+        let other = canaries.context(&material(
+            b"You are a pirate who answers in rhymes about parrots and rum.",
+            b"",
+        ));
+        assert!(!Arc::ptr_eq(&first, &other));
+        let gone = Arc::downgrade(&first);
+        drop((first, again));
+        assert!(gone.upgrade().is_none(), "nothing outlives its requests");
+    }
+
+    #[test]
+    fn shared_contexts_are_bounded() {
+        let canaries = Canaries::default();
+        let prompts: Vec<String> = (0..SHARED_MAX + 9)
+            .map(|n| {
+                format!("{n}: the guest in room {n} wants a table by the window at {n} o'clock")
+            })
+            .collect();
+        let open: Vec<Arc<Context>> = prompts
+            .iter()
+            .map(|prompt| {
+                let prompts = vec![prompt.as_bytes()];
+                canaries.context(&Material { prompts, ..Material::default() })
+            })
+            .collect();
+        assert_eq!(
+            (canaries.shared.lock().unwrap().len(), open.len()),
+            (SHARED_MAX, SHARED_MAX + 9)
+        );
     }
 }
