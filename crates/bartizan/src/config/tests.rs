@@ -155,7 +155,7 @@ fn every_mistake_has_a_place_and_a_way_out() {
         (
             "canary that stands everywhere",
             "[guard]\ncanaries = [\"heron-lamp-7\", \"her-on\"]",
-            ":2:30",
+            ":2:29",
             "`her-on` cannot be looked for",
             "eight letters",
         ),
