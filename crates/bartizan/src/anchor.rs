@@ -9,11 +9,12 @@
 //! What it does not do: prove anything to outsiders. Witnesses do that.
 use crate::files;
 use crate::vault;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
-use bartizan_core::record::{RecordId, RecordKind};
+use bartizan_core::record::{Leaf, RecordId, RecordKind};
 use bartizan_core::sign::Signer;
-use bartizan_keys::{KeyStore, NoteKey};
+use bartizan_keys::{KeyState, KeyStore, NoteKey, SLOTS_FILE};
+use bartizan_ledger::LedgerError;
 use bartizan_ledger::merkle::sha256;
 use bartizan_ledger::tlog::SignedCheckpoint;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FILE: &str = "anchor.json";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// Files of this version do not know how many keys there were.
+const VERSION_BEFORE: u32 = 1;
 /// Four million tombstones.
 const FILE_BYTES_MAX: usize = 160 << 20;
 /// What the mark is over, before the file's own bytes: no other message of the key begins like that.
@@ -36,6 +39,10 @@ pub(crate) const ANCHOR_LEAVES_MAX: u64 = 100_000;
 pub(crate) const CLOCK_STEP_MAX_MS: u64 = 31 * DAY_MS;
 /// The file is brought up to date for the clock's sake when that went on so far.
 const DAY_MS: u64 = 86_400_000;
+/// What is believed of the time where nobody knows which one was believed last.
+const NO_TIME_MS: u64 = 0;
+/// Between a tombstone and the destruction of its key a process dies at most so long before the end of what it recorded.
+const CUT_SHORT_MAX_MS: u64 = 60_000;
 
 /// The file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,11 +57,19 @@ struct File {
     root: Digest,
     /// Names of the keys that the first `size` leaves have tombstones for, and perhaps some more.
     keys: Vec<String>,
-    /// The last time that was believed.
+    /// The last time that was believed; 0 where an operator has to say so first.
     trusted_ms: u64,
+    /// Keys that the key store had been given, those that were destroyed since included.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    slots: u64,
     /// Over all of the above, by the key that signs the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl File {
@@ -68,13 +83,13 @@ impl File {
             }
         };
         match serde_json::from_slice::<Self>(&bytes) {
-            Ok(file) if file.version == VERSION => Ok(Some(file)),
+            Ok(file) if (VERSION_BEFORE..=VERSION).contains(&file.version) => Ok(Some(file)),
             Ok(File { version, .. }) => bail!(
                 "{} has version {version}, and this build knows {VERSION}: use the build that wrote it",
                 path.display()
             ),
             Err(error) => bail!(
-                "{} is damaged ({error}): restore the vault's newest copy, or take the file away; then the whole ledger is read once, and nobody can tell whether it is the newest",
+                "{} is damaged ({error}): restore the vault's newest copy, or take the file away; then the whole ledger is read once, nobody can tell whether it is the newest, and nobody knows which time was believed last: nothing expires until `bartizan audit expire --confirm-clock`",
                 path.display()
             ),
         }
@@ -160,8 +175,14 @@ pub(crate) struct Anchor {
     root: Digest,
     keys: BTreeSet<RecordId>,
     trusted_ms: u64,
+    /// Keys that the key store has been given, as far as is known.
+    slots: u64,
+    /// The key store, once the log was followed.
+    store: Option<Arc<KeyStore>>,
     /// Whether `keys` has everything that the first `size` leaves say.
     is_whole: bool,
+    /// Whether `trusted_ms` was left there by the present key.
+    knows_time: bool,
     /// What the file says that is not worth its own write.
     written_trusted_ms: u64,
     /// When the file was written last, on the monotonic clock.
@@ -180,8 +201,11 @@ impl Anchor {
             size: 0,
             root: sha256(&[]),
             keys: BTreeSet::new(),
-            trusted_ms: 0,
+            trusted_ms: NO_TIME_MS,
+            slots: 0,
+            store: None,
             is_whole: false,
+            knows_time: false,
             written_trusted_ms: 0,
             written_us: 0,
         };
@@ -192,13 +216,15 @@ impl Anchor {
             return Err(AnchorError::Origin { vault, anchored, origin: origin.to_owned() }.into());
         }
         anchor.is_whole = file.is_marked(&anchor.signer);
+        anchor.knows_time = anchor.is_whole;
         if !anchor.is_whole {
             tracing::warn!(
-                "The vault's {FILE} was not left like that by the present key; the whole ledger is read to make it anew."
+                "The vault's {FILE} was not left like that by the present key; the whole ledger is read to make it anew, and no time that it names is believed."
             );
         }
         anchor.keys = file.keys();
         (anchor.size, anchor.root) = (file.size, file.root);
+        anchor.slots = if anchor.is_whole { file.slots } else { 0 };
         (anchor.trusted_ms, anchor.written_trusted_ms) = (file.trusted_ms, file.trusted_ms);
         Ok(anchor)
     }
@@ -244,48 +270,63 @@ impl Anchor {
         known
     }
 
-    /// Reads what the log has had since, and destroys again every key that has a tombstone. The log's end must have been checked before.
+    /// Reads what the log has had since, and believes of it what is proven: the signed checkpoint stands for it, or the log's key does. Nothing is
+    /// changed.
     ///
     /// # Errors
-    /// When the log cannot be read or the key store cannot be written; then nothing may be sealed.
-    pub(crate) fn follow(&mut self, keys: &KeyStore, now_ms: u64) -> anyhow::Result<Followed> {
+    /// When the log cannot be read, or somebody else changed it: then nothing may be destroyed, sealed or shown.
+    pub(crate) fn read_on(&self) -> anyhow::Result<Told> {
         let from = if self.is_whole { self.size } else { 0 };
-        let (mut n_read, mut oldest_ms) = (0, None::<u64>);
-        for entry in crate::audit::reader(&self.state)?.since(from)? {
-            let leaf = entry?.leaf;
-            if leaf.kind == RecordKind::Tombstone {
-                self.keys.insert(leaf.record);
-            }
-            oldest_ms = Some(oldest_ms.map_or(leaf.unix_ms, |oldest| oldest.min(leaf.unix_ms)));
-            n_read += 1;
+        Told::since(&self.state, from, &self.signer)
+    }
+
+    /// Destroys again every key that has a tombstone. What was read must be durable by now.
+    ///
+    /// # Errors
+    /// When the key store cannot be written; then nothing may be sealed.
+    pub(crate) fn follow(
+        &mut self,
+        told: &Told,
+        keys: &Arc<KeyStore>,
+        now_ms: u64,
+    ) -> anyhow::Result<Followed> {
+        let is_cut_short = self.is_whole && told.is_cut_short(keys);
+        self.keys.extend(&told.tombstones);
+        if !self.knows_time {
+            // Nobody knows how far time went on: the newest leaf may be a wrong clock's own. Where nothing was recorded yet the clock is all there
+            // is; else the operator confirms it before anything expires.
+            self.trusted_ms = if told.n_read == 0 { now_ms } else { NO_TIME_MS };
         }
-        if 0 < n_read {
-            // Recovery looks at the end of the log only. Nothing is destroyed, and nobody forgotten, on the word of leaves that the signed
-            // checkpoint does not stand for.
-            let told = crate::audit::verify(&self.state);
-            let problem = told.problem.unwrap_or_default();
-            ensure!(
-                told.verified,
-                "the ledger is not as it was written, so its tombstones are not followed: {problem}; restore it from a backup, and see `bartizan audit verify`"
-            );
-        }
-        if !self.is_whole {
-            // Without a file, or with one that is not to be believed, nobody knows how far time went on: the newest leaf may be a wrong
-            // clock's own. The operator confirms the clock before anything expires.
-            let seen_ms = oldest_ms.unwrap_or(now_ms);
-            let is_told = 0 < self.trusted_ms;
-            self.trusted_ms = if is_told { self.trusted_ms.min(seen_ms) } else { seen_ms };
-        }
-        self.is_whole = true;
+        (self.is_whole, self.knows_time) = (true, true);
         let names: Vec<RecordId> = self.keys.iter().copied().collect();
         let n_back = keys.destroy_again(&names)?;
-        if 0 < n_back {
+        let n_finished = usize::from(is_cut_short && n_back == 1);
+        if 0 < n_finished {
+            tracing::info!("An erasure that was cut short behind its tombstone is finished.");
+        } else if 0 < n_back {
             tracing::warn!(
                 keys = n_back,
                 "Keys that were erased had come back, from a backup perhaps; they are destroyed again."
             );
         }
-        Ok(Followed { n_read, n_back })
+        let n_lost = self.slots.saturating_sub(keys.slots_used());
+        self.store = Some(Arc::clone(keys));
+        let followed = Followed {
+            leaves: told.n_read,
+            keys_back: n_back,
+            keys_finished: n_finished,
+            keys_lost: n_lost,
+        };
+        if let Some(lost) = followed.lost_keys() {
+            tracing::error!("{lost}.");
+        }
+        Ok(followed)
+    }
+
+    /// Goes on without keys that are lost, because the operator says so; how many there had been.
+    pub(crate) fn accept_lost_keys(&mut self) -> u64 {
+        let found = self.store.as_ref().map_or(0, |store| store.slots_used());
+        std::mem::replace(&mut self.slots, found)
     }
 
     /// A key has a tombstone that is durable.
@@ -328,8 +369,8 @@ impl Anchor {
     /// Whether the clock is believed: at most [`CLOCK_STEP_MAX_MS`] after it was the last time. One that is behind destroys nothing early.
     ///
     /// # Errors
-    /// [`Ahead`], by how much.
-    pub(crate) fn believe(&mut self, now_ms: u64) -> Result<(), Ahead> {
+    /// [`Doubt`], also of a time that nobody knows any more.
+    pub(crate) fn believe(&mut self, now_ms: u64) -> Result<(), Doubt> {
         ahead(self.trusted_ms, now_ms)?;
         self.trusted_ms = self.trusted_ms.max(now_ms);
         Ok(())
@@ -394,6 +435,7 @@ impl Anchor {
             root: self.root,
             keys: self.keys.iter().map(RecordId::to_string).collect(),
             trusted_ms: self.trusted_ms,
+            slots: self.store.as_ref().map_or(0, |store| store.slots_used()).max(self.slots),
             mark: None,
         };
         file.mark = Some(file.mark_by(signer)?);
@@ -403,34 +445,104 @@ impl Anchor {
     }
 }
 
+/// What a log says of destroyed keys, all of it proven.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Leaves that were read.
+    n_read: u64,
+    /// The keys that have a tombstone among these, in order.
+    tombstones: Vec<RecordId>,
+    /// When the last tombstone was recorded, and the newest leaf.
+    last_ms: u64,
+    newest_ms: u64,
+}
+
+impl Told {
+    /// Reads a log from a leaf on. One that is not there says nothing.
+    fn since(state: &Path, from: u64, signer: &NoteKey) -> anyhow::Result<Self> {
+        let is_tombstone = |leaf: &Leaf| leaf.kind == RecordKind::Tombstone;
+        let proven = crate::audit::reader(state)
+            .and_then(|reader| reader.proven_since(from, signer, &is_tombstone));
+        let proven = match proven {
+            Err(LedgerError::Absent) => return Ok(Self::default()),
+            proven => proven.with_context(|| {
+                let ledger = crate::audit::log_folder(state);
+                format!("the tombstones in {} are not believed", ledger.display())
+            })?,
+        };
+        let leaves = || proven.entries.iter().map(|entry| &entry.leaf);
+        Ok(Self {
+            n_read: proven.leaves,
+            tombstones: leaves().map(|leaf| leaf.record).collect(),
+            last_ms: leaves().next_back().map_or(0, |leaf| leaf.unix_ms),
+            newest_ms: proven.newest_ms,
+        })
+    }
+
+    /// Whether the last key that was to be destroyed is there still, and no time has gone by: the process died between the two.
+    fn is_cut_short(&self, keys: &KeyStore) -> bool {
+        let is_last = self.newest_ms <= self.last_ms.saturating_add(CUT_SHORT_MAX_MS);
+        let last = self.tombstones.last().filter(|_| is_last);
+        last.is_some_and(|last| keys.state(*last) == KeyState::Live)
+    }
+}
+
 /// What following the log came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Followed {
     /// Leaves that were read.
-    pub(crate) n_read: u64,
-    /// Keys that had come back.
-    pub(crate) n_back: usize,
+    pub(crate) leaves: u64,
+    /// Keys that had come back, or were there still.
+    pub(crate) keys_back: usize,
+    /// Of these, the one whose erasure a crash had cut short.
+    pub(crate) keys_finished: usize,
+    /// Keys that the key store had been given, and does not have.
+    pub(crate) keys_lost: u64,
 }
 
-/// The clock is further on than it is believed by itself.
+impl Followed {
+    /// What there is to say of keys that are missing, if any are.
+    pub(crate) fn lost_keys(&self) -> Option<String> {
+        let n_lost = self.keys_lost;
+        (0 < n_lost).then(|| {
+            format!(
+                "{n_lost} keys are missing from the vault's {SLOTS_FILE}, which was cut, or is an older copy: what they sealed cannot be read; restore its newest copy, or go on without them by `bartizan vault accept`, which records that"
+            )
+        })
+    }
+}
+
+/// Why the clock is not believed by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the clock is {} days after the last time that was believed, more than {}, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`",
-    by_ms / DAY_MS,
-    CLOCK_STEP_MAX_MS / DAY_MS
-)]
-pub(crate) struct Ahead {
-    /// By how much it is after the last time that was believed.
-    pub(crate) by_ms: u64,
+pub(crate) enum Doubt {
+    /// It is further on than is believed.
+    #[error(
+        "the clock is {} days after the last time that was believed, more than {}, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`",
+        by_ms / DAY_MS,
+        CLOCK_STEP_MAX_MS / DAY_MS
+    )]
+    Ahead {
+        /// By how much it is after the last time that was believed.
+        by_ms: u64,
+    },
+    /// Nobody knows which time was believed last.
+    #[error(
+        "the vault's anchor was lost, damaged or written by somebody else, and with it went the time that was believed last, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`"
+    )]
+    Unknown,
 }
 
 /// Whether a time is believed after another one.
 ///
 /// # Errors
-/// [`Ahead`].
-pub(crate) fn ahead(trusted_ms: u64, now_ms: u64) -> Result<(), Ahead> {
+/// [`Doubt`].
+pub(crate) fn ahead(trusted_ms: u64, now_ms: u64) -> Result<(), Doubt> {
     let by_ms = now_ms.saturating_sub(trusted_ms);
-    if by_ms <= CLOCK_STEP_MAX_MS { Ok(()) } else { Err(Ahead { by_ms }) }
+    match trusted_ms {
+        NO_TIME_MS => Err(Doubt::Unknown),
+        _ if by_ms <= CLOCK_STEP_MAX_MS => Ok(()),
+        _ => Err(Doubt::Ahead { by_ms }),
+    }
 }
 
 /// Whether a vault has one.
@@ -449,7 +561,7 @@ pub(crate) fn trusted_ms(state: &Path) -> anyhow::Result<Option<u64>> {
 /// The names of all keys that have a tombstone, for a reader. Nothing is written, and an anchor that does not fit the log saves nothing.
 ///
 /// # Errors
-/// When the log cannot be read.
+/// When the log cannot be read, or has a leaf that is not proven: whom to forget is not for a forger to say.
 pub(crate) fn tombstones(state: &Path, signer: &NoteKey) -> anyhow::Result<BTreeSet<RecordId>> {
     // A file that cannot be understood is for whoever writes to tell: a reader reads the log.
     let file = File::read(state).ok().flatten().filter(|file| file.origin == signer.name());
@@ -460,12 +572,7 @@ pub(crate) fn tombstones(state: &Path, signer: &NoteKey) -> anyhow::Result<BTree
             && (file.size == 0 || checkpointed(state, file.size).ok().flatten() == Some(file.root));
         from = if is_fitting { file.size } else { 0 };
     }
-    for entry in crate::audit::reader(state)?.since(from)? {
-        let leaf = entry?.leaf;
-        if leaf.kind == RecordKind::Tombstone {
-            keys.insert(leaf.record);
-        }
-    }
+    keys.extend(Told::since(state, from, signer)?.tombstones);
     Ok(keys)
 }
 

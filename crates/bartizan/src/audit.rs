@@ -2,6 +2,7 @@
 use crate::clock::utc;
 use crate::outcome::Usage;
 use crate::print;
+use crate::vault::log_key;
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
@@ -17,9 +18,19 @@ use std::sync::Arc;
 /// Fewest digits of a record's id that are looked for.
 const PREFIX_DIGITS_MIN: usize = 4;
 
+/// Names that a ledger's folder has, and a state folder has not.
+const LEDGER_NAMES: [&str; 3] = ["segment-00000000.log", "log", "log.vkey"];
+
 /// Where a state folder keeps its log.
 pub(crate) fn log_folder(folder: &Path) -> PathBuf {
     folder.join("ledger")
+}
+
+/// Where the log is that is read: in a state folder or, where somebody has copied the ledger alone, in that copy.
+pub(crate) fn read_folder(folder: &Path) -> PathBuf {
+    let inside = log_folder(folder);
+    let is_ledger = || LEDGER_NAMES.iter().any(|name| folder.join(name).exists());
+    if !inside.exists() && is_ledger() { folder.to_owned() } else { inside }
 }
 
 /// A leaf with its payloads.
@@ -30,27 +41,30 @@ pub(crate) type Whole = (Entry, Vec<(Slot, Content)>);
 /// # Errors
 /// When there is none, or it is damaged.
 pub(crate) fn reader(folder: &Path) -> Result<Reader, LedgerError> {
-    let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&log_folder(folder)));
+    let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&read_folder(folder)));
     Reader::open(disk)
 }
 
 fn open(folder: &Path) -> anyhow::Result<Reader> {
     match reader(folder) {
         Err(error) if is_absent(folder, &error) => anyhow::bail!(no_ledger(folder)),
-        done => done
-            .with_context(|| format!("cannot read the ledger in {}", log_folder(folder).display())),
+        done => done.with_context(|| {
+            format!("cannot read the ledger in {}", read_folder(folder).display())
+        }),
     }
 }
 
 /// Whether there is nothing to read, rather than something that cannot be read.
 fn is_absent(folder: &Path, error: &LedgerError) -> bool {
-    matches!(error, LedgerError::Absent) || !log_folder(folder).exists()
+    // A folder that cannot be asked about is not absent.
+    matches!(error, LedgerError::Absent)
+        || read_folder(folder).try_exists().is_ok_and(|is_there| !is_there)
 }
 
 /// What is said where there is none.
 pub(crate) fn no_ledger(folder: &Path) -> String {
     format!(
-        "there is no ledger in {}: is this the state folder? `bartizan serve` makes it, and --dir names another",
+        "there is no ledger in {}: --dir names a state folder, which `bartizan serve` makes, or a copy of its ledger",
         folder.display()
     )
 }
@@ -59,6 +73,7 @@ pub(crate) fn no_ledger(folder: &Path) -> String {
 ///
 /// # Errors
 /// When there is no log, or it is damaged.
+#[cfg(test)]
 pub(crate) fn last(folder: &Path, limit: usize) -> anyhow::Result<Vec<Entry>> {
     Ok(tail::Tail::open(folder, limit)?.1)
 }
@@ -109,14 +124,14 @@ fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)
 
 /// The leaves of a record: where the tables are at hand and know for certain, they say where to look; else every leaf is looked at.
 fn find(folder: &Path, reader: &Reader, prefix: &str) -> Result<Vec<Entry>, LedgerError> {
-    let tables = Questions::existing(&log_folder(folder).join(INDEX_NAME));
+    let tables = Questions::existing(&read_folder(folder).join(INDEX_NAME));
     // Tables that cannot be asked are no reason not to look: whatever is wrong with the log shows then.
     let known = tables.and_then(|tables| tables.find(reader, prefix).ok().flatten());
     known.map_or_else(|| reader.find_prefix(prefix), Ok)
 }
 
 /// One leaf for programs.
-pub(crate) fn leaf_json(entry: &Entry) -> Value {
+pub(crate) fn leaf_json(entry: &Entry, mark: Mark) -> Value {
     let leaf = &entry.leaf;
     json!({
         "index": entry.index,
@@ -132,12 +147,13 @@ pub(crate) fn leaf_json(entry: &Entry) -> Value {
         "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
         "count": leaf.count,
         "leaf_hash": entry.leaf_hash,
+        "unsigned": mark != Mark::Signed,
     })
 }
 
 /// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is.
-pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)]) -> Value {
-    let mut value = leaf_json(entry);
+pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> Value {
+    let mut value = leaf_json(entry, mark);
     let mut states = serde_json::Map::new();
     for (slot, content) in payloads {
         states.insert(slot.name().to_owned(), json!(content.state()));
@@ -154,8 +170,12 @@ pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)]) -> Value 
     value
 }
 
+/// The heads of the columns of [`leaf_row`].
+pub(crate) const LEAF_HEADS: [&str; 9] =
+    ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "SIGNED", "VERDICT"];
+
 /// One leaf in columns.
-pub(crate) fn leaf_row(entry: &Entry) -> Vec<String> {
+pub(crate) fn leaf_row(entry: &Entry, mark: Mark) -> Vec<String> {
     let leaf = &entry.leaf;
     let end = leaf.outcome.map(|outcome| outcome.name().to_owned());
     let end = end.or(leaf.count.map(|count| format!("{count} denied")));
@@ -168,12 +188,13 @@ pub(crate) fn leaf_row(entry: &Entry) -> Vec<String> {
         leaf.key_id.clone().unwrap_or_else(dash),
         leaf.route.clone().unwrap_or_else(dash),
         end.unwrap_or_else(dash),
+        mark.word().to_owned(),
         verdict_words(leaf.verdict).collect::<Vec<_>>().join(","),
     ]
 }
 
 /// One leaf with its payloads, for people.
-pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)]) -> String {
+pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> String {
     let leaf = &entry.leaf;
     let mut out = String::new();
     let kind = leaf.kind.name().to_uppercase();
@@ -195,6 +216,12 @@ pub(crate) fn record_text(entry: &Entry, payloads: &[(Slot, Content)]) -> String
     row("tokens", leaf.tokens.map(|(prompt, completion)| format!("{prompt} in, {completion} out")));
     row("denied", leaf.count.map(|count| count.to_string()));
     row("leaf", Some(format!("{} {}", entry.index, entry.leaf_hash)));
+    let signed = match mark {
+        Mark::Signed => None,
+        Mark::Unsigned => Some("no: no signed checkpoint stands for it"),
+        Mark::Changed => Some("CHANGED: the signed checkpoint does not stand for this leaf"),
+    };
+    row("signed", signed.map(str::to_owned));
     for (slot, content) in payloads {
         let text = content.text();
         if *slot == Slot::Evidence && matches!(content, Content::Clear(_)) {
@@ -268,6 +295,7 @@ mod parquet;
 pub(crate) mod payloads;
 pub(crate) mod prove;
 pub(crate) mod search;
+pub(crate) mod signed;
 pub(crate) mod sql;
 pub(crate) mod tables;
 pub(crate) mod tail;
@@ -275,6 +303,7 @@ mod verdict;
 pub(crate) mod when;
 
 pub(crate) use content::{Content, Lens};
+pub(crate) use signed::Mark;
 #[cfg(test)]
 pub(crate) use verdict::Rest;
 pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};

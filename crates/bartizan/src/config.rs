@@ -2,6 +2,7 @@
 //!
 //! Reading is pure: text in, [`Config`] or [`ConfigError`] out. Files and variables that the text names are opened by whoever starts
 //! the gateway. No secret stands in the file, only names of variables that hold one; the checks here see to it.
+use bartizan_core::evidence::Source;
 use bartizan_gateway::exchange::Durability;
 use bartizan_gateway::limits::Limits;
 use serde::{Deserialize, Serialize};
@@ -226,6 +227,10 @@ pub(crate) struct Guard {
     pub(crate) pseudonyms: Vec<String>,
     /// Words that stand in the system prompts so that they betray a leak.
     pub(crate) canaries: Vec<String>,
+    /// From which score on the text model makes a finding.
+    pub(crate) threshold: Vec<Threshold>,
+    /// The over-defence budget: the share of requests that may be flagged as attacks before that is an alert.
+    pub(crate) flagged_max: Option<Share>,
 }
 
 /// `[[guard.kind]]`
@@ -252,6 +257,45 @@ pub(crate) struct Except {
     pub(crate) kind: String,
     /// Values of it; a `*` at the beginning or end of one stands for anything.
     pub(crate) values: Vec<String>,
+}
+
+/// `[[guard.threshold]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Threshold {
+    /// A kind that the text model finds: `injection.jailbreak`.
+    pub(crate) kind: String,
+    /// Whose text; tools and documents are one.
+    pub(crate) source: Source,
+    /// From this score on.
+    pub(crate) at: Share,
+}
+
+/// A number between 0 and 1, to three places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub(crate) struct Share(u16);
+
+impl Share {
+    /// Thousandths.
+    pub(crate) const fn thousandths(self) -> u16 {
+        self.0
+    }
+}
+
+impl TryFrom<f64> for Share {
+    type Error = String;
+
+    fn try_from(number: f64) -> Result<Self, String> {
+        let near = (1_u16..1000).find(|&n| (f64::from(n) - number * 1000.0).abs() <= 0.5);
+        near.map(Self).ok_or_else(|| format!("{number} is not between 0.001 and 0.999"))
+    }
+}
+
+impl From<Share> for f64 {
+    fn from(share: Share) -> Self {
+        Self::from(share.0) / 1000.0
+    }
 }
 
 impl Guard {

@@ -1,17 +1,76 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
 use bartizan_core::disk::Disk;
+use bartizan_keys::discard_key_file;
 use bartizan_ledger::FsDisk;
+use rustix::fs::OFlags;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
+    PermissionsExt as _,
+};
 use std::path::Path;
 
-/// Reads a whole file of at most `bytes_max` bytes.
+/// Name of the file in the state folder that holds a first key that nobody was there to read.
+pub(crate) const FIRST_KEY_FILE: &str = "first.key";
+
+/// Whether the file that a path names may be somewhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// It may: mounted configuration and secrets come as links.
+    Followed,
+    /// It may not.
+    Refused,
+}
+
+/// How a file is opened whose name others may have given to something else: nothing is waited for, and no terminal becomes ours.
+pub(crate) const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
+
+/// Opens a plain file for reading. Whatever else has that name is refused at once: a pipe that nobody writes would be waited for without an
+/// end, and what a device does when it is opened nobody knows.
 ///
 /// # Errors
-/// Those of the disk; [`io::ErrorKind::FileTooLarge`] when there is more.
+/// Those of the disk; [`io::ErrorKind::InvalidInput`] for what is no plain file.
+pub(crate) fn open_plain(path: &Path, links: Links) -> io::Result<File> {
+    let flags = match links {
+        Links::Followed => NO_WAIT,
+        Links::Refused => NO_WAIT | OFlags::NOFOLLOW.bits().cast_signed(),
+    };
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    match odd(file.metadata()?.file_type()) {
+        None => Ok(file),
+        Some(what) => {
+            let message = format!("{what} and no plain file: put a file there");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
+/// What it is, where it is no plain file.
+fn odd(kind: fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some("a folder"),
+        kind if kind.is_fifo() => Some("a pipe"),
+        kind if kind.is_socket() => Some("a socket"),
+        _ => Some("a device"),
+    }
+}
+
+/// Reads a whole plain file of at most `bytes_max` bytes.
+///
+/// # Errors
+/// Those of [`open_plain`]; [`io::ErrorKind::FileTooLarge`] when there is more.
 pub(crate) fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    read_from(File::open(path)?, bytes_max)
+    read_from(open_plain(path, Links::Followed)?, bytes_max)
+}
+
+/// [`read_bounded`], of a file that stands where others may put links.
+///
+/// # Errors
+/// Those of [`read_bounded`], and what the system says of a link.
+pub(crate) fn read_unlinked(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    read_from(open_plain(path, Links::Refused)?, bytes_max)
 }
 
 /// Reads at most `bytes_max` bytes to the end of a stream.
@@ -63,6 +122,28 @@ fn replace_on(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
         return Err(error);
     }
     disk.sync_dir()
+}
+
+/// Overwrites and takes away what processes before this one left of files that [`replace`] was writing, keys among them. Whoever calls it is the only
+/// one who writes these files.
+///
+/// * `of`: the file; all of the folder's where none is named.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn wipe_leftovers(disk: &dyn Disk, of: Option<&str>) -> io::Result<()> {
+    let names = disk.list()?;
+    let is_wanted = |name: &&String| {
+        leftover_of(name).is_some_and(|file| of.is_none_or(|wanted| wanted == file))
+    };
+    names.iter().filter(is_wanted).try_for_each(|name| discard_key_file(disk, name))
+}
+
+/// The file that a name is a leftover of: `log.key` of `.log.key.4711.tmp`.
+fn leftover_of(name: &str) -> Option<&str> {
+    let (file, number) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !file.is_empty()).then_some(file)
 }
 
 fn write_new(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
@@ -148,6 +229,45 @@ mod tests {
         assert_eq!(read_text_bounded(&path, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
+    /// Whoever can put a name somewhere cannot make us wait, nor read what is not there.
+    #[test]
+    fn only_plain_files_are_read_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("plain"), "text").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for name in ["plain", "folder", "pipe", "absent"] {
+            std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
+        }
+        std::os::unix::fs::symlink("/dev/zero", path("link to device")).unwrap();
+        for (name, read, unlinked) in [
+            ("plain", Ok("text"), Ok("text")),
+            ("folder", Err("a folder"), Err("a folder")),
+            ("pipe", Err("a pipe"), Err("a pipe")),
+            ("socket", Err("No such device"), Err("No such device")),
+            ("absent", Err("No such file"), Err("No such file")),
+            ("link to plain", Ok("text"), Err("symbolic links")),
+            ("link to folder", Err("a folder"), Err("symbolic links")),
+            ("link to pipe", Err("a pipe"), Err("symbolic links")),
+            ("link to absent", Err("No such file"), Err("symbolic links")),
+            ("link to device", Err("a device"), Err("symbolic links")),
+        ] {
+            for (found, want) in
+                [(read_bounded(&path(name), 9), read), (read_unlinked(&path(name), 9), unlinked)]
+            {
+                match (found, want) {
+                    (Ok(bytes), Ok(text)) => assert_eq!(bytes, text.as_bytes(), "{name}"),
+                    (Err(error), Err(want)) => {
+                        assert!(error.to_string().contains(want), "{name}: {error}");
+                    }
+                    (found, want) => panic!("{name}: {found:?}, and not {want:?}"),
+                }
+            }
+        }
+    }
+
     #[test]
     fn replacing_leaves_one_file_with_its_mode() {
         let folder = tempfile::tempdir().unwrap();
@@ -198,6 +318,26 @@ mod tests {
         assert_eq!(crashes(None), None);
         for lie in [Lie::Data(""), Lie::Names] {
             assert!(crashes(Some(&lie)).is_some(), "{lie:?}");
+        }
+    }
+
+    #[test]
+    fn leftovers_of_a_file_or_of_a_folder_are_wiped() {
+        let left = [".log.key.4711.tmp", ".log.key.1.tmp", ".anchor.json.12.tmp"];
+        let others =
+            [".tmp", "..1.tmp", ".log.key.tmp", ".log.key.x.tmp", "log.key.1.tmp", "log.key"];
+        for (of, n_gone) in [(Some("log.key"), 2), (Some("key"), 0), (None, 3)] {
+            let sim = SimDisk::new(1);
+            for name in left.iter().chain(&others) {
+                sim.edit(name, |bytes| *bytes = name.as_bytes().to_vec());
+            }
+            wipe_leftovers(&sim, of).unwrap();
+            let names = sim.list().unwrap();
+            assert_eq!(names.len(), left.len() + others.len() - n_gone, "{of:?}: {names:?}");
+            assert!(others.iter().all(|name| sim.content(name).is_some()), "{of:?}");
+            let zeros =
+                sim.remains().into_iter().filter(|bytes| bytes.iter().all(|byte| *byte == 0));
+            assert_eq!(zeros.count(), n_gone, "{of:?}: overwritten before they went");
         }
     }
 

@@ -19,6 +19,7 @@ use std::fmt::Write as _;
 use std::io::BufRead;
 use std::sync::Arc;
 
+pub(crate) mod calibrate;
 pub(crate) mod kinds;
 mod rows;
 

@@ -282,7 +282,7 @@ pub(crate) fn path(folder: &Path) -> PathBuf {
 
 fn lock(path: &Path) -> anyhow::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(0o600);
+    options.write(true).create(true).truncate(false).mode(0o600).custom_flags(files::NO_WAIT);
     let file = options.open(path).with_context(|| format!("cannot open {}", path.display()))?;
     // Whoever holds it is another `bartizan key`, which takes milliseconds.
     file.lock().with_context(|| format!("cannot lock {}", path.display()))?;

@@ -24,6 +24,7 @@ mod log;
 mod opening;
 mod orders;
 mod outcome;
+mod owner;
 mod print;
 mod rotation;
 mod serve;
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let log = log::Log { level: cli.log, format: cli.log_format };
     log::start(log);
+    if let Err(error) = serve::signals::let_long_writes_fail() {
+        tracing::debug!(%error, "A write over the limit on file sizes ends the process.");
+    }
     match cli.verb.run(log) {
         Ok(outcome) => outcome.into(),
         Err(error) => {

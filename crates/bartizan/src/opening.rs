@@ -3,16 +3,22 @@
 //! Whatever could show that the ledger is not the newest one is asked before a byte of it is changed: the vault's anchor, the witnesses of the
 //! configuration, and the ledger's own newest witnessed checkpoint. What it has tombstones for is destroyed again before anything is sealed.
 use crate::anchor::{Anchor, Followed};
+use crate::audit::Trusted;
 use crate::config::{self, CONFIG_FILE, Config};
+use crate::files::{self, FIRST_KEY_FILE};
 use crate::serve::Sources;
+use crate::serve::contradiction::Contradiction;
 use crate::serve::cosign::Watch;
-use crate::vault::{Anchoring, Vault};
+use crate::vault::{self, Anchoring, Vault};
 use crate::{audit, print, verbs};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
+use bartizan_keys::NoteKey;
+use bartizan_ledger::tlog::VerifierKey;
 use bartizan_ledger::{
-    Cosigner, CutTail, FsDisk, Ledger, Options, Parts, Published, Recovery, cut_tail,
+    Cosigner, CutTail, FsDisk, Ledger, LedgerError, Options, Parts, Published, Recovery, cut_tail,
+    remake_tiles,
 };
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,6 +42,8 @@ pub(crate) struct Opened {
     pub(crate) set_back: Option<(u64, Digest)>,
     /// What was cut off the end of the log, and has no record yet.
     pub(crate) cut: Option<CutTail>,
+    /// What a witness has shown of the log, and nobody has decided about.
+    pub(crate) contradiction: Option<Contradiction>,
 }
 
 /// How a ledger is opened.
@@ -60,6 +68,17 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     let How { ledger: settings, disk, options, anchoring, cuts_tail } = how;
     let state = &settings.dir;
     let vault = Vault::open_as(state, anchoring, sources)?;
+    // Whoever has the ledger is the gateway, or there is none that could be writing it.
+    files::wipe_leftovers(&FsDisk::unlocked(state), Some(FIRST_KEY_FILE))
+        .with_context(|| format!("cannot wipe {}", state.display()))?;
+    let n_remade = remake_tiles(&disk, &*vault.signer)
+        .with_context(|| format!("cannot open the ledger in {}", state.display()))?;
+    if 0 < n_remade {
+        tracing::warn!(
+            leaves = n_remade,
+            "The tiles of the published log were away; they are made again from the journal, as the signed checkpoint has them."
+        );
+    }
     let watch = match &settings.witness {
         // Before a byte of the log is changed: a log that was set back stays as it was found.
         Some(witness) => {
@@ -76,6 +95,20 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     } else {
         None
     };
+    let mut anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
+    let set_back = match anchoring {
+        Anchoring::SetBack if !anchor.fits()? => Some(anchor.set_back()),
+        _ => None,
+    };
+    // Recovery looks at the end of the log only. What older leaves say is believed before a byte is changed, or refused.
+    let told = anchor.read_on()?;
+    if anchoring == Anchoring::SetBack {
+        check_whole(state, &vault.signer)?;
+    }
+    let contradiction = Contradiction::find(&audit::log_folder(state))?;
+    // It is the decision to go on that is signed again.
+    let is_silent = contradiction.is_some() && anchoring == Anchoring::Strict;
+    let options = Options { is_silent, ..options };
     let parts = Parts {
         disk,
         clock: Arc::clone(&sources.clock),
@@ -85,16 +118,31 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     };
     let (ledger, recovery) = Ledger::open(parts, options)
         .with_context(|| format!("cannot open the ledger in {}", state.display()))?;
-    let mut anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
-    let set_back = match anchoring {
-        Anchoring::SetBack if !anchor.fits()? => Some(anchor.set_back()),
-        _ => None,
-    };
-    let followed = anchor.follow(&vault.keys, sources.clock.unix_ms())?;
+    let followed = anchor.follow(&told, &vault.keys, sources.clock.unix_ms())?;
+    // Not before: a log that is refused is not given our key.
+    vault::publish_key(&audit::log_folder(state), &vault.signer)?;
     if set_back.is_none() {
         catch_up(state, &mut anchor, sources)?;
     }
-    Ok(Opened { ledger, recovery, vault, anchor, followed, watch, set_back, cut })
+    Ok(Opened { ledger, recovery, vault, anchor, followed, watch, set_back, cut, contradiction })
+}
+
+/// Reads the whole ledger before an operator's word counts for it: whatever is wrong with it is told now, and not followed for ever.
+fn check_whole(state: &Path, signer: &NoteKey) -> anyhow::Result<()> {
+    match audit::reader(state) {
+        Err(LedgerError::Absent) => return Ok(()),
+        // It names the leaf, where one was changed.
+        reader => drop(reader?.proven_since(0, signer, &|_| false)?),
+    }
+    let trusted = Trusted { keys: vec![VerifierKey::of_log(signer)?], policy: None };
+    let told = audit::verify_with(state, &trusted).verdict;
+    let problem = told.problem.unwrap_or_default();
+    ensure!(
+        told.verified,
+        "the ledger in {} is not as it was written, so it is not gone on with: {problem}; restore a copy that `bartizan audit verify` finds nothing wrong with",
+        state.display()
+    );
+    Ok(())
 }
 
 /// Makes durable the name of a checkpoint that a process before this one may have left in the cache. What it stands for was durable before it got

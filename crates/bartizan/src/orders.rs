@@ -8,7 +8,7 @@ use crate::config::{self, Retention};
 use crate::opening::{self, Place};
 use crate::serve::Sources;
 use crate::vault::{self, Anchoring};
-use crate::{audit, files};
+use crate::{audit, files, owner, print};
 use anyhow::{Context as _, anyhow, bail};
 use bartizan_core::record::{Draft, Leaf, Payload, Receipt, RecordId, RecordKind, Recorder, Slot};
 use bartizan_core::seal::Retention as Class;
@@ -16,6 +16,7 @@ use bartizan_keys::{KeyStore, SubjectTag, day_of};
 use bartizan_ledger::{FsDisk, FsDiskError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -103,8 +104,20 @@ pub(crate) struct Office<'a> {
 /// When nobody answers, or what was asked cannot be done.
 pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
     let ledger = place.ledger()?;
+    // Also where a gateway runs: it could not even read an order that root has left.
+    owner::check(&ledger.dir, sources.user)?;
     let folder = audit::log_folder(&ledger.dir);
-    if !folder.exists() && !vault::folder(&ledger.dir).exists() {
+    let is_there =
+        |path: &Path| path.try_exists().with_context(|| format!("cannot read {}", path.display()));
+    let (has_log, has_vault) = (is_there(&folder)?, is_there(&vault::folder(&ledger.dir))?);
+    if !has_vault && (has_log || audit::read_folder(&ledger.dir) != folder) {
+        // A copy is evidence: nothing is made in it.
+        bail!(
+            "{} is a copy of a ledger without its vault, and this takes the keys in there: give the command where the gateway's state folder is",
+            ledger.dir.display()
+        );
+    }
+    if !has_log && !has_vault {
         bail!(audit::no_ledger(&ledger.dir));
     }
     let answer = match FsDisk::lock(&folder) {
@@ -126,7 +139,8 @@ fn alone(
     sources: &Sources,
 ) -> anyhow::Result<Answer> {
     opening::runtime()?.block_on(async {
-        let mut opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await?;
+        let opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await;
+        let mut opened = opened.map_err(undone)?;
         let mut office = Office {
             recorder: &opened.ledger,
             keys: &opened.vault.keys,
@@ -135,8 +149,26 @@ fn alone(
             sources,
         };
         let answer = fulfil(order, &mut office).await;
-        opened.close(sources)?;
+        if let Err(error) = opened.close(sources)
+            && !matches!(answer, Answer::Failed { .. })
+        {
+            // What was asked is done and durable, and the answer says so.
+            print::warn(&format!(
+                "it is done; only what the vault notes of the ledger could not be written, and the next start does that: {error:#}"
+            ));
+        }
         Ok(answer)
+    })
+}
+
+/// Why the ledger was not opened, and so nothing was done.
+fn undone(error: anyhow::Error) -> anyhow::Error {
+    // The ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
+    let is_held = matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }));
+    error.context(if is_held {
+        "nothing was done: a gateway runs here, and its ledger has stopped; its log and /readyz say why. Mend that, restart it, and give the command again"
+    } else {
+        "nothing was done: give the command again once this is mended"
     })
 }
 
@@ -149,19 +181,25 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
     let name = RecordId(id).to_string();
     let (path, answer_path) =
         (folder.join(format!("{name}.order")), folder.join(format!("{name}.answer")));
-    files::replace(&path, &serde_json::to_vec(order)?)?;
+    files::replace(&path, &serde_json::to_vec(order)?)
+        .context("nothing was done, because the order could not be left for the gateway: give the command again once this is mended")?;
     let started_us = sources.clock.monotonic_us();
     let limit_us = u64::try_from(ANSWER_WAIT.as_micros()).unwrap_or(u64::MAX);
     loop {
-        if let Ok(bytes) = files::read_bounded(&answer_path, ORDER_BYTES_MAX) {
+        if let Ok(bytes) = files::read_unlinked(&answer_path, ORDER_BYTES_MAX) {
             std::fs::remove_file(&answer_path)?;
             return Ok(serde_json::from_slice(&bytes)?);
         }
         if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
-            // Whoever answers after this finds that nobody waits, and clears it away.
-            std::fs::remove_file(&path).unwrap_or_default();
+            // An order is taken away before it is fulfilled: one that is still there never was.
+            let done = match std::fs::remove_file(&path) {
+                Ok(()) => "nothing was done",
+                Err(_) => {
+                    "it has taken the order, and `bartizan audit list` shows whether it is done"
+                }
+            };
             bail!(
-                "the process that writes the ledger did not answer within {} s: is it a gateway of this version? Its log may say why",
+                "the process that writes the ledger did not answer within {} s, and {done}: is it a gateway of this version? Its log may say why",
                 ANSWER_WAIT.as_secs()
             );
         }
@@ -174,27 +212,44 @@ pub(crate) async fn take(state: &Path, office: &mut Office<'_>) {
     let folder = state.join(FOLDER);
     let now_ms = office.sources.clock.unix_ms();
     for path in waiting(&folder, now_ms) {
-        let answer = match read(&path) {
+        let order = read(&path);
+        // Before it is fulfilled: one that cannot be taken away would be fulfilled again and again.
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            // Whoever gave it has taken it back.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                tracing::error!(%error, "An order cannot be taken away, so it is not fulfilled.");
+                continue;
+            }
+        }
+        let answer = match order {
             Ok(order) => fulfil(&order, office).await,
             Err(error) => Answer::Failed { reason: format!("the order cannot be read: {error:#}") },
         };
         let told = serde_json::to_vec(&answer)
             .map_err(anyhow::Error::from)
             .and_then(|bytes| Ok(files::replace(&path.with_extension("answer"), &bytes)?));
-        if let Err(error) = told.and_then(|()| Ok(take_away(&path)?)) {
+        if let Err(error) = told {
             tracing::error!(error = %format!("{error:#}"), "An order could not be answered.");
         }
     }
 }
 
-/// The orders that lie there. Answers that nobody came for are cleared away.
+/// The orders that lie there: plain files, and nothing that a name only leads to. Answers that nobody came for are cleared away.
 fn waiting(folder: &Path, now_ms: u64) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut orders = Vec::new();
-    for path in entries.flatten().map(|entry| entry.path()) {
+    for entry in entries.flatten() {
+        let path = entry.path();
         match path.extension().and_then(|end| end.to_str()) {
-            Some("order") if orders.len() < ORDERS_MAX => orders.push(path),
-            Some("answer") if is_stale(&path, now_ms) => {
+            Some("order")
+                if orders.len() < ORDERS_MAX
+                    && entry.file_type().is_ok_and(|kind| kind.is_file()) =>
+            {
+                orders.push(path);
+            }
+            Some("answer") if is_stale(&entry, now_ms) => {
                 std::fs::remove_file(&path).unwrap_or_default();
             }
             _ => {}
@@ -203,22 +258,14 @@ fn waiting(folder: &Path, now_ms: u64) -> Vec<PathBuf> {
     orders
 }
 
-fn is_stale(path: &Path, now_ms: u64) -> bool {
-    let written = path.metadata().and_then(|metadata| metadata.modified());
+fn is_stale(entry: &DirEntry, now_ms: u64) -> bool {
+    let written = entry.metadata().and_then(|metadata| metadata.modified());
     let written_ms = written.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     written_ms.is_some_and(|ms| u128::from(ANSWER_KEPT_MS) + ms.as_millis() < u128::from(now_ms))
 }
 
-/// Whoever gave the order may have taken it back meanwhile.
-fn take_away(path: &Path) -> std::io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn read(path: &Path) -> anyhow::Result<Order> {
-    Ok(serde_json::from_slice(&files::read_bounded(path, ORDER_BYTES_MAX)?)?)
+    Ok(serde_json::from_slice(&files::read_unlinked(path, ORDER_BYTES_MAX)?)?)
 }
 
 /// Does what is asked, and records it. A subject is forgotten only after the tombstone is durable: a crash between the two is finished at the
@@ -275,15 +322,18 @@ pub(crate) fn due(keys: &KeyStore, retention: Retention, now_ms: u64) -> Vec<(Cl
 /// Forgets what is older than its retention: for each key of a day that is over, a tombstone, then its destruction. Returns how many.
 ///
 /// # Errors
-/// [`Ahead`](crate::anchor::Ahead) when the clock has gone on too far to be believed: then nothing is destroyed. When a tombstone cannot be
+/// [`Doubt`](crate::anchor::Doubt) when the clock has gone on too far to be believed: then nothing is destroyed. When a tombstone cannot be
 /// recorded or a key cannot be destroyed; what was done stays done.
 pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
     let now_ms = office.sources.clock.unix_ms();
     office.anchor.believe(now_ms)?;
     let due = office.due(now_ms);
-    for &(class, key) in &due {
+    for (n_done, &(class, key)) in due.iter().enumerate() {
         let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
-        office.destroy(key, &evidence).await?;
+        let destroyed = office.destroy(key, &evidence).await;
+        destroyed.with_context(|| {
+            format!("{n_done} of {} keys of days that are over are destroyed", due.len())
+        })?;
     }
     Ok(due.len())
 }
@@ -302,9 +352,18 @@ impl Office<'_> {
         key: RecordId,
         evidence: &Value,
     ) -> anyhow::Result<Receipt> {
-        let receipt = self.write(RecordKind::Tombstone, key, evidence).await?;
+        let receipt = self.write(RecordKind::Tombstone, key, evidence).await.with_context(|| {
+            format!(
+                "the key {key} is not destroyed, because no tombstone could be made durable; give the command again once that is mended"
+            )
+        })?;
         self.anchor.forgot(key);
-        self.keys.destroy(key)?;
+        let index = receipt.index;
+        self.keys.destroy(key).with_context(|| {
+            format!(
+                "leaf {index} is the tombstone of the key {key}, and nothing opens with it any more, but it could not be overwritten on the disk: the next start does that, once this is mended"
+            )
+        })?;
         Ok(receipt)
     }
 

@@ -9,16 +9,16 @@
 use crate::audit::handover::Handover;
 use crate::opening::{self, Closed, Opened, Place};
 use crate::orders::{Office, operator};
-use crate::serve::{RECORDED_FILE, Sources};
+use crate::serve::{RECORDED_FILE, Sources, contradiction};
 use crate::vault::{self, Anchoring};
-use crate::{audit, config};
+use crate::{audit, config, owner};
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Receipt, RecordId, RecordKind};
 use bartizan_core::sign::Signer;
 use bartizan_keys::NoteKey;
-use bartizan_ledger::{CutTail, FsDisk, Published, cross_sign, cut_is_recorded};
+use bartizan_ledger::{CutTail, FsDisk, FsDiskError, Published, cross_sign, cut_is_recorded};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,9 +49,14 @@ fn announcement(old: &NoteKey, new: &NoteKey) -> String {
     format!("bartizan key announcement v1\n{}\n{}\n", old.verifier(), new.verifier())
 }
 
-fn lock(ledger: &config::Ledger) -> anyhow::Result<FsDisk> {
-    FsDisk::lock(&audit::log_folder(&ledger.dir))
-        .context("the keys are in use: stop the gateway first")
+fn lock(ledger: &config::Ledger, sources: &Sources) -> anyhow::Result<FsDisk> {
+    owner::check(&ledger.dir, sources.user)?;
+    match FsDisk::lock(&audit::log_folder(&ledger.dir)) {
+        Err(error @ FsDiskError::Locked { .. }) => {
+            Err(error).context("the keys are in use: stop the gateway first")
+        }
+        locked => Ok(locked?),
+    }
 }
 
 /// Records something about our keys, durably.
@@ -71,15 +76,40 @@ async fn record(
 /// key the store has by then.
 pub(crate) fn rotate_tenant(place: &Place, sources: &Sources) -> anyhow::Result<usize> {
     let ledger = place.ledger()?;
-    let disk = lock(&ledger)?;
+    let disk = lock(&ledger, sources)?;
     opening::runtime()?.block_on(async {
         let mut opened = opening::open_alone(&ledger, disk, Anchoring::Strict, sources).await?;
-        let by = operator(sources);
-        let evidence = json!({"version": 2, "event": "rotated", "key": "tenant", "by": by});
-        record(&mut opened, &ledger, &evidence, sources).await?;
-        let Closed { vault, .. } = opened.close(sources)?;
-        vault.rotate_tenant(&ledger.dir, sources)
+        let done = replace_tenant(&mut opened, &ledger, sources).await;
+        let closed = opened.close(sources);
+        let n_rewrapped = done?;
+        closed?;
+        Ok(n_rewrapped)
     })
+}
+
+/// The ledger hears first that the key is to be replaced, and then what came of it: it never says of a key that it was replaced before it was.
+async fn replace_tenant(
+    opened: &mut Opened,
+    ledger: &config::Ledger,
+    sources: &Sources,
+) -> anyhow::Result<usize> {
+    let by = operator(sources);
+    let told = |event: &str| json!({"version": 2, "event": event, "key": "tenant", "by": by});
+    record(opened, ledger, &told("rotating"), sources).await?;
+    match opened.vault.rewrap(&ledger.dir, sources) {
+        Ok(n_rewrapped) => {
+            let placed = vault::take_next_tenant_key(&ledger.dir);
+            record(opened, ledger, &told("rotated"), sources).await?;
+            placed
+                .context("the key store has the new key already; the next start finishes this")?;
+            Ok(n_rewrapped)
+        }
+        Err(error) => {
+            let told = record(opened, ledger, &told("rotation_failed"), sources).await;
+            let told = if told.is_ok() { ", and the ledger says so" } else { "" };
+            Err(error.context(format!("the tenant's key was not replaced{told}")))
+        }
+    }
 }
 
 /// Lets another key sign the log from now on: its public key. The log keeps its name.
@@ -94,7 +124,7 @@ pub(crate) fn rotate_log(place: &Place, sources: &Sources) -> anyhow::Result<Str
 fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Result<String> {
     let ledger = place.ledger()?;
     let state = &ledger.dir;
-    let disk = Arc::new(lock(&ledger)?);
+    let disk = Arc::new(lock(&ledger, sources)?);
     let how = opening::How {
         ledger: &ledger,
         disk: Arc::clone(&disk) as Arc<dyn Disk>,
@@ -104,6 +134,10 @@ fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Res
     };
     let runtime = opening::runtime()?;
     let mut opened = runtime.block_on(opening::open(how, sources))?;
+    if let Some(shown) = &opened.contradiction {
+        // Nothing is signed then, and an old key that signs nothing hands over to nobody.
+        bail!("{}", shown.told(&audit::log_folder(state)));
+    }
     let old = Arc::clone(&opened.vault.signer);
     let new = vault::next_log_key(state, old.name(), sources)?;
     let public = new.verifier().to_string();
@@ -141,31 +175,71 @@ fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Res
 }
 
 /// What going on with a ledger that is not what it should be came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Accepted {
     /// Leaves that the vault knew, where that were more or others.
     pub(crate) known: Option<u64>,
     /// What was cut off.
     pub(crate) cut: Option<CutTail>,
+    /// Keys that the vault had been given, where it does not have all of them.
+    pub(crate) lost_keys: Option<u64>,
+    /// What a witness had shown.
+    pub(crate) contradiction: Option<String>,
     /// Leaves that there were.
     pub(crate) leaves: u64,
     /// Index of the last record that says so.
     pub(crate) index: u64,
 }
 
-/// Goes on with a ledger that is older than the vault knows; nothing where it is not. What the vault knows to be destroyed stays destroyed.
+impl Accepted {
+    /// For programs; also where there was nothing to accept.
+    pub(crate) fn json(accepted: Option<&Self>) -> Value {
+        let cut = accepted.and_then(|accepted| accepted.cut.as_ref());
+        json!({
+            "accepted": accepted.is_some(),
+            "known": accepted.and_then(|accepted| accepted.known),
+            "leaves": accepted.map(|accepted| accepted.leaves),
+            "index": accepted.map(|accepted| accepted.index),
+            "cut_bytes": cut.map(|cut| cut.bytes),
+            "copies": cut.map(|cut| &cut.copies),
+            "known_keys": accepted.and_then(|accepted| accepted.lost_keys),
+            "contradiction": accepted.and_then(|accepted| accepted.contradiction.as_ref()),
+        })
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let Self { leaves, index, .. } = self;
+        let mut parts = vec![format!("accepted: the ledger goes on from leaf {leaves}")];
+        parts.extend(self.known.map(|known| format!("the vault knew {known}")));
+        parts.extend(self.cut.as_ref().map(|cut| {
+            let copies = cut.copies.join(", ledger/");
+            format!("{} bytes were cut off, kept in ledger/{copies}", cut.bytes)
+        }));
+        parts.extend(
+            self.lost_keys.map(|known| format!("the vault had {known} keys, and lacks some")),
+        );
+        parts.extend(
+            self.contradiction.as_ref().map(|shown| format!("in spite of what was shown: {shown}")),
+        );
+        format!("{}. Leaf {index} is the record of it", parts.join("; "))
+    }
+}
+
+/// Goes on with a ledger that is older than the vault knows, or that a witness has contradicted, and with a vault that lacks keys; nothing where none
+/// of that is so. What the vault knows to be destroyed stays destroyed.
 ///
 /// * `cuts_tail`: whether what the log's key does not vouch for is cut off the end first, and kept in `torn/`.
 ///
 /// # Errors
-/// When a gateway runs, the ledger cannot be opened or written, or a witness knows better.
+/// When a gateway runs, the ledger cannot be opened or written, something in it is not as it was written, or a witness knows better.
 pub(crate) fn accept(
     place: &Place,
     cuts_tail: bool,
     sources: &Sources,
 ) -> anyhow::Result<Option<Accepted>> {
     let ledger = place.ledger()?;
-    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger)?);
+    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger, sources)?);
     let how = opening::How {
         ledger: &ledger,
         disk: Arc::clone(&disk),
@@ -176,18 +250,47 @@ pub(crate) fn accept(
     opening::runtime()?.block_on(async {
         let mut opened = opening::open(how, sources).await?;
         let (set_back, cut) = (opened.set_back, opened.cut.take());
-        let (leaves, mut last) = (opened.recovery.leaves, None);
+        let leaves = opened.recovery.leaves;
+        let mut accepted = Accepted { leaves, ..Accepted::default() };
+        let mut last = None;
         if let Some(cut) = &cut {
-            last = Some(record_cut(&mut opened, &ledger, cut, sources).await?.index);
+            last = Some(record_cut(&mut opened, &ledger, cut, sources).await?);
             cut_is_recorded(&*disk)?;
         }
         if let Some(known) = set_back {
-            last = Some(record_set_back(&mut opened, &ledger, known, sources).await?.index);
+            last = Some(record_set_back(&mut opened, &ledger, known, sources).await?);
+        }
+        if 0 < opened.followed.keys_lost {
+            let (known, receipt) = record_lost_keys(&mut opened, &ledger, sources).await?;
+            (accepted.lost_keys, last) = (Some(known), Some(receipt));
+        }
+        if let Some(contradiction) = opened.contradiction.take() {
+            let evidence = json!({
+                "version": 1, "action": "accept_contradiction", "by": operator(sources),
+                "reason": contradiction.reason, "seen_ms": contradiction.unix_ms,
+            });
+            last = Some(office(&mut opened, &ledger, sources).decide(&evidence).await?);
+            contradiction::settle(&audit::log_folder(&ledger.dir), sources.clock.unix_ms())?;
+            accepted.contradiction = Some(contradiction.reason);
         }
         opened.close(sources)?;
-        let known = set_back.map(|(known, _)| known);
-        Ok(last.map(|index| Accepted { known, cut, leaves, index }))
+        (accepted.known, accepted.cut) = (set_back.map(|(known, _)| known), cut);
+        Ok(last.map(|last| Accepted { index: last.index, ..accepted }))
     })
+}
+
+async fn record_lost_keys(
+    opened: &mut Opened,
+    ledger: &config::Ledger,
+    sources: &Sources,
+) -> anyhow::Result<(u64, Receipt)> {
+    let known = opened.anchor.accept_lost_keys();
+    let found = known.saturating_sub(opened.followed.keys_lost);
+    let evidence = json!({
+        "version": 1, "action": "accept_lost_keys", "by": operator(sources),
+        "known": known, "found": found,
+    });
+    Ok((known, office(opened, ledger, sources).decide(&evidence).await?))
 }
 
 fn office<'o>(opened: &'o mut Opened, ledger: &config::Ledger, sources: &'o Sources) -> Office<'o> {

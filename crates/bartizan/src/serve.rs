@@ -21,6 +21,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 mod build;
+pub(crate) mod contradiction;
 pub(crate) mod cosign;
 mod desk;
 pub(crate) mod follow;
@@ -39,7 +40,7 @@ pub(crate) use build::check_files;
 use cosign::{Watch, WatchTask};
 use desk::{Books, Desk};
 pub(crate) use journal::RECORDED_FILE;
-use notices::{ClockSigns, notices};
+use notices::{ClockSigns, Said, notices};
 use objector::Objector;
 use tally::TallyTask;
 
@@ -77,6 +78,8 @@ pub(crate) struct Sources {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// Variables of the environment, by name.
     pub(crate) variable: Arc<Variables>,
+    /// Who this process is, by number.
+    pub(crate) user: u32,
 }
 
 impl Sources {
@@ -86,6 +89,7 @@ impl Sources {
             clock: Arc::new(crate::clock::SystemClock::new()),
             entropy: Arc::new(crate::clock::OsEntropy),
             variable: Arc::new(|name| std::env::var(name).ok()),
+            user: crate::owner::user(),
         }
     }
 }
@@ -132,8 +136,17 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders } =
-        open_ledger(&config, &sources, &meter).await?;
+    let OpenLedger {
+        recorder,
+        ledger,
+        log,
+        recovery,
+        books,
+        watch,
+        placeholders,
+        shown,
+        lost_keys,
+    } = open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
         builder.names().use_key(key);
     }
@@ -148,7 +161,12 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         tally: tally.counter(),
         more_metrics: Some(more_metrics(meter, watch.clone())),
     });
-    let signs = inform(&gateway, watch.clone(), ledger.as_ref(), books.as_ref());
+    let signs = inform(
+        &gateway,
+        Said { watch: watch.clone(), shown, lost_keys },
+        ledger.as_ref(),
+        books.as_ref(),
+    );
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -193,13 +211,13 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
 /// Tells the gateway what only the ledger and the vault know: what `/readyz` has to say of them, and whether a person has a key already.
 fn inform(
     gateway: &Gateway,
-    watch: Option<Arc<Watch>>,
+    said: Said,
     ledger: Option<&Weak<Ledger>>,
     books: Option<&Books>,
 ) -> Arc<ClockSigns> {
     let newest = ledger.and_then(Weak::upgrade).map(|ledger| ledger.newest());
     let signs = Arc::new(ClockSigns::new(newest));
-    gateway.notify_with(notices(watch, Arc::clone(&signs)));
+    gateway.notify_with(notices(said, Arc::clone(&signs)));
     if let Some(keys) = books.map(|books| Arc::clone(&books.keys)) {
         let has_key =
             move |name: &str| keys.tag(name).is_ok_and(|tag| keys.subject_key(tag).is_some());
@@ -383,6 +401,10 @@ struct OpenLedger {
     books: Option<Books>,
     watch: Option<(Arc<Watch>, WatchTask)>,
     placeholders: Option<PlaceholderKey>,
+    /// What a witness has shown that is not asked any more.
+    shown: Option<String>,
+    /// Keys that the vault lacks.
+    lost_keys: Option<String>,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -403,7 +425,18 @@ async fn open_ledger(
         let recorder = Arc::new(off::Unrecorded::default());
         let (ledger, log, recovery, books) = (None, None, None, None);
         let (watch, placeholders) = (None, None);
-        return Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders });
+        let (shown, lost_keys) = (None, None);
+        return Ok(OpenLedger {
+            recorder,
+            ledger,
+            log,
+            recovery,
+            books,
+            watch,
+            placeholders,
+            shown,
+            lost_keys,
+        });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -417,9 +450,13 @@ async fn open_ledger(
         Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
     let anchoring = Anchoring::Strict;
     let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
-    let Opened { ledger, recovery, vault, anchor, followed, watch, .. } =
+    let Opened { ledger, recovery, vault, anchor, followed, watch, contradiction, .. } =
         opening::open(how, sources).await?;
-    tracing::debug!(leaves = followed.n_read, "The vault's anchor has followed the ledger.");
+    let shown = contradiction
+        .filter(|_| watch.is_none())
+        .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));
+    let lost_keys = followed.lost_keys();
+    tracing::debug!(leaves = followed.leaves, "The vault's anchor has followed the ledger.");
     let cosigner = ledger.cosigner();
     let watch = watch.map(|watch| {
         let task = watch.start(cosigner.clone());
@@ -435,7 +472,7 @@ async fn open_ledger(
         None => recorder,
     };
     let (ledger, recovery) = (Some(Arc::downgrade(&ledger)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders })
+    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders, shown, lost_keys })
 }
 
 /// What differs and cannot change while we run.

@@ -12,9 +12,10 @@ use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::{
     Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, PlaceholderKey, StoreError, TenantKey,
+    discard_key_file, finish_key_file, replace_key_file,
 };
-use bartizan_ledger::FsDisk;
 use bartizan_ledger::tlog::VerifierKey;
+use bartizan_ledger::{FsDisk, LedgerError, Published};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,7 +63,9 @@ impl Vault {
     /// As everybody opens it.
     #[cfg(test)]
     pub(crate) fn open(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
-        Self::open_as(state, Anchoring::Strict, sources)
+        let vault = Self::open_as(state, Anchoring::Strict, sources)?;
+        publish_key(&crate::audit::log_folder(state), &vault.signer)?;
+        Ok(vault)
     }
 
     /// Opens the vault for the one process that records, and makes it where there is neither vault nor ledger.
@@ -78,12 +81,15 @@ impl Vault {
         let folder = folder(state);
         let ledger = crate::audit::log_folder(state);
         let disk: Arc<dyn Disk> = Arc::new(FsDisk::lock(&folder)?);
-        let files = [LOG_KEY_FILE, TENANT_KEY_FILE].map(|file| folder.join(file));
-        for file in &files {
-            key_file::finish(file).with_context(|| format!("cannot mend {}", file.display()))?;
+        for file in [LOG_KEY_FILE, TENANT_KEY_FILE] {
+            finish_key_file(&*disk, file)
+                .with_context(|| format!("cannot mend {}", folder.join(file).display()))?;
         }
-        let lacks_key = files.iter().any(|file| !file.exists());
-        let has_log = ledger.join(FIRST_SEGMENT).exists();
+        files::wipe_leftovers(&*disk, None)
+            .with_context(|| format!("cannot wipe {}", folder.display()))?;
+        let has_key = |file| is_there(&folder.join(file));
+        let lacks_key = !has_key(LOG_KEY_FILE)? || !has_key(TENANT_KEY_FILE)?;
+        let has_log = is_there(&ledger.join(FIRST_SEGMENT))?;
         // Where there is an anchor there was a log, wherever it is now.
         if lacks_key && (has_log || anchor::is_there(state)) {
             bail!(
@@ -95,14 +101,16 @@ impl Vault {
         if lacks_key {
             make_keys(&folder, sources)?;
         }
-        finish_rotation(&folder, &ledger)?;
+        finish_rotation(&*disk, &folder, &ledger)?;
         let access = if has_log { Access::Write } else { Access::Create };
         let vault = Self::load(&folder, &disk, access, sources)?;
         let anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
+        if has_log {
+            check_name(&ledger, &vault.signer)?;
+        }
         if anchoring == Anchoring::Strict || !has_log {
             anchor.check(has_log)?;
         }
-        publish_key(&ledger, &vault.signer)?;
         Ok(vault)
     }
 
@@ -143,25 +151,26 @@ impl Vault {
             KeyStore::open(Arc::clone(disk), clock, entropy, tenant, options)
         };
         let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
-        let tenant = tenant_key(&now)?;
-        let mut placeholders = tenant.placeholder_key();
-        let (keys, report) = match open(&tenant) {
-            // A rotation was cut short after the store had changed hands.
-            Err(StoreError::WrongKey { .. }) if next.exists() => {
-                let tenant = tenant_key(&next)?;
-                placeholders = tenant.placeholder_key();
-                let opened = open(&tenant);
-                if opened.is_ok() && access != Access::Read {
-                    key_file::swap(&now, &next)?;
-                }
-                opened
+        let mut tenant = tenant_key(&now);
+        let mut opened = tenant.as_ref().ok().map(open);
+        // A rotation was cut short after the store had changed hands, perhaps while the file of the present key was written over.
+        let is_other =
+            opened.as_ref().is_none_or(|opened| matches!(opened, Err(StoreError::WrongKey { .. })));
+        if is_other && is_there(&next)? {
+            let other = tenant_key(&next)?;
+            let of_other = open(&other);
+            if of_other.is_ok() && access != Access::Read {
+                replace_key_file(&**disk, TENANT_KEY_FILE, NEXT_TENANT_KEY_FILE)?;
             }
-            opened => opened,
+            (tenant, opened) = (Ok(other), Some(of_other));
         }
-        .with_context(|| format!("cannot open the key store in {}", folder.display()))?;
+        let tenant = tenant?;
+        let (keys, report) = opened
+            .unwrap_or_else(|| open(&tenant))
+            .with_context(|| format!("cannot open the key store in {}", folder.display()))?;
         if access != Access::Read {
             // It was cut short before that: the store has never seen this key.
-            key_file::discard(&next)?;
+            discard_key_file(&**disk, NEXT_TENANT_KEY_FILE)?;
         }
         if 0 < report.damaged {
             tracing::error!(
@@ -169,21 +178,51 @@ impl Vault {
                 "Keys in the vault are damaged: what they sealed cannot be read. Restore keys.slots from a backup."
             );
         }
-        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys), placeholders: placeholders? })
+        Ok(Self {
+            signer: Arc::new(signer),
+            keys: Arc::new(keys),
+            placeholders: tenant.placeholder_key()?,
+        })
     }
 
-    /// Gives the tenant another key. What was sealed stays readable; the old key is of no use any more, and is overwritten.
+    /// Wraps all keys by another key of the tenant, whose file has no place yet: [`take_next_tenant_key`] gives it one. What was sealed stays readable.
     ///
     /// # Errors
     /// Those of the disk. After a crash the next start goes on with whichever key the store has by then.
-    pub(crate) fn rotate_tenant(&self, state: &Path, sources: &Sources) -> anyhow::Result<usize> {
-        let folder = folder(state);
-        let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
+    pub(crate) fn rewrap(&self, state: &Path, sources: &Sources) -> anyhow::Result<usize> {
         let tenant = TenantKey::generate("tenant", &*sources.entropy)?;
-        files::replace(&next, tenant.private_text().as_bytes())?;
-        let report = self.keys.rewrap(&tenant)?;
-        key_file::swap(&now, &next)?;
-        Ok(report.rewrapped)
+        let next = folder(state).join(NEXT_TENANT_KEY_FILE);
+        files::replace(&next, tenant.private_text().as_bytes())
+            .with_context(|| format!("cannot write {}", next.display()))?;
+        Ok(self.keys.rewrap(&tenant)?.rewrapped)
+    }
+}
+
+/// Puts the tenant's next key in the place of the present one, which is of no use any more and is overwritten.
+///
+/// # Errors
+/// Those of the disk; the next start then does it.
+pub(crate) fn take_next_tenant_key(state: &Path) -> anyhow::Result<()> {
+    let disk = FsDisk::unlocked(&folder(state));
+    Ok(replace_key_file(&disk, TENANT_KEY_FILE, NEXT_TENANT_KEY_FILE)?)
+}
+
+/// Whether a file is there. One that cannot be asked about is not taken for absent.
+fn is_there(path: &Path) -> anyhow::Result<bool> {
+    path.try_exists().with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The ledger must be the one that the key is called after: another one's is neither older nor damaged.
+fn check_name(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()> {
+    let published = Published::find(&FsDisk::read_only(ledger))?;
+    // A checkpoint that cannot be read is told by whoever needs it.
+    let checkpoint = published.and_then(|published| published.checkpoint().ok()).flatten();
+    let found = checkpoint.as_ref().map(|signed| signed.checkpoint().origin());
+    let own = signer.name();
+    match found.filter(|found| *found != own) {
+        Some(found) => Err(LedgerError::OtherLog { found: found.to_owned(), own: own.to_owned() })
+            .with_context(|| format!("cannot open the ledger in {}", ledger.display())),
+        None => Ok(()),
     }
 }
 
@@ -201,9 +240,11 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
     if path.exists() {
         let key = note_key(&path)?;
         if key.name() == name {
+            // Whoever left it there may have died before its name was durable.
+            FsDisk::unlocked(&folder(state)).sync_dir()?;
             return Ok(key);
         }
-        key_file::discard(&path)?;
+        discard_key_file(&FsDisk::unlocked(&folder(state)), NEXT_LOG_KEY_FILE)?;
     }
     let key = NoteKey::generate(name, &*sources.entropy)?;
     files::replace(&path, key.private_text().as_bytes())
@@ -216,19 +257,19 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
 /// # Errors
 /// Those of the disk; the next start then does it.
 pub(crate) fn take_next_log_key(state: &Path) -> anyhow::Result<()> {
-    let folder = folder(state);
-    Ok(key_file::swap(&folder.join(LOG_KEY_FILE), &folder.join(NEXT_LOG_KEY_FILE))?)
+    let disk = FsDisk::unlocked(&folder(state));
+    Ok(replace_key_file(&disk, LOG_KEY_FILE, NEXT_LOG_KEY_FILE)?)
 }
 
 /// Ends a rotation of the log's key that was cut short, where everybody has been told already; else the present key goes on.
-fn finish_rotation(folder: &Path, ledger: &Path) -> anyhow::Result<()> {
+fn finish_rotation(disk: &dyn Disk, folder: &Path, ledger: &Path) -> anyhow::Result<()> {
     let next = folder.join(NEXT_LOG_KEY_FILE);
-    if !next.exists() {
+    if !is_there(&next)? {
         return Ok(());
     }
     let key = VerifierKey::of_log(&note_key(&next)?)?;
     if published_keys(ledger)?.first() == Some(&key) {
-        key_file::swap(&folder.join(LOG_KEY_FILE), &next)?;
+        replace_key_file(disk, LOG_KEY_FILE, NEXT_LOG_KEY_FILE)?;
         return Ok(());
     }
     tracing::warn!(

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 
 mod audit;
 mod body;
+mod budget;
 mod control;
 mod harmless;
 mod head;
@@ -139,7 +140,14 @@ impl Shared {
         if let Some(error) = self.recorder.failure() {
             return Some(unready(error.to_string()));
         }
-        self.notices.get().and_then(|notices| notices())
+        let said = self.notices.get().and_then(|notices| notices());
+        match (said, self.metrics.budget.warning()) {
+            (said, None) => said,
+            (None, Some(reason)) => Some(Notice { reason, is_unready: false }),
+            (Some(said), Some(more)) => {
+                Some(Notice { reason: format!("{}; {more}", said.reason), ..said })
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 const CODES: usize = 64;
 const CODE_BITS: u32 = 6;
+const CODE_MASK: u32 = 63;
 const TRIGRAM_MASK: u32 = 0x3_ffff;
 
 const DIGIT: u8 = 26;
@@ -19,7 +20,7 @@ const ESCAPE: u8 = 44;
 /// The code that stands for what is before the text.
 const NOTHING: u8 = 27;
 /// The bit of a capital in the table of codes. It is no part of the code: names begin with capitals, and literals match in any case.
-const CAPITAL: u8 = 64;
+const CAPITAL: u8 = 1 << CODE_BITS;
 /// First of the codes that the other bytes above ASCII share.
 const HIGH: u8 = 46;
 
@@ -53,13 +54,20 @@ const fn code_of(byte: u8) -> u8 {
     }
 }
 
+/// Bytes that are read between two looks at what was found in them.
+const BLOCK_BYTES: usize = 8;
+
 /// The bitmap, and what each trigram means.
 pub(crate) struct Gate {
     codes: [u8; 256],
     /// Word `first * 64 + second`, bit `third`.
     wanted: Box<[u64; CODES * CODES]>,
-    /// Trigrams that begin a literal, sorted, with the bytes and the rule.
+    /// What begins a literal, sorted by trigram, with the bytes and the rule.
     heads: Vec<Head>,
+    /// The trigrams of the heads, as in `wanted`; per word how many there are in the words before; and per trigram its first head.
+    headed: Box<[u64; CODES * CODES]>,
+    n_before: Vec<u16>,
+    first_heads: Vec<u16>,
     /// A bit for each two bytes that a literal begins with.
     pairs: Box<[u64; 1024]>,
     /// Per first byte, the literals that begin with it.
@@ -146,6 +154,32 @@ fn trigram_of([first, second, third]: [u8; 3]) -> u32 {
     u32::from(first) << (2 * CODE_BITS) | u32::from(second) << CODE_BITS | u32::from(third)
 }
 
+/// The trigrams of sorted heads as a bitmap, how many there are before each of its words, and where the heads of each begin (and, after
+/// the last, where they end).
+fn index(heads: &[Head]) -> (Box<[u64; CODES * CODES]>, Vec<u16>, Vec<u16>) {
+    let mut headed: Box<[u64; CODES * CODES]> =
+        vec![0; CODES * CODES].try_into().expect("the vector has the length of the array");
+    let (mut first_heads, mut last) = (Vec::new(), None);
+    for (head, at) in heads.iter().zip(0_u16..) {
+        if last != Some(head.trigram) {
+            last = Some(head.trigram);
+            first_heads.push(at);
+        }
+        if let Some(word) = headed.get_mut((head.trigram >> CODE_BITS) as usize) {
+            *word |= 1 << (head.trigram & 63);
+        }
+    }
+    first_heads.push(u16::try_from(heads.len()).expect("there are a few thousand literals"));
+    let mut n = 0_u16;
+    let n_before = headed.iter().map(|word| {
+        let before = n;
+        n = n.saturating_add(u16::try_from(word.count_ones()).unwrap_or(0));
+        before
+    });
+    let n_before = n_before.collect();
+    (headed, n_before, first_heads)
+}
+
 static GATE: LazyLock<Gate> = LazyLock::new(Gate::build);
 
 /// The gate's memory between two calls.
@@ -168,12 +202,17 @@ impl Gate {
         for (byte, code) in (0..=u8::MAX).zip(&mut codes) {
             *code = code_of(byte) | if byte.is_ascii_uppercase() { CAPITAL } else { 0 };
         }
+        let heads = rules::heads();
+        let (headed, n_before, first_heads) = index(&heads);
         let mut gate = Self {
             codes,
             wanted: vec![0; CODES * CODES]
                 .try_into()
                 .expect("the vector has the length of the array"),
-            heads: rules::heads(),
+            heads,
+            headed,
+            n_before,
+            first_heads,
             pairs: vec![0; 1024].try_into().expect("the vector has the length of the array"),
             firsts: vec![Vec::new(); 256],
         };
@@ -228,6 +267,16 @@ impl Gate {
         }
     }
 
+    /// The trigram that ends with the next byte, and 1 if it is wanted or the byte is a capital.
+    #[inline]
+    fn step(&self, trigram: u32, byte: u8) -> (u32, u32) {
+        let code = u32::from(self.codes.get(usize::from(byte)).copied().unwrap_or(0));
+        let trigram = ((trigram << CODE_BITS) | (code & CODE_MASK)) & TRIGRAM_MASK;
+        let word = self.wanted.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
+        let is_wanted = u32::from(word >> (trigram & 63) & 1 == 1);
+        (trigram, is_wanted | (code >> CODE_BITS))
+    }
+
     /// Calls `hit` with the offset of each byte in `text` from `from` on that ends a wanted trigram or is a capital.
     pub(crate) fn pass(
         &self,
@@ -237,13 +286,32 @@ impl Gate {
         mut hit: impl FnMut(usize, u32),
     ) {
         let mut trigram = state.0;
-        for (at, &byte) in text.slice(0, text.len()).iter().enumerate().skip(from) {
-            let code = self.codes.get(usize::from(byte)).copied().unwrap_or(0);
-            trigram = (trigram << CODE_BITS | u32::from(code % CAPITAL)) & TRIGRAM_MASK;
-            let word = self.wanted.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
-            if word >> (trigram & 63) & 1 == 1 || code >= CAPITAL {
+        let mut at = from;
+        let (blocks, rest) = text.slice(from, text.len()).as_chunks::<BLOCK_BYTES>();
+        for block in blocks {
+            // What is wanted is noted without a branch: nearly no byte is.
+            let (mut hits, mut trigrams) = (0_u32, [0; BLOCK_BYTES]);
+            for (&byte, (seen, place)) in block.iter().zip(trigrams.iter_mut().zip(0_u32..)) {
+                let (next, is_hit) = self.step(trigram, byte);
+                trigram = next;
+                *seen = next;
+                hits |= is_hit << place;
+            }
+            while hits != 0 {
+                let place = hits.trailing_zeros() as usize;
+                let seen = trigrams.get(place).copied().unwrap_or(0);
+                hit(at.saturating_add(place), seen);
+                hits &= hits.wrapping_sub(1);
+            }
+            at = at.saturating_add(BLOCK_BYTES);
+        }
+        for &byte in rest {
+            let (next, is_hit) = self.step(trigram, byte);
+            trigram = next;
+            if is_hit != 0 {
                 hit(at, trigram);
             }
+            at = at.saturating_add(1);
         }
         state.0 = trigram;
     }
@@ -272,8 +340,7 @@ impl Gate {
             rules::at_invisible(text, start, &mut found);
         }
         let end = at.saturating_add(1);
-        let first = self.heads.partition_point(|head| head.trigram < trigram);
-        for head in self.heads.iter().skip(first).take_while(|head| head.trigram == trigram) {
+        for head in self.heads_of(trigram) {
             let Some(start) = end.checked_sub(head.n_bytes) else { continue };
             if head.matches(text.slice(start, end))
                 && (!head.bounded || rules::is_boundary_of_literal(text, start))
@@ -281,6 +348,20 @@ impl Gate {
                 found(head.rule, start);
             }
         }
+    }
+
+    /// The heads that end with a trigram.
+    fn heads_of(&self, trigram: u32) -> &[Head] {
+        let at = (trigram >> CODE_BITS) as usize;
+        let (word, bit) = (self.headed.get(at).copied().unwrap_or(0), 1_u64 << (trigram & 63));
+        if word & bit == 0 {
+            return &[];
+        }
+        // So many trigrams with heads come before this one.
+        let n_below = (word & bit.wrapping_sub(1)).count_ones() as usize;
+        let rank = self.n_before.get(at).map_or(0, |&n| usize::from(n)).saturating_add(n_below);
+        let first = |rank: usize| self.first_heads.get(rank).map_or(0, |&first| usize::from(first));
+        self.heads.get(first(rank)..first(rank.saturating_add(1))).unwrap_or_default()
     }
 
     /// The first place near the end of the text where a literal of a wanted rule may have begun without being known yet.

@@ -17,7 +17,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
-use model::{Judge, ModelDetector, Place, Scores};
+use model::{Cutoffs, Head, Judge, ModelDetector, Place, Scores};
 
 pub mod custom;
 mod detector;
@@ -49,13 +49,24 @@ const WHOLE_SCORE_MIN: f32 = 0.8;
 pub struct TextInspector {
     /// `None` if the program was built with weights that are none: then every text has a finding that says so.
     judge: Option<Judge<'static>>,
+    /// How bad the worst of an answer must sound.
+    whole_score_min: f32,
 }
 
 impl TextInspector {
     /// An inspector. The tables are built on the first call.
     pub fn new() -> Self {
         gate::Gate::get();
-        Self { judge: Judge::shipped().ok() }
+        Self { judge: Judge::shipped().ok(), whole_score_min: WHOLE_SCORE_MIN }
+    }
+
+    /// The same inspector, whose text model makes findings from other scores on.
+    #[must_use]
+    pub fn with_cutoffs(self, cutoffs: Cutoffs) -> Self {
+        // Who chose a cutoff for what a model says meant that one.
+        let is_own = cutoffs.is_moved(Head::Toxicity, Place::Speech);
+        let whole_score_min = if is_own { 0.0 } else { self.whole_score_min };
+        Self { judge: self.judge.map(|judge| judge.with_cutoffs(cutoffs)), whole_score_min }
     }
 
     /// How much a text looks like an attack or an insult.
@@ -114,7 +125,7 @@ impl Inspector for TextInspector {
         let text = text.get(..WHOLE_BYTES_MAX).unwrap_or(text);
         let mut found = Vec::new();
         let scores = judge.findings(text, source, &mut |finding| found.push(finding));
-        if scores.toxicity >= WHOLE_SCORE_MIN {
+        if scores.toxicity >= self.whole_score_min {
             let found = found.into_iter();
             found
                 .for_each(|finding| report(Finding { detector: model::WHOLE_DETECTOR, ..finding }));

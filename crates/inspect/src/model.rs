@@ -20,6 +20,7 @@ use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Extent, KindId, KindInfo};
 
 mod concept;
+mod cutoff;
 mod feature;
 mod judge;
 mod passage;
@@ -29,6 +30,7 @@ mod tests;
 mod token;
 mod weights;
 
+pub use cutoff::{CUTOFF_MAX, CUTOFF_MIN, Cutoffs};
 pub use judge::{FEATURES_FEWEST, Judge, ModelDetector};
 pub use passage::{Passage, Sink};
 pub use weights::{
@@ -113,6 +115,12 @@ impl Head {
         }
     }
 
+    /// The head whose kind has this name.
+    pub fn of_kind(name: &str) -> Option<Self> {
+        let at = KINDS.iter().position(|kind| kind.name == name)?;
+        Self::ALL.get(at).copied()
+    }
+
     /// The number of its kind: the crate's own, or one after them all where the crate's table does not have the name.
     pub fn kind(self) -> Option<KindId> {
         let name = KINDS.get(self as usize)?.name;
@@ -157,7 +165,7 @@ impl Place {
     }
 }
 
-/// How much a text looks like trouble, each from 0 to 1. From 1/2 on there is a finding.
+/// How much a text looks like trouble, each from 0 to 1. From 1/2 on there is a finding, or from where [`Cutoffs`] say.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scores {
     /// It overrides instructions, asks for hidden ones, or instructs where it should inform.

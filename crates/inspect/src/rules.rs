@@ -208,6 +208,9 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     if before.is_some_and(|byte| byte.is_ascii_digit()) {
         return;
     }
+    if is_quantity(text, at, before) {
+        return at_quantity(text, at, found);
+    }
     if card::may_begin(text, at) {
         found(Rule::Card, at);
     }
@@ -247,6 +250,44 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     if mac::may_begin(text, at) {
         found(Rule::Mac, at);
     }
+    if date::may_begin(text, at) {
+        found(Rule::Date, at);
+    }
+    if proper::street::may_begin(text, at) {
+        found(Rule::Street, at);
+    }
+}
+
+/// Most digits of what is no more than a quantity.
+const QUANTITY_DIGITS_MAX: usize = 3;
+
+/// Whether a digit begins what nothing but a date or an address begins with: few digits on their own, and then a word or the end of a
+/// clause. Most numbers in prose and code are such. It looks ahead, so it is asked of whole texts only: in a stream, rules that wait
+/// for one another must not depend on what is at hand.
+fn is_quantity(text: Text<'_>, at: usize, before: Option<u8>) -> bool {
+    let is_alone = match before {
+        Some(byte) => {
+            !(is_word(byte) || matches!(byte, b'+' | b'(' | b'\\' | b'%' | b'-' | 0x80..))
+        }
+        None => true,
+    };
+    if !is_alone || !text.is_whole() {
+        return false;
+    }
+    let after = text.slice(at, text.len().min(at.saturating_add(QUANTITY_DIGITS_MAX + 2)));
+    let n = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    n <= QUANTITY_DIGITS_MAX
+        && match (after.get(n), after.get(n.saturating_add(1))) {
+            (Some(b' '), next) => next.is_some_and(u8::is_ascii_lowercase),
+            (Some(b',' | b';' | b')' | b']' | b'}' | b'"' | b'*'), next) => {
+                !next.is_some_and(u8::is_ascii_digit)
+            }
+            (next, _) => next.is_none(),
+        }
+}
+
+/// Candidates at a quantity.
+fn at_quantity(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
     if date::may_begin(text, at) {
         found(Rule::Date, at);
     }
@@ -340,7 +381,10 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
 fn has_before(text: Text<'_>, at: usize, n_max: usize, words: &[&[u8]]) -> bool {
     let before = text.before(at, n_max);
     // Most places are told apart by their first byte.
-    before.iter().enumerate().any(|(place, byte)| {
+    let bit = |byte: u8| 1_u32 << (byte & 31);
+    let firsts =
+        words.iter().filter_map(|word| word.first()).fold(0, |bits, &byte| bits | bit(byte));
+    before.iter().enumerate().filter(|&(_, &byte)| firsts & bit(byte) != 0).any(|(place, byte)| {
         let first = byte.to_ascii_lowercase();
         words.iter().filter(|word| word.first() == Some(&first)).any(|word| {
             let window = before.get(place..place.saturating_add(word.len()));

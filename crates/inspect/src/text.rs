@@ -104,6 +104,11 @@ impl<'t> Text<'t> {
         self.bytes.len()
     }
 
+    /// Whether all of the text is at hand.
+    pub(crate) const fn is_whole(self) -> bool {
+        self.whole_left && self.ended
+    }
+
     /// Whether the text itself begins at this offset.
     pub(crate) const fn is_start(self, at: usize) -> bool {
         self.whole_left && at == 0

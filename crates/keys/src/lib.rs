@@ -6,7 +6,7 @@
 //! * [`NoteKey`] signs notes ([`Signer`](bartizan_core::sign::Signer)); a [`VerifierKey`] is its public half.
 //!
 //! What it deliberately does not do: open files, read the time or draw random bytes. Disk, clock and chance are passed in, and the
-//! binary reads key files, after asking [`check_mode`] who else could have.
+//! binary reads key files, after asking [`check_mode`] who else could have. How one is replaced and wiped on a disk, [`replace_key_file`] knows.
 //!
 //! ```
 //! use bartizan_core::record::{RecordId, Slot};
@@ -41,6 +41,7 @@ mod cipher;
 mod envelope;
 mod file;
 mod header;
+mod key_file;
 mod note;
 mod pieces;
 mod placeholder;
@@ -58,6 +59,7 @@ pub use file::{
     KEY_FILE_BYTES_MAX, KEY_NAME_BYTES_MAX, KeyFileError, ModeError, NameError, check_mode,
     check_name,
 };
+pub use key_file::{discard_key_file, finish_key_file, replace_key_file};
 pub use note::{NoteAlgorithm, NoteKey, VerifierKey};
 pub use placeholder::PlaceholderKey;
 pub use problem::StoreError;

@@ -290,6 +290,15 @@ impl KeyStore {
         Counts { subjects, periods, destroyed }
     }
 
+    /// How many keys the file has room for and was ever given, destroyed and damaged ones included: a file that has fewer than it had was cut, or is
+    /// an older one. Keys that are not durable yet do not count.
+    pub fn slots_used(&self) -> u64 {
+        let table = self.table();
+        let n_new =
+            self.made.load(Ordering::Acquire).saturating_sub(self.durable.load(Ordering::Acquire));
+        (table.n_slots() as u64).saturating_sub(n_new)
+    }
+
     /// The pseudonym in `record` of the subject with this key; `None` if there is no such key. Unlike
     /// [`Sealer::pseudonym`] it makes no key, so it is what a search by subject uses.
     ///
@@ -455,6 +464,17 @@ impl KeyStore {
         let mut drawn = Zeroizing::new([0; DRAWN_BYTES]);
         self.entropy.fill(drawn.as_mut_slice());
         Ok((drawn, keys))
+    }
+
+    /// Whether the keys of a payload are here, and fit. Its text is not decrypted, so this tells nothing of what it says.
+    ///
+    /// # Errors
+    /// Those of [`Opener::open`], as far as they can be told without the text.
+    pub fn has_keys_of(&self, sealing: &Sealing<'_>, stored: &[u8]) -> Result<(), OpenError> {
+        let envelope = Envelope::read(sealing, stored)?;
+        let period = self.live(envelope.period, Class::Period(sealing.retention))?;
+        let opened = envelope.open(&period.key).map_err(|CipherError| OpenError::Damaged)?;
+        self.live(opened.subject, Class::Subject).map(drop)
     }
 
     /// Opens a payload, and lets `more` see its data key and its text.

@@ -225,6 +225,11 @@ impl Table {
         ]
     }
 
+    /// Slots up to the last one that was ever used. It never falls, but where damaged slots are dropped at the end.
+    pub(crate) fn n_slots(&self) -> usize {
+        self.entries.len()
+    }
+
     /// The same keys wrapped by another one, and how many could not be unwrapped. The slots keep their places.
     pub(crate) fn rewrapped(
         &self,

@@ -5,6 +5,7 @@
 use crate::format::{BLOCK, segment_name};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::recover::{Course, find_checkpoint};
+use crate::remake::remake_tiles;
 use crate::segment::SegmentReader;
 use crate::store::zero_used;
 use crate::torn::{self, TORN_FOLDER};
@@ -43,6 +44,7 @@ pub fn cut_tail(
     if n_segments == 0 {
         return Ok(None);
     }
+    remake_tiles(disk, signer)?;
     let Some(checkpoint) = find_checkpoint(&**disk, signer)? else {
         // Without one nobody can tell what must not be cut.
         let flaw = Flaw::CheckpointMissing;

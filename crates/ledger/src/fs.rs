@@ -1,5 +1,6 @@
 //! A real folder as a [`Disk`]: the only place of this crate that touches the file system.
 use bartizan_core::disk::{Disk, DiskFile};
+use rustix::fs::OFlags;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{
@@ -9,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const LOCK_NAME: &str = "lock";
+/// Nothing is waited for when a file is opened, and no terminal becomes ours.
+const NO_WAIT: i32 = OFlags::NONBLOCK.union(OFlags::NOCTTY).bits().cast_signed();
 
 /// A folder on a real file system. Files are made with mode 0600.
 #[derive(Debug)]
@@ -39,6 +42,14 @@ pub enum FsDiskError {
         /// Its mode.
         mode: u32,
     },
+    /// Nothing can be written there.
+    #[error(
+        "{folder} is on a file system that is mounted for reading only: mount it for writing; `bartizan audit` reads and verifies it as it is"
+    )]
+    ReadOnly {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file system failed.
     #[error("could not use {folder} as a log folder: {source}")]
     Disk {
@@ -49,6 +60,16 @@ pub enum FsDiskError {
     },
 }
 
+impl FsDiskError {
+    fn of(folder: &Path, source: io::Error) -> Self {
+        let folder = folder.to_owned();
+        match source.kind() {
+            io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { folder },
+            _ => Self::Disk { folder, source },
+        }
+    }
+}
+
 impl FsDisk {
     /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent, and so are the folders on the way
     /// to it, each durable in the one above before anything is put into it.
@@ -56,7 +77,7 @@ impl FsDisk {
     /// # Errors
     /// [`FsDiskError`].
     pub fn lock(folder: &Path) -> Result<Self, FsDiskError> {
-        let failed = |source| FsDiskError::Disk { folder: folder.to_owned(), source };
+        let failed = |source| FsDiskError::of(folder, source);
         make_durable(folder).map_err(failed)?;
         let mode = folder.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -64,7 +85,7 @@ impl FsDisk {
         }
         let mut options = OpenOptions::new();
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
+        let lock = open_plain(options, &folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {
                 Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)), may_write: true })
@@ -93,6 +114,16 @@ impl FsDisk {
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
         self.may_write.then_some(()).ok_or_else(refused)
     }
+}
+
+/// Opens a plain file. Whatever else somebody has put there is refused, and not waited for: a copy of a log may come from anybody.
+pub(crate) fn open_plain(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(NO_WAIT).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    let message = format!("{} is no plain file: move it away, or restore it", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
 /// Makes a folder and those above it that are absent, each durable in the one above. The folder's own name is synced also where it is there
@@ -148,7 +179,7 @@ impl Disk for FsDisk {
         }
         let mut options = OpenOptions::new();
         options.read(true).write(self.may_write).create(create).mode(0o600);
-        Ok(Box::new(FsFile(options.open(self.path(name)?)?)))
+        Ok(Box::new(FsFile(open_plain(&mut options, &self.path(name)?)?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -213,5 +244,27 @@ impl DiskFile for FsFile {
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cannot_be_written_is_called_that() {
+        for (kind, want) in [
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                "/srv/ledger is on a file system that is mounted for reading only",
+            ),
+            (
+                io::ErrorKind::PermissionDenied,
+                "could not use /srv/ledger as a log folder: permission denied",
+            ),
+        ] {
+            let told = FsDiskError::of(Path::new("/srv/ledger"), kind.into()).to_string();
+            assert!(told.starts_with(want), "{told}");
+        }
     }
 }

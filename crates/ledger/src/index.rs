@@ -43,10 +43,11 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+use crate::fs::open_plain;
 use crate::log_folder::Head;
 use crate::reader::{Entries, Reader};
 use bartizan_core::digest::Digest;
-use fold::{Fold, Progress, signed};
+use fold::{Fold, Progress, mark, signed};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Transaction};
 use rusqlite::{TransactionBehavior, params};
@@ -92,6 +93,8 @@ pub struct Index {
     path: Option<PathBuf>,
     /// What the bits of a verdict are called, from the lowest.
     words: Vec<String>,
+    /// Leaves that a signature stands for; nothing where the checkpoint is believed as it is.
+    signed_leaves: Option<u64>,
     /// [`BATCH_LEAVES_MAX`], except in tests.
     batch_leaves: u64,
 }
@@ -132,7 +135,8 @@ impl Index {
         words: &[&str],
     ) -> Result<Self, IndexError> {
         let words = words.iter().map(|&word| word.to_owned()).collect();
-        let index = Self { connection, path, words, batch_leaves: BATCH_LEAVES_MAX };
+        let batch_leaves = BATCH_LEAVES_MAX;
+        let index = Self { connection, path, words, signed_leaves: None, batch_leaves };
         if let Err(error) = index.set_up() {
             if !is_garbage(&error) {
                 return Err(IndexError::database("open")(error));
@@ -162,6 +166,14 @@ impl Index {
         let done = self.connection.execute_batch("VACUUM");
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_RESET_DATABASE, false)?;
         done
+    }
+
+    /// The same, told up to where a signature stands for the log: what comes behind is marked as unsigned. Whoever does not say so believes the
+    /// checkpoint as it lies there.
+    #[must_use]
+    pub fn with_signed(mut self, leaves: u64) -> Self {
+        self.signed_leaves = Some(leaves);
+        self
     }
 
     /// Takes in what the log has had since. Tables that are not of this log are made anew.
@@ -222,9 +234,15 @@ impl Index {
             if batch < self.batch_leaves {
                 let sorted = self.connection.execute_batch(schema::INDEXES);
                 sorted.map_err(IndexError::database("sort"))?;
+                mark(&self.connection, self.signed_up_to(promised))
+                    .map_err(IndexError::database("mark"))?;
                 return Ok(Some(Followed { leaves, added, rebuilt: false }));
             }
         }
+    }
+
+    fn signed_up_to(&self, promised: Option<Head>) -> u64 {
+        self.signed_leaves.unwrap_or_else(|| promised.map_or(0, |head| head.size))
     }
 
     /// Folds one batch, in one transaction; how many leaves that were, or `None` when the tables are not of this log.
@@ -245,7 +263,8 @@ impl Index {
             *at = Some(place);
         }
         let Some(Place { progress, entries }) = at else { return Ok(None) };
-        let mut fold = Fold::new(&transaction).map_err(IndexError::database("write to"))?;
+        let fold = Fold::new(&transaction, self.signed_up_to(promised));
+        let mut fold = fold.map_err(IndexError::database("write to"))?;
         let mut n = 0;
         while n < self.batch_leaves
             && let Some(entry) = entries.next()
@@ -400,7 +419,7 @@ fn close_to_others(path: &Path) -> Result<(), IndexError> {
     let mut options = OpenOptions::new();
     // The database gives its other files the mode of this one.
     let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    let file = options.open(path).map_err(failed)?;
+    let file = open_plain(options, path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
     let is_open = mode & 0o077 != 0;
     if !is_open {

@@ -9,6 +9,7 @@ use crate::publish::Publisher;
 use crate::queue::{Job, Queue, Taken};
 use crate::record::unwritable;
 use crate::recover::{Recovery, find_end};
+use crate::remake::remake_tiles;
 use crate::store::{Segments, Store, prepare, stopped};
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
@@ -76,6 +77,7 @@ impl Ledger {
         options.check()?;
         let Parts { disk, clock, entropy, sealer, signer } = parts;
         let (keys, limits) = (Arc::clone(&signer), options.clone());
+        let tiles_remade = remake_tiles(&disk, &*signer)?;
         let (mut store, torn_bytes, torn_copy) = match find_end(&disk, &*signer)? {
             None => (Store::create(&*disk, &*entropy, keys, limits)?, 0, None),
             Some(end) => {
@@ -89,12 +91,17 @@ impl Ledger {
         let clock_behind_ms = newest.clock_behind_ms();
         let queue = Arc::new(Queue::new(options.clone()));
         let cosigner = Cosigner::default();
+        if options.is_silent {
+            cosigner.fall_silent();
+        }
+        // A log that is new has nothing that could be contradicted, and needs its first checkpoint.
         let publisher = Publisher::open(&disk, signer, cosigner.clone())?;
         let mut helper = Helper::start(disk, store.log(), publisher, &options, &queue)?;
         let interrupted = store.interrupt(&mut helper, &*clock, &*sealer)?;
         newest.seen(store.state().newest_ms);
         let leaves = store.state().tree.size();
-        let recovery = Recovery { leaves, torn_bytes, torn_copy, interrupted, clock_behind_ms };
+        let recovery =
+            Recovery { leaves, torn_bytes, torn_copy, interrupted, clock_behind_ms, tiles_remade };
         if let Some(number) = store.wanted() {
             helper.order(number);
         }

@@ -100,15 +100,29 @@ impl LogFolder {
 
     /// Writes tiles and bundles, and makes them durable with all folders on the way: each folder once, for all that is new in it.
     pub(crate) fn write_tiles(&self, files: &[TileFile]) -> io::Result<()> {
+        self.write(files, write_plainly)
+    }
+
+    /// The same, such that a crash leaves each file whole or not there at all.
+    pub(crate) fn write_whole_tiles(&self, files: &[TileFile]) -> io::Result<()> {
+        self.write(files, |folder, name, content| {
+            let unready = format!("{name}.new");
+            write_plainly(folder, &unready, content)?;
+            folder.rename(&unready, name)
+        })
+    }
+
+    fn write(
+        &self,
+        files: &[TileFile],
+        put: impl Fn(&dyn Disk, &str, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
         let mut touched: BTreeMap<String, Arc<dyn Disk>> = BTreeMap::new();
         for TileFile { path, content } in files {
             let path = path.to_string();
             let (folders, name) = self.walk(&path, true)?;
             let Some(folder) = folders.last() else { continue };
-            let mut file = folder.open(&name, true)?;
-            file.set_len(0)?;
-            file.write_at(content, 0)?;
-            file.sync_data()?;
+            put(&**folder, &name, content)?;
             let ends = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at));
             for (end, folder) in ends.zip(folders) {
                 touched.entry(path.get(..end).unwrap_or_default().to_owned()).or_insert(folder);
@@ -164,6 +178,14 @@ impl TileSource for LogFolder {
             found => found,
         }
     }
+}
+
+/// Writes a file, durably but for its name.
+fn write_plainly(folder: &dyn Disk, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = folder.open(name, true)?;
+    file.set_len(0)?;
+    file.write_at(content, 0)?;
+    file.sync_data()
 }
 
 /// A whole file; one byte more than `bytes_max` of a longer one. `None` when it is absent.

@@ -30,6 +30,9 @@ pub struct Options {
     /// Most microseconds that a group waits for company when the one before it had some (50 for each job of that one): fewer, larger
     /// syncs under load, and no wait for a caller who is alone. 0 never waits.
     pub gather_us: u64,
+    /// Whether no checkpoint is signed and nothing is published for as long as the log is open: it was shown to contradict itself, and nobody has
+    /// decided about that. What is recorded stays in the journal.
+    pub is_silent: bool,
     /// Whether a second thread readies segments and writes checkpoints, so that no record waits for either. Off, the order of
     /// operations on the disk depends on nothing but the order of records, which is what simulation wants.
     pub prepare_ahead: bool,
@@ -48,6 +51,7 @@ impl Default for Options {
             checkpoint_interval_us: 1_000_000,
             checkpoint_leaves: 1_000,
             gather_us: 1_000,
+            is_silent: false,
             prepare_ahead: true,
         }
     }

@@ -70,7 +70,7 @@ pub enum Flaw {
     #[error("too many intents have no outcome")]
     OpenTooMany,
     /// The checkpoint file cannot be read as one of this log.
-    #[error("the checkpoint is damaged, or signed by another log's key")]
+    #[error("log/checkpoint is damaged, or signed by another log's key")]
     Checkpoint,
     /// There are leaves and no checkpoint, although a log has one before its first leaf.
     #[error(
@@ -78,7 +78,7 @@ pub enum Flaw {
     )]
     CheckpointMissing,
     /// No key that is trusted has signed the checkpoint.
-    #[error("the checkpoint is signed by none of the trusted keys")]
+    #[error("log/checkpoint is signed by none of the trusted keys")]
     CheckpointUnsigned,
     /// The file of the newest witnessed checkpoint cannot be read as one of this log.
     #[error("log/witnessed is damaged, or of another log: restore it from a copy")]
@@ -109,6 +109,11 @@ pub enum Flaw {
         "leaves behind the checkpoint were not written with the log's key: somebody else added or changed them"
     )]
     Unvouched,
+    /// A leaf is not the one that was signed, or vouched for with its group.
+    #[error(
+        "the leaf is not the one that the log's key has signed: somebody changed it afterwards"
+    )]
+    Unproven,
     /// A published file does not fit the leaves, or is missing.
     #[error("published file: {0}")]
     Tile(String),
@@ -143,8 +148,26 @@ pub struct Problem {
     pub flaw: Flaw,
 }
 
+impl Flaw {
+    /// Whether it is about a file of the published log as a whole, and not about a place in a segment.
+    fn names_its_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Checkpoint
+                | Self::CheckpointMissing
+                | Self::CheckpointUnsigned
+                | Self::Witnessed
+                | Self::WitnessedUnsigned
+                | Self::WitnessedAhead { .. }
+        )
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.flaw.names_its_file() {
+            return write!(f, "{}", self.flaw);
+        }
         write!(f, "segment {} byte {}", self.segment, self.offset)?;
         if let Some(leaf) = self.leaf {
             write!(f, " leaf {leaf}")?;
@@ -192,6 +215,21 @@ pub enum LedgerError {
         "{0}: nothing was changed; keep a copy, and restore the newest good one; where there is none, `bartizan vault accept --cut-tail` cuts off what comes from there on, keeps it in torn/, and records that"
     )]
     Unvouched(Problem),
+    /// A leaf that says what is destroyed is not the one that was signed. Nothing was changed.
+    #[error(
+        "{0}: nothing is destroyed or hidden on its word; keep a copy, then restore the newest good copy of the segment files; `bartizan audit verify` tells what else is wrong"
+    )]
+    Unproven(Problem),
+    /// The log in the folder has another name than the key. Nothing was changed.
+    #[error(
+        "log/checkpoint is that of the log {found}, and the key that of the log {own}: restore the one that belongs to the other, or name another folder"
+    )]
+    OtherLog {
+        /// The name in the checkpoint.
+        found: String,
+        /// The name of the key.
+        own: String,
+    },
     /// The log is not the one that witnesses have seen. Nothing was changed.
     #[error(
         "{0}: nothing was changed; restore its newest copy, or begin a new log with a state folder of its own"
@@ -207,7 +245,7 @@ pub enum LedgerError {
     },
     /// The published tiles are not those of the checkpoint.
     #[error(
-        "the published log is damaged: {0}; it can be made again from the journal: move the folder log/ away"
+        "the published log is damaged: {0}; it can be made again from the journal: move the folder log/tile away, and leave log/checkpoint where it is, by which what is made is proven; the next start makes it"
     )]
     Tiles(TileError),
     /// A payload cannot be opened.
@@ -254,6 +292,7 @@ impl From<Problem> for LedgerError {
                 Self::Witnessed(problem.flaw)
             }
             Flaw::Unvouched => Self::Unvouched(problem),
+            Flaw::Unproven => Self::Unproven(problem),
             _ => Self::Damaged(problem),
         }
     }

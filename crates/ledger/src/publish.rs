@@ -177,11 +177,14 @@ pub(crate) fn own_checkpoint(
     signer: &dyn Signer,
 ) -> Result<Option<SignedCheckpoint>, Trouble> {
     let Some(checkpoint) = folder.checkpoint()? else { return Ok(None) };
-    let key = VerifierKey::of_log(signer);
-    let ours = key.is_ok_and(|key| {
-        checkpoint.checkpoint().origin() == signer.name()
-            && checkpoint.verify(&[key]).is_ok_and(|signed| !signed.is_empty())
-    });
+    let (found, own) = (checkpoint.checkpoint().origin(), signer.name());
+    if found != own {
+        // Another log's is no damage, and restoring a backup of it would not help.
+        let (found, own) = (found.to_owned(), own.to_owned());
+        return Err(Trouble::Disk(LedgerError::OtherLog { found, own }));
+    }
+    let ours = VerifierKey::of_log(signer)
+        .is_ok_and(|key| checkpoint.verify(&[key]).is_ok_and(|signed| !signed.is_empty()));
     let flaw = Problem { segment: 0, offset: BLOCK, leaf: None, flaw: Flaw::Checkpoint };
     if ours { Ok(Some(checkpoint)) } else { Err(flaw.into()) }
 }

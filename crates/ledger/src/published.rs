@@ -1,6 +1,7 @@
 //! The published log, read: what a witness is shown, and what an auditor is given. It needs no lock, and no key.
 use crate::log_folder::LogFolder;
 use crate::problem::{LedgerError, Trouble};
+use crate::reader::Entry;
 use crate::tlog::{SignedCheckpoint, TileError, TileReader};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
@@ -57,6 +58,15 @@ impl Published {
         TileReader::open(&self.folder, size, root)?.consistency_proof(old_size, size)
     }
 
+    /// The tree that `checkpoint` stands for, to look up its leaves. Whoever believes it has verified the checkpoint's signatures.
+    ///
+    /// # Errors
+    /// [`TileError`], as above.
+    pub fn tree(&self, checkpoint: &SignedCheckpoint) -> Result<PublishedTree, TileError> {
+        let (size, root) = crate::cosign::tree_of(checkpoint);
+        TileReader::open(self.folder.clone(), size, root).map(PublishedTree)
+    }
+
     /// The root of the first `size` leaves of the tree that `checkpoint` stands for.
     ///
     /// # Errors
@@ -64,6 +74,25 @@ impl Published {
     pub fn root_at(&self, size: u64, checkpoint: &SignedCheckpoint) -> Result<Digest, TileError> {
         let (whole, root) = crate::cosign::tree_of(checkpoint);
         TileReader::open(&self.folder, whole, root)?.root_at(size)
+    }
+}
+
+/// The leaves of one tree, as the tiles have them that hash to its root.
+pub struct PublishedTree(TileReader<LogFolder>);
+
+impl fmt::Debug for PublishedTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PublishedTree").finish_non_exhaustive()
+    }
+}
+
+impl PublishedTree {
+    /// Whether this leaf is in the tree, in its place.
+    ///
+    /// # Errors
+    /// [`TileError`] where no tile says so that hashes to the root.
+    pub fn has(&mut self, entry: &Entry) -> Result<bool, TileError> {
+        Ok(entry.index < self.0.size() && self.0.leaf_hash(entry.index)? == entry.leaf_hash)
     }
 }
 

@@ -233,6 +233,10 @@ impl Reader {
         verify(&self.disk, self.known(keys), Some(signer), progress)
     }
 
+    pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
     fn known<'k>(&'k self, now: &'k [VerifierKey]) -> Known<'k> {
         Known { now, former: &self.former }
     }

@@ -30,6 +30,8 @@ pub struct Recovery {
     pub interrupted: u64,
     /// Milliseconds that the clock was behind the newest leaf.
     pub clock_behind_ms: u64,
+    /// Leaves whose published tiles were away, and were made again from the journal.
+    pub tiles_remade: u64,
 }
 
 /// The end of a log.

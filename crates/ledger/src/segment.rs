@@ -207,6 +207,19 @@ impl SegmentReader {
         }
     }
 
+    /// Leaves up to the end of the group at `start`, which must have this number, and where it ends; `None` when there is none, or it is torn.
+    pub(crate) fn group_end(
+        &mut self,
+        start: u64,
+        number: u64,
+    ) -> Result<Option<(u64, u64)>, Trouble> {
+        match self.read_ends(start, Some(number)) {
+            Ok((head, mark, _)) => Ok(Some((mark.size, start + u64::from(head.n_bytes)))),
+            Err(Trouble::Disk(error)) => Err(Trouble::Disk(error)),
+            Err(Trouble::Fault { .. }) => Ok(None),
+        }
+    }
+
     /// The group frame and the mark, which must agree.
     fn read_ends(
         &mut self,

@@ -37,6 +37,8 @@ pub struct Verification {
     pub open: u64,
     /// Leaves that the checkpoint stands for. Only a log without leaves may lack it.
     pub checkpoint: Option<u64>,
+    /// The Merkle root that it says they have.
+    pub checkpoint_root: Option<Digest>,
     /// Names of the trusted keys that have signed that checkpoint.
     pub signed_by: Vec<String>,
     /// Leaves behind the checkpoint, which no signature covers yet.
@@ -72,6 +74,7 @@ pub(crate) fn verify(
         root: crate::merkle::sha256(&[]),
         open: 0,
         checkpoint: None,
+        checkpoint_root: None,
         signed_by: Vec::new(),
         unsigned_leaves: 0,
         unsigned_vouched: false,
@@ -119,10 +122,13 @@ fn check(
                 if let Some(signer) = signer {
                     check_voucher(&group, known, &log, signer)?;
                 }
-                state.follow(&group).map_err(|(offset, leaf, flaw)| {
-                    Trouble::from(Problem { segment, offset, leaf, flaw })
-                })?;
+                let followed = state.follow(&group);
+                // Before what does not fit is told: a published tile may say which leaf it is, or that it was an earlier one.
                 check_tiles(tiles.as_mut(), &entries)?;
+                followed.map_err(|(offset, leaf, flaw)| {
+                    let changed = tiles.as_ref().and_then(TileCheck::before_cut);
+                    changed.unwrap_or(Problem { segment, offset, leaf, flaw })
+                })?;
                 report.leaves = state.tree.size();
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;
@@ -164,7 +170,7 @@ fn read_checkpoint(
         report.signed_by = signed.iter().map(|signed| signed.key.name().to_owned()).collect();
     }
     let head = Head::of(&checkpoint);
-    report.checkpoint = Some(head.size);
+    (report.checkpoint, report.checkpoint_root) = (Some(head.size), Some(head.root));
     Ok(Some((head, TileCheck::new(folder, head.size))))
 }
 

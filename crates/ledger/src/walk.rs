@@ -96,7 +96,7 @@ impl Walk {
         Self { disk, depth, reader, offset: BLOCK, number }
     }
 
-    /// A walk from the start of the last segment that has the leaf at `index`, or that it will come to.
+    /// A walk from the group that has the leaf at `index`, or one before it; what stands before it in its segment is passed over unread.
     pub(crate) fn before(disk: Arc<dyn Disk>, depth: Depth, index: u64) -> Result<Self, Trouble> {
         // Segments that are ready and unused stand at the end. One in the middle whose first group is damaged only makes the walk start
         // earlier, and come to it.
@@ -113,10 +113,19 @@ impl Walk {
                 _ => high = middle,
             }
         }
-        match start {
-            Some((reader, number)) => Ok(Self::from(disk, depth, reader, number)),
-            None => Self::new(disk, depth),
+        let mut walk = match start {
+            Some((reader, number)) => Self::from(disk, depth, reader, number),
+            None => Self::new(disk, depth)?,
+        };
+        // A group whose ends cannot be read is for the walk to tell, and the last one of a segment stays: it says where the leaves end.
+        while let Some((size, end)) = walk.reader.group_end(walk.offset, walk.number)?
+            && size <= index
+            && walk.reader.group_end(end, walk.number + 1)?.is_some()
+        {
+            walk.offset = end;
+            walk.number += 1;
         }
+        Ok(walk)
     }
 
     pub(crate) fn log(&self) -> LogId {

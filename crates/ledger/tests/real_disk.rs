@@ -4,6 +4,7 @@ mod common;
 
 use bartizan_core::disk::Disk;
 use bartizan_core::record::Recorder as _;
+use bartizan_ledger::index::{Index, Questions};
 use bartizan_ledger::{FsDisk, FsDiskError, Ledger, Options, Reader};
 use bartizan_testkit::wait;
 use common::{intent, open_with, outcome, record};
@@ -128,4 +129,50 @@ fn names_stay_in_the_folder_and_readers_do_not_write() {
     assert!(file.write_at(b"x", 0).is_err() && file.set_len(0).is_err());
     assert!(reader.open("b", true).is_err() && reader.remove("a").is_err());
     assert!(reader.rename("a", "b").is_err());
+}
+
+/// A copy of a log may come from anybody, with anything under a name that we open: it is told, and never waited for.
+#[test]
+fn what_is_no_plain_file_is_refused_and_not_waited_for() {
+    type Put = fn(&Path);
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("ledger");
+    let ledger = open(&folder, 1);
+    wait(ledger.append_all(vec![intent(record(1)), outcome(record(1))])).unwrap();
+    drop(ledger);
+    let pipe: Put = |path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    };
+    let puts: [(&str, Put); 4] = [
+        ("a pipe", pipe),
+        ("a folder", |path| std::fs::create_dir(path).unwrap()),
+        ("a link to a device", |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap()),
+        ("a link to itself", |path| std::os::unix::fs::symlink(path, path).unwrap()),
+    ];
+    for (what, put) in puts {
+        for name in
+            ["segment-00000000.log", "log/checkpoint", "log/witnessed", "index.sqlite", "lock"]
+        {
+            let path = folder.join(name);
+            let kept = root.path().join("kept");
+            let was_there = std::fs::rename(&path, &kept).is_ok();
+            put(&path);
+            let reader = Reader::open(Arc::new(FsDisk::read_only(&folder)));
+            let is_verified = reader
+                .as_ref()
+                .is_ok_and(|reader| reader.verify().is_ok_and(|report| report.verified));
+            assert_eq!(is_verified, ["index.sqlite", "lock"].contains(&name), "{what} as {name}");
+            let index = folder.join("index.sqlite");
+            assert!(Questions::existing(&index).is_none(), "{what} as {name}");
+            if name == "index.sqlite" {
+                assert!(Index::open(&index, &["a word"]).is_err(), "{what}");
+            }
+            assert_eq!(FsDisk::lock(&folder).is_err(), name == "lock", "{what} as {name}");
+            std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path)).unwrap();
+            if was_there {
+                std::fs::rename(&kept, &path).unwrap();
+            }
+        }
+    }
+    assert!(Reader::open(Arc::new(FsDisk::read_only(&folder))).unwrap().verify().unwrap().verified);
 }

@@ -370,6 +370,7 @@ fn setup(
         keys: KeyRing::new(vec![key]).map_err(|at| anyhow::anyhow!("key {at} is unusable"))?,
         hosts: Vec::new(),
         origins: Vec::new(),
+        flagged_max: None,
     })?)
 }
 

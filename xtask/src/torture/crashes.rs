@@ -2,8 +2,7 @@
 use super::life::{Life, options, pick};
 use super::meddler::{Census, Order, Target};
 use super::truth::Truth;
-use super::world::{LEDGER, Outcome, SLOTS, World, say, tombstones};
-use bartizan_core::disk::Disk as _;
+use super::world::{Outcome, SLOTS, World};
 use bartizan_keys::KeyState;
 use bartizan_testkit::{SimDisk, SplitMix};
 
@@ -185,8 +184,7 @@ impl Case {
         let mut world = self.world.with(sim);
         world.tenants().clone_from(tenants);
         let process = world.open(&world.fate(None)).map_err(|error| format!("backup: {error}"))?;
-        let folder = world.sim.folder(LEDGER, false).map_err(say)?;
-        for key in tombstones(folder)? {
+        for key in world.tombstones()? {
             if process.keys.state(key) == KeyState::Live {
                 return Err(format!("a backup brought the erased key {key} back"));
             }

@@ -4,8 +4,7 @@
 //! witness's state and the vault's anchor have such a test beside the code.
 use super::life::{Life, options};
 use super::truth::Truth;
-use super::world::{CHECKPOINT, LEDGER, Outcome, SLOTS, WITNESSED, World, say, tombstones};
-use bartizan_core::disk::Disk as _;
+use super::world::{CHECKPOINT, LEDGER, Outcome, SLOTS, WITNESSED, World, say};
 use bartizan_core::seal::OpenError;
 use bartizan_keys::KeyState;
 use bartizan_ledger::{LedgerError, Verification};
@@ -185,8 +184,7 @@ fn judge_slots(world: &mut World, truth: &Truth) -> Outcome<()> {
         Err(error) => return Err(format!("an error that names something else: {error}")),
         Ok(process) => process,
     };
-    let folder = world.sim.folder(LEDGER, false).map_err(say)?;
-    let erased = tombstones(folder)?;
+    let erased = world.tombstones()?;
     if erased.iter().any(|&key| process.keys.state(key) == KeyState::Live) {
         return Err("an erased key is alive".to_owned());
     }

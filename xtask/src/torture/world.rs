@@ -1,10 +1,10 @@
 //! One machine with its disk: the real ledger and the real key store, opened in the order in which the binary opens them.
 //!
 //! What it does not do: the files of the vault beside the key store (keys, anchor), whose content counts as durable here; witnesses; and the
-//! binary's own reading of tombstones, for which it reads the whole log. The binary's tests are about those.
+//! binary's anchor, without which it reads the whole log. The binary's tests are about those.
 use super::meddler::{Fate, Meddler, Order, Target};
 use bartizan_core::disk::Disk;
-use bartizan_core::record::{RecordId, RecordKind};
+use bartizan_core::record::{Leaf, RecordId, RecordKind};
 use bartizan_keys::{
     Access, KeyStore, NoteKey, OpenReport, Options as KeyOptions, StoreError, TenantKey,
 };
@@ -212,6 +212,8 @@ impl World {
         let (keys, report) = self.open_keys(open).map_err(say)?;
         self.check_gone(&unfinished.difference(&self.wrapped(SLOTS)).copied().collect())?;
         let keys = Arc::new(keys);
+        // A start reads them before it changes a byte, and destroys afterwards.
+        let told = tombstones(Arc::clone(&disk), &self.signer);
         let parts = Parts {
             disk: Arc::clone(&disk),
             clock,
@@ -220,13 +222,19 @@ impl World {
             signer: self.signer.clone(),
         };
         let (ledger, recovery) = Ledger::open(parts, self.options.clone()).map_err(say)?;
+        if 0 < recovery.tiles_remade {
+            return Err("tiles that the checkpoint stands for were missing".to_owned());
+        }
         let path = recovery.torn_copy.map(|copy| format!("{LEDGER}/{copy}"));
         let torn = path.map(|path| self.sim.content(&path).map(|bytes| (path, bytes)));
         let torn = match torn {
             Some(None) => return Err("a copy of torn bytes is told and is not there".to_owned()),
             torn => torn.flatten(),
         };
-        let tombstones = tombstones(disk)?;
+        let tombstones = tombstones(disk, &self.signer)?;
+        if has_log && told.as_ref() != Ok(&tombstones) {
+            return Err(format!("before it was opened the log said otherwise: {told:?}"));
+        }
         keys.destroy_again(&tombstones).map_err(say)?;
         Ok(Process { ledger, keys, n_damaged: report.damaged, torn })
     }
@@ -254,6 +262,11 @@ impl World {
         }
     }
 
+    /// Names of the keys that the log has tombstones for.
+    pub(crate) fn tombstones(&self) -> Outcome<Vec<RecordId>> {
+        tombstones(self.sim.folder(LEDGER, false).map_err(say)?, &self.signer)
+    }
+
     /// The checkpoint that outsiders see at this moment.
     pub(crate) fn checkpoint(&self) -> Option<SignedCheckpoint> {
         SignedCheckpoint::parse(&self.sim.content(CHECKPOINT)?).ok()
@@ -264,14 +277,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Names of the keys that the log has tombstones for.
-pub(crate) fn tombstones(ledger: Arc<dyn Disk>) -> Outcome<Vec<RecordId>> {
-    let mut found = Vec::new();
-    for entry in Reader::open(ledger).and_then(|reader| reader.entries()).map_err(say)? {
-        let entry = entry.map_err(say)?;
-        if entry.leaf.kind == RecordKind::Tombstone {
-            found.push(entry.leaf.record);
-        }
-    }
-    Ok(found)
+/// Names of the keys that the log has tombstones for, as whoever destroys them must read them: each proven.
+fn tombstones(ledger: Arc<dyn Disk>, signer: &NoteKey) -> Outcome<Vec<RecordId>> {
+    let is_one = |leaf: &Leaf| leaf.kind == RecordKind::Tombstone;
+    let proven = Reader::open(ledger).and_then(|reader| reader.proven_since(0, signer, &is_one));
+    Ok(proven.map_err(say)?.entries.iter().map(|entry| entry.leaf.record).collect())
 }

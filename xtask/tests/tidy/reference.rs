@@ -146,7 +146,7 @@ fn metrics(tree: &Tree) -> Vec<String> {
 }
 
 /// The types that hold settings, and the tables that they are read from.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("Listen", "listen"),
     ("Ledger", "ledger"),
     ("Retention", "ledger.retention"),
@@ -154,6 +154,7 @@ const TABLES: [(&str, &str); 9] = [
     ("Guard", "guard"),
     ("OwnKind", "guard.kind"),
     ("Except", "guard.except"),
+    ("Threshold", "guard.threshold"),
     ("Upstream", "upstream"),
     ("Route", "route"),
 ];

@@ -1,10 +1,10 @@
 //! What a reader gets of a payload: its text, or why not.
-use super::log_folder;
+use super::read_folder;
 use crate::anchor;
 use crate::serve::Sources;
-use crate::vault::Vault;
-use bartizan_core::record::{RecordId, Slot};
-use bartizan_core::seal::OpenError;
+use crate::vault::{self, Vault};
+use bartizan_core::record::{Leaf, RecordId, Slot};
+use bartizan_core::seal::{OpenError, Retention, Sealing};
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,8 +26,15 @@ pub(crate) enum Content {
         /// The key's name.
         key: RecordId,
     },
+    /// What is stored is not what was sealed.
+    Damaged {
+        /// How that shows.
+        reason: String,
+    },
     /// The keys are not here, or not for this user.
     NoKeys {
+        /// Stored bytes.
+        bytes: u64,
         /// Why.
         reason: String,
     },
@@ -45,7 +52,10 @@ impl Content {
             Self::KeyMissing { key } => {
                 format!("[its key {key} is missing, and there is no tombstone for it]")
             }
-            Self::NoKeys { reason } => format!("[sealed, and the keys cannot be used: {reason}]"),
+            Self::Damaged { reason } => format!("[damaged: {reason}]"),
+            Self::NoKeys { bytes, reason } => {
+                format!("[sealed, {bytes} bytes, and the keys cannot be used: {reason}]")
+            }
         }
     }
 
@@ -56,6 +66,7 @@ impl Content {
             Self::Sealed { .. } => "sealed",
             Self::Erased => "erased",
             Self::KeyMissing { .. } => "key_missing",
+            Self::Damaged { .. } => "damaged",
             Self::NoKeys { .. } => "no_keys",
         }
     }
@@ -74,9 +85,13 @@ impl Lens {
     /// # Errors
     /// When the tombstones cannot be read.
     pub(crate) fn new(state: &Path, sources: &Sources, is_revealing: bool) -> anyhow::Result<Self> {
-        let vault = Vault::peek(state, sources).map_err(|error| format!("{error:#}"));
+        let vault = if vault::folder(state).exists() {
+            Vault::peek(state, sources).map_err(|error| format!("{error:#}"))
+        } else {
+            Err("the vault, which has them, is not in this folder".to_owned())
+        };
         let erased = match &vault {
-            Ok(vault) if log_folder(state).exists() => anchor::tombstones(state, &vault.signer)?,
+            Ok(vault) if read_folder(state).exists() => anchor::tombstones(state, &vault.signer)?,
             _ => BTreeSet::new(),
         };
         if let Ok(vault) = &vault {
@@ -89,27 +104,52 @@ impl Lens {
     /// One payload.
     ///
     /// # Errors
-    /// When what is stored is not what the leaf commits to.
+    /// Those of the disk.
     pub(crate) fn look(
         &self,
         reader: &Reader,
         entry: &Entry,
         stored: &Stored,
     ) -> Result<Content, LedgerError> {
-        if stored.slot != Slot::Evidence && !self.is_revealing {
-            return Ok(Content::Sealed { bytes: stored.bytes });
-        }
+        let is_kept_sealed = stored.slot != Slot::Evidence && !self.is_revealing;
         let vault = match &self.vault {
             Ok(vault) => vault,
-            Err(reason) => return Ok(Content::NoKeys { reason: reason.clone() }),
+            Err(reason) => {
+                return Ok(Content::NoKeys { bytes: stored.bytes, reason: reason.clone() });
+            }
         };
-        match reader.payload(entry, stored, &*vault.keys) {
-            Ok(bytes) => Ok(Content::Clear(bytes)),
+        let opened = if is_kept_sealed {
+            // Whether it could be revealed is no secret, and takes no look at the text.
+            has_keys(reader, entry, stored, vault).map(|()| None)
+        } else {
+            reader.payload(entry, stored, &*vault.keys).map(Some)
+        };
+        match opened {
+            Ok(Some(bytes)) => Ok(Content::Clear(bytes)),
+            Ok(None) => Ok(Content::Sealed { bytes: stored.bytes }),
             Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. }) => {
                 let is_lawful = self.erased.contains(&key);
                 Ok(if is_lawful { Content::Erased } else { Content::KeyMissing { key } })
             }
+            Err(error @ (LedgerError::Sealed { .. } | LedgerError::Damaged(_))) => {
+                Ok(Content::Damaged { reason: error.to_string() })
+            }
             Err(error) => Err(error),
         }
     }
+}
+
+fn has_keys(
+    reader: &Reader,
+    entry: &Entry,
+    stored: &Stored,
+    vault: &Vault,
+) -> Result<(), LedgerError> {
+    let Leaf { record, kind, unix_ms, .. } = entry.leaf;
+    let slot = stored.slot;
+    let retention = Retention::of(kind, slot);
+    let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
+    let sealed = reader.stored(stored)?;
+    let found = vault.keys.has_keys_of(&sealing, &sealed);
+    found.map_err(|error| LedgerError::Sealed { record, slot, error })
 }

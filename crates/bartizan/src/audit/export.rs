@@ -138,6 +138,7 @@ fn line(leaf: &LeafRow) -> String {
         "count": leaf.count,
         "leaf_hash": leaf.leaf_hash,
         "intent": leaf.intent,
+        "unsigned": u64::from(leaf.unsigned),
     }))
 }
 
@@ -145,7 +146,7 @@ const fn column(name: &'static str, kind: Kind, is_optional: bool) -> Column {
     Column { name, kind, is_optional }
 }
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     column("idx", Kind::Number, false),
     column("record", Kind::Text, false),
     column("kind", Kind::Text, false),
@@ -162,6 +163,7 @@ const COLUMNS: [Column; 16] = [
     column("count", Kind::Number, true),
     column("leaf_hash", Kind::Text, false),
     column("intent", Kind::Number, true),
+    column("unsigned", Kind::Number, false),
 ];
 
 /// A row, in the order of [`COLUMNS`].
@@ -186,5 +188,6 @@ fn cells(leaf: LeafRow) -> Vec<Cell> {
         maybe(leaf.count),
         Cell::Text(leaf.leaf_hash),
         maybe(leaf.intent),
+        number(u64::from(leaf.unsigned)),
     ]
 }

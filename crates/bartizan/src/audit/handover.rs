@@ -2,7 +2,7 @@
 //!
 //! A note says which key signs from now on, and where the log had its record of that; both keys have signed it. It proves that the old
 //! key agreed. Whoever stole that key could write one, too: that is why a new key is better had from elsewhere.
-use super::log_folder;
+use super::read_folder;
 use crate::files;
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 /// What the name of a note begins with, and how it ends; between is the id of the new key.
 const BEGIN: &str = "handover-";
 const END: &str = ".note";
-/// Most notes of a log that are looked at: as many keys as its list of public keys has room for.
+/// Most notes of a log that are followed: as many keys as its list of public keys has room for.
 const NOTES_MAX: usize = crate::vault::VERIFIERS_MAX;
+/// Most files with a note's name that are looked into. Those of keys in the list of public keys come first, so that others do not hide them.
+const NOTE_FILES_MAX: usize = 1024;
 /// Most bytes of a note.
 const NOTE_BYTES_MAX: usize = 4096;
 /// The note's first line. No checkpoint begins like that: a log's name has no blank.
@@ -138,48 +140,68 @@ impl Handover {
 
 /// The handovers that lie beside a log and that the log bears out.
 pub(crate) fn all(state: &Path) -> Vec<Handover> {
-    let folder = log_folder(state);
-    let mut found: Vec<Handover> = paths(&folder)
+    borne_out(state, noted(state))
+}
+
+/// What the notes beside a log say, each signed by both of its keys. Whether the log says so, too, was not asked.
+pub(crate) fn noted(state: &Path) -> Vec<Handover> {
+    let mut found: Vec<Handover> = paths(&read_folder(state))
         .iter()
         .filter_map(|path| files::read_bounded(path, NOTE_BYTES_MAX).ok())
         .filter_map(|bytes| Handover::parse(&bytes))
         .collect();
-    if found.is_empty() {
-        return found;
-    }
-    let Ok(reader) = super::reader(state) else { return Vec::new() };
-    let Ok(Some(published)) = Published::find(&bartizan_ledger::FsDisk::read_only(&folder)) else {
-        return Vec::new();
-    };
-    let Ok(Some(now)) = published.checkpoint() else { return Vec::new() };
-    found.retain(|handover| handover.is_in(&reader, &published, &now));
     found.sort_by_key(|handover| handover.size);
     found
 }
 
+/// Those that the log bears out. A log that is damaged may bear out none.
+pub(crate) fn borne_out(state: &Path, mut noted: Vec<Handover>) -> Vec<Handover> {
+    if noted.is_empty() {
+        return noted;
+    }
+    let Ok(reader) = super::reader(state) else { return Vec::new() };
+    let disk = bartizan_ledger::FsDisk::read_only(&read_folder(state));
+    let Ok(Some(published)) = Published::find(&disk) else { return Vec::new() };
+    let Ok(Some(now)) = published.checkpoint() else { return Vec::new() };
+    noted.retain(|handover| handover.is_in(&reader, &published, &now));
+    noted
+}
+
+/// Where the notes may be: the one of each public key beside the log, then every other file that is called like one.
 fn paths(folder: &Path) -> Vec<PathBuf> {
+    let published = crate::vault::published_keys(folder).unwrap_or_default();
+    let of_keys: Vec<_> =
+        published.iter().map(|key| format!("{BEGIN}{:08x}{END}", key.id())).collect();
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let is_note = |entry: &fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with(BEGIN) && name.ends_with(END)
-    };
-    let notes = entries.flatten().filter(is_note).take(NOTES_MAX);
-    notes.map(|entry| entry.path()).collect()
+    let others = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(BEGIN) && name.ends_with(END) && !of_keys.contains(name));
+    let mut names: Vec<String> =
+        of_keys.iter().cloned().chain(others.take(NOTE_FILES_MAX + 1)).collect();
+    if of_keys.len() + NOTE_FILES_MAX < names.len() {
+        names.truncate(of_keys.len() + NOTE_FILES_MAX);
+        tracing::warn!(
+            folder = %folder.display(),
+            "There are more than {NOTE_FILES_MAX} files called {BEGIN}*{END} beside the log, and not all were looked into: take away those that are none of its own."
+        );
+    }
+    names.into_iter().map(|name| folder.join(name)).collect()
 }
 
 /// The handovers that lead on from these keys, in order.
 pub(crate) fn onwards<'h>(keys: &[VerifierKey], all: &'h [Handover]) -> Vec<&'h Handover> {
     let mut known = keys.to_vec();
     let mut path: Vec<&Handover> = Vec::new();
-    loop {
+    while path.len() < NOTES_MAX {
         let next = all.iter().find(|handover| {
             known.contains(&handover.old) && !path.iter().any(|seen| seen == handover)
         });
-        let Some(next) = next else { return path };
+        let Some(next) = next else { break };
         known.push(next.new.clone());
         path.push(next);
     }
+    path
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use super::bar::Bar;
 use super::reader;
 use crate::serve::Sources;
 use crate::vault::Vault;
-use bartizan_core::record::{RecordId, RecordKind, Slot};
+use bartizan_core::record::{Leaf, RecordId, RecordKind, Slot};
 use bartizan_core::seal::OpenError;
 use bartizan_keys::KeyState;
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
@@ -29,7 +29,7 @@ pub(crate) struct Counts {
     pub(crate) expired: u64,
     /// The key is gone, and nothing in the log says why.
     pub(crate) key_missing: u64,
-    /// The log says that the key was destroyed, and the vault has it: a backup was restored. It opens nothing, and the next start of a gateway
+    /// The log says that the key was destroyed, and the vault has it: its erasure was cut short, or a backup was restored. It opens nothing, and the next start of a gateway
     /// destroys it again.
     pub(crate) resurrected: u64,
     /// What is stored is not what was sealed.
@@ -54,7 +54,14 @@ pub(crate) struct Wrong {
 impl Counts {
     /// Whether nothing is missing, damaged, or back from the dead.
     pub(crate) fn is_fine(&self) -> bool {
-        self.key_missing == 0 && self.resurrected == 0 && self.damaged == 0
+        self.problem().is_none()
+    }
+
+    /// What is wrong with them, where something is.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let n_wrong = self.key_missing + self.resurrected + self.damaged;
+        let n_all = self.clear + self.erased + self.expired + n_wrong;
+        (0 < n_wrong).then(|| format!("{n_wrong} of {n_all} payloads are not what they should be"))
     }
 
     /// For people.
@@ -80,7 +87,9 @@ impl Counts {
 pub(crate) fn open_all(state: &Path, sources: &Sources) -> anyhow::Result<Counts> {
     let reader = reader(state)?;
     // They come after what they are for, so they are read first; and before the vault is, so that what it still has then should be gone.
-    let tombstones = tombstones(&reader)?;
+    let signer = Vault::peek(state, sources)?.signer;
+    let is_tombstone = |leaf: &Leaf| leaf.kind == RecordKind::Tombstone;
+    let tombstones = reader.proven_since(0, &*signer, &is_tombstone)?.entries;
     let names: Vec<RecordId> = tombstones.iter().map(|entry| entry.leaf.record).collect();
     let vault = settled(state, &names, sources)?;
     let why = |entry: &Entry| (entry.leaf.record, why(&reader, entry, &vault));
@@ -146,7 +155,7 @@ impl Counts {
                 if known.back.contains(&key) =>
             {
                 self.resurrected += 1;
-                let reason = "has a tombstone, and is in the vault: a backup was restored";
+                let reason = "has a tombstone, and is in the vault: its erasure was cut short, or a backup was restored; the next start destroys it";
                 self.wrong(entry, stored, format!("its key {key} {reason}"));
             }
             Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. }) => {
@@ -168,14 +177,6 @@ impl Counts {
         }
         Ok(())
     }
-}
-
-/// The tombstones of the log.
-fn tombstones(reader: &Reader) -> Result<Vec<Entry>, LedgerError> {
-    let is_one = |entry: &Result<Entry, LedgerError>| {
-        entry.as_ref().map_or(true, |entry| entry.leaf.kind == RecordKind::Tombstone)
-    };
-    reader.entries()?.filter(is_one).collect()
 }
 
 /// What the evidence of a tombstone says. One that cannot be read any more is a tombstone all the same.

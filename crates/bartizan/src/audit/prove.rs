@@ -5,7 +5,7 @@ use crate::serve::Sources;
 use anyhow::{Context as _, bail};
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf};
 use bartizan_ledger::merkle::leaf_hash;
-use bartizan_ledger::tlog::{PROOF_BYTES_MAX, Policy, TlogProof, Trust};
+use bartizan_ledger::tlog::{PROOF_BYTES_MAX, Policy, ProofError, TlogProof, Trust, TrustError};
 use bartizan_ledger::{Entry, Reader};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -144,7 +144,7 @@ pub(crate) fn check(
     let best = checked.reduce(|best, next| if best.is_ok() { best } else { next });
     let trust = match best {
         Some(Ok(trust)) => trust,
-        Some(Err(error)) => return Ok(Err(error.to_string())),
+        Some(Err(error)) => return Ok(Err(told(&error, &proof, policies))),
         None => return Ok(Err("no key is trusted".to_owned())),
     };
     let leaf = match Leaf::decode(&bytes) {
@@ -154,4 +154,29 @@ pub(crate) fn check(
     let (index, size) = (proof.index(), proof.checkpoint().checkpoint().size());
     let entry = Entry { index, leaf, leaf_hash, payloads: Vec::new(), segment: 0, offset: 0 };
     Ok(Ok(Held { entry, size, trust }))
+}
+
+/// What is wrong, and where the proof has a stranger's signature, whose it is, whom you trust, and where the right key is.
+fn told(error: &ProofError, proof: &TlogProof, policies: &[Policy]) -> String {
+    let ProofError::Trust(TrustError::UnknownLog { .. } | TrustError::NotSigned { .. }) = error
+    else {
+        return error.to_string();
+    };
+    let origin = proof.checkpoint().checkpoint().origin();
+    let signatures = proof.checkpoint().note().signatures().iter();
+    let signed = signatures.filter(|signature| signature.name() == origin);
+    let signed: Vec<_> = signed.map(|signed| key_name(signed.name(), signed.id())).collect();
+    let signed =
+        if signed.is_empty() { "nobody of that name".to_owned() } else { signed.join(" and ") };
+    let known = policies.iter().flat_map(Policy::logs);
+    let known: Vec<_> = known.map(|key| key_name(key.name(), key.id())).collect();
+    let known = if known.is_empty() { "no log".to_owned() } else { known.join(" and ") };
+    format!(
+        "its checkpoint is of the log {origin}, signed by {signed}, and you trust {known}: the key that fits stands in log.vkey beside that log, and its operator prints it with `bartizan vault status`. Ask for it on another way than the one that the proof came"
+    )
+}
+
+/// A key as the beginning of its line has it.
+fn key_name(name: &str, id: u32) -> String {
+    format!("{name}+{id:08x}")
 }

@@ -1,6 +1,6 @@
 //! Records by what is known of them: rows of the tables, for people and for programs.
 use super::bar::Bar;
-use super::tables;
+use super::{Mark, tables};
 use crate::clock::utc;
 use crate::serve::Sources;
 use crate::vault::Vault;
@@ -94,6 +94,11 @@ fn words(find: &Found) -> Vec<&'static str> {
     verdict_words(find.leaf.verdict | end).collect()
 }
 
+/// Whether some of what is said of it has no signature yet.
+fn is_unsigned(find: &Found) -> bool {
+    find.leaf.unsigned || find.end.as_ref().is_some_and(|end| end.unsigned)
+}
+
 fn duration_ms(find: &Found) -> Option<u64> {
     find.end.as_ref().map(|end| end.unix_ms.saturating_sub(find.leaf.unix_ms))
 }
@@ -119,12 +124,13 @@ pub(crate) fn find_json(find: &Found) -> Value {
         "outcome": either(find, |leaf| leaf.outcome.as_deref()),
         "tokens": tokens.map(|(tokens_in, tokens_out)| [tokens_in, tokens_out]),
         "count": leaf.count,
+        "unsigned": is_unsigned(find),
     })
 }
 
 /// The heads of the columns of [`find_row`].
-pub(crate) const FIND_HEADS: [&str; 8] =
-    ["TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "MS", "VERDICT"];
+pub(crate) const FIND_HEADS: [&str; 9] =
+    ["TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "MS", "SIGNED", "VERDICT"];
 
 /// One record in columns.
 pub(crate) fn find_row(find: &Found) -> Vec<String> {
@@ -141,6 +147,7 @@ pub(crate) fn find_row(find: &Found) -> Vec<String> {
         dash(either(find, |leaf| leaf.route.as_deref())),
         outcome,
         duration_ms(find).map_or_else(|| "-".to_owned(), |ms| ms.to_string()),
+        if is_unsigned(find) { Mark::Unsigned } else { Mark::Signed }.word().to_owned(),
         words(find).join(","),
     ]
 }

@@ -1,7 +1,8 @@
 //! The tables over the log of a state folder, followed up to its end before they are asked.
 use super::bar::Bar;
-use super::{log_folder, open};
-use crate::print;
+use super::signed::{NOBODY_SIGNED, Signatures};
+use super::{open, read_folder};
+use crate::{owner, print};
 use anyhow::Context as _;
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::Reader;
@@ -15,11 +16,22 @@ use std::path::Path;
 /// When there is no log, it is damaged, or the tables cannot be made.
 pub(crate) fn questions(state: &Path) -> anyhow::Result<Questions> {
     let reader = open(state)?;
-    let mut index = tables(state)?;
+    let signed = signed(state, &reader)?;
     let bar = bar(&reader);
-    let followed = index.follow(&reader, &mut |leaves| bar.set(leaves));
-    drop(bar);
-    if followed?.rebuilt {
+    let follow = |index: Index| -> Result<(Index, Followed), IndexError> {
+        let mut index = index.with_signed(signed);
+        let followed = index.follow(&reader, &mut |leaves| bar.set(leaves))?;
+        Ok((index, followed))
+    };
+    let followed = match tables(state).and_then(follow) {
+        Err(error) if cannot_be_kept(&error) => {
+            print::talk(&format!("the index is made in memory, this time only: {error}"));
+            Index::in_memory(&words()).and_then(follow)
+        }
+        followed => followed,
+    };
+    let (index, followed) = followed?;
+    if followed.rebuilt {
         print::warn("the index was not that of this log, and was made anew");
     }
     Ok(index.questions()?)
@@ -31,10 +43,21 @@ pub(crate) fn questions(state: &Path) -> anyhow::Result<Questions> {
 /// Those of [`questions`].
 pub(crate) fn rebuild(state: &Path) -> anyhow::Result<Followed> {
     let reader = open(state)?;
-    let path = log_folder(state).join(INDEX_NAME);
-    let mut index = Index::open(&path, &words())?;
+    let path = read_folder(state).join(INDEX_NAME);
+    owner::make_for_owner(&path, owner::user())
+        .with_context(|| format!("cannot make {}", path.display()))?;
+    let mut index = Index::open(&path, &words())?.with_signed(signed(state, &reader)?);
     let bar = bar(&reader);
     Ok(index.rebuild(&reader, &mut |leaves| bar.set(leaves))?)
+}
+
+/// Leaves that a signature stands for. Who asks the tables is told where none does.
+fn signed(state: &Path, reader: &Reader) -> anyhow::Result<u64> {
+    let signed = Signatures::of(state).leaves(reader)?;
+    if signed.is_none() {
+        print::warn(NOBODY_SIGNED);
+    }
+    Ok(signed.unwrap_or(0))
 }
 
 /// What the bits of a verdict are called. A gap would shift the words, so it has a name too.
@@ -43,22 +66,25 @@ fn words() -> Vec<&'static str> {
     (0..n).map(|bit| verdict_words(1 << bit).next().unwrap_or("unnamed")).collect()
 }
 
-/// The file in the log's folder; a copy that cannot be written gets tables in memory.
-fn tables(state: &Path) -> anyhow::Result<Index> {
-    match Index::open(&log_folder(state).join(INDEX_NAME), &words()) {
-        Err(IndexError::File { source, .. })
-            if source.raw_os_error().is_some()
-                && [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied]
-                    .contains(&source.kind()) =>
-        {
-            let index = Index::in_memory(&words()).context("cannot make tables in memory")?;
-            print::talk(
-                "the folder cannot be written: the index is made in memory, this time only",
-            );
-            Ok(index)
+/// The file in the log's folder.
+fn tables(state: &Path) -> Result<Index, IndexError> {
+    let path = read_folder(state).join(INDEX_NAME);
+    // An index that only root can write would be of no use to those who ask as the gateway's user.
+    owner::make_for_owner(&path, owner::user()).unwrap_or_default();
+    Index::open(&path, &words())
+}
+
+/// Whether tables in memory have to do: the folder cannot be written, or the disk is full.
+fn cannot_be_kept(error: &IndexError) -> bool {
+    let kinds = [ErrorKind::ReadOnlyFilesystem, ErrorKind::PermissionDenied];
+    let is_read_only = match error {
+        // Without a number of the system it is our own refusal of a file that others can read.
+        IndexError::File { source, .. } => {
+            source.raw_os_error().is_some() && kinds.contains(&source.kind())
         }
-        opened => Ok(opened?),
-    }
+        _ => false,
+    };
+    is_read_only || error.lacks_room()
 }
 
 fn bar(reader: &Reader) -> Bar {

@@ -1,7 +1,9 @@
 use super::*;
 use crate::serve::Sources;
-use crate::vault::Vault;
+use crate::vault::{self, Vault};
 use bartizan_core::record::{Draft, Leaf, Outcome, Payload, RecordId, RecordKind, Recorder};
+use bartizan_keys::NoteKey;
+use bartizan_ledger::tlog::VerifierKey;
 use bartizan_ledger::{Ledger, Options, Parts};
 
 const EVIDENCE: &str = r#"{"version":1,"reason":"guard.secret","evidence":[{"type":"caller","key":"k-1","roles":["app"],"route":"default"},
@@ -57,12 +59,12 @@ fn the_last_leaves_oldest_first() {
     assert_eq!(all.iter().map(|entry| entry.index).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
     let two = last(folder.path(), 2).unwrap();
     assert_eq!(two.iter().map(|entry| entry.index).collect::<Vec<_>>(), [4, 5]);
-    let json = leaf_json(&two[1]);
+    let json = leaf_json(&two[1], Mark::Unsigned);
     assert_eq!(json["kind"], "outcome");
     assert_eq!(json["outcome"], "completed");
     assert_eq!(json["record"], "02020202020202020202020202020202");
     assert_eq!(json["verdict"], serde_json::json!(["input_found", "input_redacted"]));
-    assert_eq!(leaf_row(&two[1])[6], "completed");
+    assert_eq!(leaf_row(&two[1], Mark::Signed)[6], "completed");
 }
 
 #[test]
@@ -70,13 +72,16 @@ fn a_record_is_found_by_its_beginning() {
     let folder = state(2);
     let lens = |is_revealing| Lens::new(folder.path(), &Sources::real(), is_revealing).unwrap();
     let sealed = record(folder.path(), "0101", &lens(false)).unwrap();
-    let text = record_text(&sealed[0].0, &sealed[0].1);
+    let text = record_text(&sealed[0].0, &sealed[0].1, Mark::Signed);
     assert!(text.contains("[sealed, ") && text.contains("redact (pii.card@1)"), "{text}");
-    assert_eq!(record_json(&sealed[0].0, &sealed[0].1)["payloads"]["released"], "sealed");
+    assert_eq!(
+        record_json(&sealed[0].0, &sealed[0].1, Mark::Signed)["payloads"]["released"],
+        "sealed"
+    );
     let shown = record(folder.path(), "0101", &lens(true)).unwrap();
     assert_eq!(shown.len(), 2);
     let (entry, payloads) = &shown[0];
-    let text = record_text(entry, payloads);
+    let text = record_text(entry, payloads, Mark::Signed);
     let found = "found     pii.card from user at messages[0].content 3..19: redact (pii.card@1)";
     for want in [
         "INTENT 0101",
@@ -87,7 +92,7 @@ fn a_record_is_found_by_its_beginning() {
     ] {
         assert!(text.contains(want), "{want} is not in\n{text}");
     }
-    let json = record_json(entry, payloads);
+    let json = record_json(entry, payloads, Mark::Signed);
     assert_eq!(json["evidence"]["actions"][0], "redact");
     assert_eq!(json["released"], "hi\u{1b}[2J there");
     for (name, prefix) in
@@ -269,6 +274,28 @@ fn payloads_are_counted_by_why_they_can_be_read_or_not() {
         assert_eq!((counts.damaged, counts.is_fine()), (0, is_fine), "{name}");
         assert_eq!(counts.resurrected, u64::from(name == "back"), "{name}");
         assert_eq!(counts.wrong.len(), usize::from(!is_fine), "{name}");
+        // What is said first is what the exit code says, for people and for programs.
+        let checked =
+            Checked { payloads: Some(counts), ..verify_with(folder.path(), &Trusted::default()) };
+        assert!(checked.verdict.verified, "{name}: the leaves are as they were written");
+        assert_eq!(checked.is_fine(), is_fine, "{name}");
+        assert_eq!(checked.headline().starts_with("verified: "), is_fine, "{name}");
+        let json = checked.json();
+        assert_eq!(
+            (&json["verified"], json["problem"].is_null()),
+            (&is_fine.into(), is_fine),
+            "{name}"
+        );
+        // Who did not ask for the text is told whether there is one.
+        let lens = Lens::new(folder.path(), &sources, false).unwrap();
+        let shown = record(folder.path(), &id(2).to_string(), &lens).unwrap();
+        let state = shown[0].1[0].1.state();
+        let want = match name {
+            "nothing" => "sealed",
+            "gone" => "key_missing",
+            _ => "erased",
+        };
+        assert_eq!(state, want, "{name}");
     }
 }
 
@@ -320,5 +347,210 @@ fn a_record_is_found_whatever_the_tables_know() {
             assert_eq!(found.unwrap_or_default(), want, "{name}: {n}");
         }
         assert!(leaves_of(&state, "ffffffff").is_err(), "{name}");
+    }
+}
+
+/// Puts the published log of an earlier moment in the place of what is there: what came since has no signature.
+fn set_checkpoint_back(state: &Path, add: impl Fn()) {
+    let log = log_folder(state).join("log");
+    let kept = tempfile::tempdir().unwrap();
+    crate::opening::world::copy(&log, &kept.path().join("log"));
+    add();
+    std::fs::remove_dir_all(&log).unwrap();
+    crate::opening::world::copy(&kept.path().join("log"), &log);
+}
+
+/// Whoever can write the disk can write leaves behind the checkpoint, and a checkpoint, and a key: none of it is shown as if it were ours.
+#[test]
+fn what_nobody_signed_is_shown_as_that() {
+    type Harm = fn(&Path);
+    let cases: [(&str, Harm, Option<u64>); 6] = [
+        ("as it was left", |_| {}, Some(7)),
+        ("an older checkpoint", |state| set_checkpoint_back(state, || append_more(state)), Some(7)),
+        (
+            "a checkpoint that another key has signed",
+            |state| {
+                let path = log_folder(state).join("log/checkpoint");
+                let text = crate::files::read_text_bounded(&path, 4096).unwrap();
+                let text = text.split_once("\n\n").unwrap().0.to_owned() + "\n";
+                let key = NoteKey::generate("bartizan.log/1", &*Sources::real().entropy).unwrap();
+                let mut note = bartizan_ledger::tlog::Note::unsigned(text).unwrap();
+                note.sign(&key).unwrap();
+                std::fs::write(&path, note.to_string()).unwrap();
+                let vkey = log_folder(state).join("log.vkey");
+                std::fs::write(vkey, key.verifier().to_string() + "\n").unwrap();
+            },
+            None,
+        ),
+        (
+            "no vault: the key beside the log",
+            |state| std::fs::remove_dir_all(state.join("vault")).unwrap(),
+            Some(7),
+        ),
+        (
+            "no vault, and no key",
+            |state| {
+                std::fs::remove_dir_all(state.join("vault")).unwrap();
+                std::fs::remove_file(log_folder(state).join("log.vkey")).unwrap();
+            },
+            None,
+        ),
+        (
+            "no vault, and what is no key",
+            |state| {
+                std::fs::remove_dir_all(state.join("vault")).unwrap();
+                std::fs::write(log_folder(state).join("log.vkey"), "nothing\n").unwrap();
+            },
+            None,
+        ),
+    ];
+    for (name, harm, signed) in cases {
+        let folder = state(3);
+        append_more(folder.path());
+        harm(folder.path());
+        let (mut tail, mut last) = tail::Tail::open(folder.path(), 100).unwrap();
+        let marks = tail.marks(&last);
+        assert_eq!(marks.is_some(), signed.is_some(), "{name}");
+        let n_leaves = last.len() as u64;
+        let unsigned = n_leaves - signed.unwrap_or(0).min(n_leaves);
+        if let Some(marks) = marks {
+            let marked = last.iter().zip(marks).map(|(entry, mark)| leaf_json(entry, mark));
+            let n_marked = marked.filter(|json| json["unsigned"] == true).count() as u64;
+            assert_eq!(n_marked, unsigned, "{name}");
+        }
+        let rows = tables::questions(folder.path()).unwrap();
+        let mut n_marked = 0;
+        let mut count = |leaf: bartizan_ledger::index::LeafRow| {
+            n_marked += u64::from(leaf.unsigned);
+            true
+        };
+        rows.leaves(None, None, &mut count).unwrap();
+        assert_eq!(n_marked, unsigned, "{name}");
+        let filter = bartizan_ledger::index::Filter::default();
+        let found = search::search(folder.path(), &filter, None, 100).unwrap().found;
+        let marked = found.iter().filter(|find| search::find_json(find)["unsigned"] == true);
+        assert_eq!(marked.count() == 0, unsigned == 0, "{name}");
+        // What is followed ends where the signature ends.
+        tail.hold_back(&mut last);
+        assert_eq!(last.len() as u64, n_leaves - unsigned, "{name}");
+        match tail.more() {
+            Ok(more) => assert!(signed.is_some() && more.is_empty(), "{name}: {more:?}"),
+            Err(error) => assert!(signed.is_none(), "{name}: {error:#}"),
+        }
+    }
+}
+
+/// A copy of `ledger/` alone is read like a state folder that has it inside, and whatever else is named is no ledger.
+#[test]
+fn a_copy_of_the_ledger_alone_is_read_too() {
+    let folder = state(2);
+    let copies = tempfile::tempdir().unwrap();
+    let alone = copies.path().join("copy");
+    crate::opening::world::copy(&log_folder(folder.path()), &alone);
+    let trusted =
+        Trusted { keys: vault::published_keys(&log_folder(folder.path())).unwrap(), policy: None };
+    let (one, other) = (verify_with(folder.path(), &trusted), verify_with(&alone, &trusted));
+    assert!(one.is_fine() && other.is_fine(), "{one:?} {other:?}");
+    // The one has the key that knows what came behind the checkpoint, if anything did.
+    assert_eq!(one.headline(), other.headline());
+    assert!(one.headline().starts_with("verified: 4 signed leaves, root "), "{}", one.headline());
+    assert_eq!(last(&alone, 9).unwrap(), last(folder.path(), 9).unwrap());
+    assert_eq!(leaves_of(&alone, "0101").unwrap().1, leaves_of(folder.path(), "0101").unwrap().1);
+    assert!(tables::questions(&alone).is_ok());
+    assert!(alone.join(INDEX_NAME).exists() && !alone.join("ledger").exists());
+    for (name, path) in
+        [("nothing", copies.path().join("absent")), ("empty", copies.path().join("empty"))]
+    {
+        if name == "empty" {
+            std::fs::create_dir(&path).unwrap();
+        }
+        let told = verify_with(&path, &trusted);
+        assert!(told.headline().contains("there is no ledger in"), "{name}: {}", told.headline());
+    }
+    // A ledger that lost its beginning is a ledger that lost its beginning.
+    std::fs::remove_file(alone.join("segment-00000000.log")).unwrap();
+    let told = verify_with(&alone, &trusted);
+    assert!(!told.is_fine(), "{told:?}");
+}
+
+/// The first bad leaf is named to whoever has the key of before a rotation, too, wherever it stands; and a note alone makes no key a trusted one.
+#[test]
+fn damage_is_told_to_the_holder_of_an_old_key() {
+    let world = crate::opening::world::World::new();
+    world.records(1, &["alice", "bob"]);
+    let peek = || Vault::peek(&world.state(), &world.sources).unwrap().signer;
+    let old = peek();
+    crate::rotation::rotate_log(&world.place(), &world.sources).unwrap();
+    world.records(3, &["carol"]);
+    let by =
+        |key: &NoteKey| Trusted { keys: vec![VerifierKey::of_log(key).unwrap()], policy: None };
+    let new = peek();
+    assert!(verify_with(&world.state(), &by(&old)).is_fine());
+    let segment = log_folder(&world.state()).join("segment-00000000.log");
+    let whole = crate::files::read_bounded(&segment, 64 << 20).unwrap();
+    for leaf in 0..4 {
+        let entry = last(&world.state(), 100).unwrap().remove(leaf);
+        let mut bytes = whole.clone();
+        bytes[usize::try_from(entry.offset).unwrap() + 30] ^= 1;
+        std::fs::write(&segment, &bytes).unwrap();
+        let told = [&old, &new].map(|key| verify_with(&world.state(), &by(key)).headline());
+        assert!(told[0].starts_with("not verified: segment 0"), "{leaf}: {}", told[0]);
+        assert_eq!(told[0], told[1], "{leaf}");
+        std::fs::write(&segment, &whole).unwrap();
+    }
+    // Whoever has both keys can write a note; the log has to have said so before.
+    let notes = handover::noted(&world.state());
+    let lie = handover::Handover { event: 0, ..notes[0].clone() };
+    lie.write(&log_folder(&world.state()), &*old, &*new).unwrap();
+    let told = verify_with(&world.state(), &by(&old));
+    assert!(!told.is_fine() && told.handovers.is_empty(), "{told:?}");
+    assert!(told.headline().contains("the log has no record of that"), "{}", told.headline());
+    assert!(told.verdict.signed_by.is_empty(), "{told:?}");
+    assert!(verify_with(&world.state(), &by(&new)).is_fine());
+}
+
+/// A leaf below the checkpoint that was changed with its checksums is not called signed, nor is any where the tiles are not those that were signed.
+#[test]
+fn what_was_changed_below_the_checkpoint_is_not_called_signed() {
+    let folder = state(2);
+    let (mut tail, last) = tail::Tail::open(folder.path(), 100).unwrap();
+    assert_eq!(tail.marks(&last), Some(vec![Mark::Signed; 4]));
+    let mut forged = last.clone();
+    forged[1].leaf_hash = forged[2].leaf_hash;
+    forged[3].index = 4;
+    let want = [Mark::Signed, Mark::Changed, Mark::Signed, Mark::Unsigned];
+    assert_eq!(tail.marks(&forged), Some(want.to_vec()));
+    assert_eq!(Mark::outcome(&want).code(), 3);
+    assert_eq!(Mark::outcome(&[Mark::Signed, Mark::Unsigned]).code(), 0);
+    let tiles = log_folder(folder.path()).join("log/tile/0/000.p");
+    for entry in std::fs::read_dir(&tiles).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = crate::files::read_bounded(&path, 8192).unwrap();
+        bytes[0] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    let (mut tail, last) = tail::Tail::open(folder.path(), 100).unwrap();
+    assert_eq!(tail.marks(&last), Some(vec![Mark::Changed; 4]), "nobody can say");
+    assert_eq!(leaf_row(&last[0], Mark::Changed)[7], "CHANGED");
+    assert_eq!(leaf_json(&last[0], Mark::Changed)["unsigned"], true);
+}
+/// Not root, and not a folder that root may read all the same: a link that leads to itself.
+#[test]
+fn a_folder_that_cannot_be_read_is_not_called_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let (none, broken) = (folder.path().join("none"), folder.path().join("broken"));
+    for state in [&none, &broken] {
+        std::fs::create_dir(state).unwrap();
+    }
+    std::os::unix::fs::symlink("ledger", broken.join("ledger")).unwrap();
+    for (state, is_absent) in [(&none, true), (&broken, false)] {
+        let told = [
+            format!("{:#}", last(state, 1).map(|_| ()).unwrap_err()),
+            verify(state).problem.unwrap(),
+        ];
+        for told in told {
+            assert_eq!(told.contains("there is no ledger"), is_absent, "{told}");
+            assert_eq!(told.contains("could not"), !is_absent, "{told}");
+        }
     }
 }

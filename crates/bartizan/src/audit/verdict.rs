@@ -2,7 +2,7 @@
 use super::bar::Bar;
 use super::handover::{self, Handover, onwards};
 use super::payloads::Counts;
-use super::{is_absent, log_folder, no_ledger, reader};
+use super::{is_absent, no_ledger, read_folder, reader};
 use crate::vault;
 use crate::witness::verdict::{Testimony, testimony};
 use bartizan_core::sign::Signer;
@@ -30,6 +30,8 @@ pub(crate) struct Verdict {
     pub(crate) leaves: u64,
     /// Merkle root over them, in hexadecimal; empty when there is no log.
     pub(crate) root: String,
+    /// Merkle root over those that the checkpoint stands for.
+    pub(crate) checkpoint_root: Option<String>,
     /// INTENTs that have no OUTCOME yet.
     pub(crate) open: u64,
     /// Names of the keys that have signed the checkpoint.
@@ -99,8 +101,37 @@ pub(crate) struct Checked {
 
 impl Verdict {
     fn unreadable(problem: String) -> Self {
-        let (root, signed_by, rest) = (String::new(), Vec::new(), Rest::default());
-        Self { verified: false, leaves: 0, root, open: 0, signed_by, rest, problem: Some(problem) }
+        Self {
+            verified: false,
+            leaves: 0,
+            root: String::new(),
+            checkpoint_root: None,
+            open: 0,
+            signed_by: Vec::new(),
+            rest: Rest::default(),
+            problem: Some(problem),
+        }
+    }
+
+    fn of(told: Verification) -> Self {
+        let mut signed_by = told.signed_by;
+        // Right after a rotation two keys of one name have signed.
+        signed_by.dedup();
+        Self {
+            verified: told.verified,
+            leaves: told.leaves,
+            root: told.root.to_string(),
+            checkpoint_root: told.checkpoint_root.map(|root| root.to_string()),
+            open: told.open,
+            signed_by,
+            rest: Rest {
+                leaves: told.unsigned_leaves,
+                is_vouched: told.unsigned_vouched,
+                bytes: told.unfinished_bytes,
+                is_marked: told.unfinished_marked,
+            },
+            problem: told.problem.map(|problem| problem.to_string()),
+        }
     }
 
     /// As `--json` prints it.
@@ -108,7 +139,8 @@ impl Verdict {
         let Rest { leaves, is_vouched, bytes, is_marked } = self.rest;
         json!({
             "verified": self.verified, "leaves": self.leaves, "problem": self.problem,
-            "root": self.root, "open": self.open, "signed_by": self.signed_by,
+            "root": self.root, "checkpoint_root": self.checkpoint_root,
+            "open": self.open, "signed_by": self.signed_by,
             "unsigned_leaves": leaves, "unsigned_vouched": is_vouched,
             "unfinished_bytes": bytes, "unfinished_marked": is_marked,
         })
@@ -132,9 +164,37 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
+    /// The first thing that is wrong, with the leaves or else with the payloads.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let payloads = || self.payloads.as_ref().and_then(Counts::problem);
+        self.verdict.problem.clone().or_else(payloads)
+    }
+
+    /// The verdict in one line, which says what the exit code says.
+    pub(crate) fn headline(&self) -> String {
+        let Verdict { leaves, root, open, rest, problem, .. } = &self.verdict;
+        if let Some(problem) = problem {
+            return format!("not verified: {problem} (leaves before that: {leaves})");
+        }
+        let signed = leaves.saturating_sub(rest.leaves);
+        let root = self.verdict.checkpoint_root.as_ref().unwrap_or(root);
+        let mut said = format!("{signed} signed leaves, root {root}, {open} exchanges under way");
+        if 0 < rest.leaves {
+            said = format!("{said}; {} leaves came after them, unsigned", rest.leaves);
+        }
+        match self.payloads.as_ref().and_then(Counts::problem) {
+            None => format!("verified: {said}"),
+            Some(problem) => format!("not verified: {problem}. The leaves are: {said}"),
+        }
+    }
+
     /// As `--json` prints it.
     pub(crate) fn json(&self) -> Value {
         let mut value = self.verdict.json();
+        if let (Some(all), Some(problem)) = (value.as_object_mut(), self.problem()) {
+            all.insert("verified".to_owned(), false.into());
+            all.insert("problem".to_owned(), problem.into());
+        }
         let key_source = if self.is_key_from_log { "log" } else { "given" };
         let witnesses = self.testimony.as_ref().map_or_else(Vec::new, Testimony::names);
         let more = json!({
@@ -163,31 +223,38 @@ struct Keys {
 }
 
 /// The keys that were named, and those that they lead on to. Where none was named: the newest one beside the log, and those that lead to it.
-fn keys(folder: &Path, trusted: &Trusted) -> anyhow::Result<Keys> {
-    let mut named = trusted.keys.clone();
-    named.extend(trusted.policy.iter().flat_map(Policy::logs).cloned());
-    let all = handover::all(folder);
-    if !trusted.is_nothing() {
-        let leads_to_named = |handover: &&Handover| {
-            let path = onwards(std::slice::from_ref(&handover.old), &all);
-            path.iter().any(|handover| named.contains(&handover.new))
-        };
-        let former = all.iter().filter(leads_to_named).map(|handover| handover.old.clone());
-        let former = former.collect();
-        let handovers: Vec<_> = onwards(&named, &all).into_iter().cloned().collect();
-        named.extend(handovers.iter().map(|handover| handover.new.clone()));
-        return Ok(Keys { now: named, former, handovers });
+///
+/// * `all`: the handovers that count.
+fn keys(folder: &Path, trusted: &Trusted, all: &[Handover]) -> anyhow::Result<Keys> {
+    if trusted.is_nothing() {
+        let now = beside(folder, all)?;
+        let handovers = if now.is_empty() { all.to_vec() } else { Vec::new() };
+        return Ok(Keys { now, former: Vec::new(), handovers });
     }
-    let published = vault::published_keys(&log_folder(folder))?;
-    let Some(newest) = published.first() else {
-        return Ok(Keys { now: published, former: Vec::new(), handovers: all });
+    let mut now = trusted.keys.clone();
+    now.extend(trusted.policy.iter().flat_map(Policy::logs).cloned());
+    let leads_to_named = |handover: &&Handover| {
+        let path = onwards(std::slice::from_ref(&handover.old), all);
+        path.iter().any(|handover| now.contains(&handover.new))
     };
+    let former = all.iter().filter(leads_to_named).map(|handover| handover.old.clone()).collect();
+    let handovers: Vec<_> = onwards(&now, all).into_iter().cloned().collect();
+    now.extend(handovers.iter().map(|handover| handover.new.clone()));
+    Ok(Keys { now, former, handovers })
+}
+
+/// The newest key that lies beside the log, and those of the others that lead to it.
+///
+/// # Errors
+/// When a key is damaged.
+pub(super) fn beside(folder: &Path, all: &[Handover]) -> anyhow::Result<Vec<VerifierKey>> {
+    let published = vault::published_keys(&read_folder(folder))?;
+    let Some(newest) = published.first() else { return Ok(published) };
     let leads_to_newest = |key: &&VerifierKey| {
-        let path = onwards(std::slice::from_ref(*key), &all);
+        let path = onwards(std::slice::from_ref(*key), all);
         *key == newest || path.iter().any(|handover| handover.new == *newest)
     };
-    let keys = published.iter().filter(leads_to_newest).cloned().collect();
-    Ok(Keys { now: keys, former: Vec::new(), handovers: Vec::new() })
+    Ok(published.iter().filter(leads_to_newest).cloned().collect())
 }
 
 impl Trusted {
@@ -199,47 +266,36 @@ impl Trusted {
 
 /// [`verify`], with keys from elsewhere, and whose word it is.
 pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
-    let is_key_from_log = trusted.is_nothing();
     let reader = match reader(folder) {
         Ok(reader) => reader,
         Err(error) if is_absent(folder, &error) => return Checked::unreadable(no_ledger(folder)),
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),
     };
-    let Keys { now: keys, former, handovers } = match keys(folder, trusted) {
-        Ok(keys) => keys,
+    let Followed { now, former, sure } = match follow(folder, trusted) {
+        Ok(followed) => followed,
         Err(error) => return Checked::unreadable(format!("{error:#}")),
     };
     let reader = reader.with_former_keys(former);
-    let told = match look(&reader, &keys, vault::log_key(folder).as_ref()) {
+    let told = match look(&reader, &now, vault::log_key(folder).as_ref()) {
         Ok(told) => told,
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),
     };
-    let mut signed_by = told.signed_by;
-    // Right after a rotation two keys of one name have signed.
-    signed_by.dedup();
-    let mut verdict = Verdict {
-        verified: told.verified,
-        leaves: told.leaves,
-        root: told.root.to_string(),
-        open: told.open,
-        signed_by,
-        rest: Rest {
-            leaves: told.unsigned_leaves,
-            is_vouched: told.unsigned_vouched,
-            bytes: told.unfinished_bytes,
-            is_marked: told.unfinished_marked,
-        },
-        problem: told.problem.map(|problem| problem.to_string()),
-    };
-    if keys.is_empty() {
+    let (checkpoint, is_key_from_log) = (told.checkpoint, trusted.is_nothing());
+    let mut verdict = Verdict::of(told);
+    if now.is_empty() {
         verdict.refuse(
             "no key is known, so no signature was checked: log.vkey is not beside the log, or empty; give --key with one that you have from elsewhere".to_owned(),
         );
     }
-    if told.checkpoint.is_none() && !is_key_from_log {
+    if checkpoint.is_some() && !is_key_from_log && !is_signed_by(&reader, &sure.now) {
+        verdict.signed_by.clear();
+        verdict.refuse(
+            "log/checkpoint is signed by none of the trusted keys: a note beside the log names its key as their next one, and the log has no record of that".to_owned(),
+        );
+    }
+    if checkpoint.is_none() && !is_key_from_log {
         verdict.refuse("there is no checkpoint, so no key vouches for the log".to_owned());
     }
-    let checkpoint = told.checkpoint;
     let asked = trusted.policy.as_ref().map(|policy| testimony(folder, policy));
     let testimony = match asked.transpose() {
         Ok(told) => told,
@@ -251,11 +307,37 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
     if let Some(problem) = testimony.as_ref().and_then(Testimony::refusal) {
         verdict.refuse(problem);
     }
+    let handovers = sure.handovers;
     Checked { verdict, checkpoint, testimony, is_key_from_log, handovers, payloads: None }
 }
 
+/// The keys by which a log is looked at.
+struct Followed {
+    now: Vec<VerifierKey>,
+    former: Vec<VerifierKey>,
+    /// Those that count: the log itself bears out how they came to be trusted.
+    sure: Keys,
+}
+
+/// A note that both of its keys have signed is followed to look at a log, which may be too damaged to bear the note out: then its first bad leaf is
+/// what an auditor has to hear, and not that the key is unknown.
+fn follow(folder: &Path, trusted: &Trusted) -> anyhow::Result<Followed> {
+    let noted = handover::noted(folder);
+    let borne_out = handover::borne_out(folder, noted.clone());
+    let sure = keys(folder, trusted, &borne_out)?;
+    let all = if trusted.is_nothing() { &borne_out } else { &noted };
+    let Keys { now, former, .. } = keys(folder, trusted, all)?;
+    Ok(Followed { now, former, sure })
+}
+
+/// Whether one of these keys has signed the checkpoint.
+fn is_signed_by(reader: &Reader, keys: &[VerifierKey]) -> bool {
+    let checkpoint = reader.checkpoint().ok().flatten();
+    checkpoint.is_some_and(|signed| signed.verify(keys).is_ok_and(|signed| !signed.is_empty()))
+}
+
 fn unreadable(folder: &Path, error: &LedgerError) -> String {
-    format!("{}: {error}", log_folder(folder).display())
+    format!("{}: {error}", read_folder(folder).display())
 }
 
 fn look(

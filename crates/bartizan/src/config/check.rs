@@ -1,5 +1,5 @@
 //! What a well-formed file may still have wrong, and which bytes of it.
-use super::{Config, Guard, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
+use super::{Config, Guard, LIST_MAX, LedgerMode, Problem, Route, Threshold, Upstream, closest};
 use bartizan_core::detect::Inspector as _;
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, Extent, STRUCTURAL};
@@ -10,6 +10,7 @@ use bartizan_inspect::TextInspector;
 use bartizan_inspect::custom::CustomError;
 use bartizan_inspect::except::{EXCEPTIONS_MAX, Exception};
 use bartizan_inspect::leak::{CANARIES_MAX, Canaries};
+use bartizan_inspect::model::{self, Head, Place};
 use bartizan_policy::Profile;
 use std::ops::Range;
 use toml::de::{DeArray, DeTable};
@@ -205,7 +206,7 @@ impl Check<'_> {
                 }
             }
         }
-        let inspector = match crate::guard::customized(kinds) {
+        let inspector = match crate::guard::customized(TextInspector::new(), kinds) {
             Ok(inspector) => inspector,
             Err(error) => {
                 let message = "these kinds cannot be looked for together".to_owned();
@@ -219,6 +220,7 @@ impl Check<'_> {
         let catalogue = Catalogue::new(inspector.kinds());
         self.pseudonyms(guard, &catalogue);
         self.canaries(guard);
+        self.thresholds(guard);
         let n_values: usize = guard.except.iter().map(|except| except.values.len()).sum();
         if EXCEPTIONS_MAX < n_values {
             let help = format!("at most {EXCEPTIONS_MAX} are allowed");
@@ -258,6 +260,33 @@ impl Check<'_> {
                 let message = format!("`{}` cannot be looked for", shown(word));
                 let help = "write eight letters or digits at least, and 4,096 bytes at most";
                 self.add(&at, message, help);
+            }
+        }
+    }
+
+    fn thresholds(&mut self, guard: &Guard) {
+        self.list(&[Name("guard"), Name("threshold")], guard.threshold.len());
+        for (n, threshold) in guard.threshold.iter().enumerate() {
+            let at = |name| [Name("guard"), Name("threshold"), Item(n), Name(name)];
+            let Some(head) = Head::of_kind(&threshold.kind) else {
+                let names = model::KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>();
+                let message = format!("`{}` has no threshold", shown(&threshold.kind));
+                self.add(&at("kind"), message, choice(&threshold.kind, &names));
+                continue;
+            };
+            let place = Place::of(threshold.source);
+            if !place.hears(head) {
+                let (kind, source) = (&threshold.kind, threshold.source);
+                let message = format!("`{kind}` is not looked for in texts of `{source}`");
+                self.add(&at("source"), message, "name another source, or leave it out");
+            }
+            let is_same = |other: &Threshold| {
+                other.kind == threshold.kind && Place::of(other.source) == place
+            };
+            if guard.threshold.iter().take(n).any(is_same) {
+                let message = format!("`{}` has a threshold here already", shown(&threshold.kind));
+                let help = "keep one; what tools give back and documents are treated alike";
+                self.add(&at("kind"), message, help);
             }
         }
     }

@@ -36,6 +36,13 @@ mode = "on"                # "off" lets every text pass unread
 # pseudonyms = ["pii"]     # example: the model reads [EMAIL-4kq7zpma], the caller reads the address again
 # canaries = ["heron-lamp-7"]  # example: words that stand in your system prompts, and betray a leak of them
 
+# flagged_max = 0.02       # example: more requests than this share flagged as attacks are an alert; nothing is flagged less for it
+
+# [[guard.threshold]]            # example: made by `bartizan inspect calibrate` from harmless texts of your own
+# kind = "injection.jailbreak"
+# source = "user"
+# at = 0.62                      # as shipped, 0.5
+
 # [[guard.kind]]                 # example: a kind of your own, found and treated as the built-in ones are
 # name = "secret.acme-badge"     # `secret` kinds are redacted by the profile
 # pattern = "ACME-[0-9]{6}"      # or words = ["Project Falcon"]

@@ -328,6 +328,7 @@ mod tests {
             verified: true,
             leaves: 2,
             root: "00".repeat(32),
+            checkpoint_root: None,
             open: 0,
             signed_by: Vec::new(),
             rest: crate::audit::Rest::default(),

@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) wall: Arc<Wall>,
     pub(crate) sources: Sources,
+    /// Limits of the log.
+    pub(crate) options: Options,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -51,7 +53,14 @@ impl World {
         let (unix_ms, real) = (AtomicU64::new(START_MS), SystemClock::new());
         let wall = Arc::new(Wall { unix_ms, real });
         let sources = Sources { clock: wall.clone(), ..Sources::real() };
-        Self { folder: tempfile::tempdir().unwrap(), wall, sources, runtime: runtime().unwrap() }
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime().unwrap());
+        Self { folder, wall, sources, options: Options::default(), runtime }
+    }
+
+    /// One whose log begins a segment every three records.
+    pub(crate) fn with_short_segments() -> Self {
+        let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+        Self { options, ..Self::new() }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -68,8 +77,10 @@ impl World {
 
     pub(crate) fn open_as(&self, anchoring: Anchoring) -> anyhow::Result<Opened> {
         let ledger = self.place().ledger()?;
-        let disk = FsDisk::lock(&audit::log_folder(&self.state()))?;
-        self.wait(open_alone(&ledger, disk, anchoring, &self.sources))
+        let disk = Arc::new(FsDisk::lock(&audit::log_folder(&self.state()))?);
+        let (ledger, options) = (&ledger, self.options.clone());
+        let how = How { ledger, disk, options, anchoring, cuts_tail: false };
+        self.wait(open(how, &self.sources))
     }
 
     pub(crate) fn open(&self) -> anyhow::Result<Opened> {

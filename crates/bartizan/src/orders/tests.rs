@@ -1,10 +1,14 @@
 use super::expire as expire_now;
 use super::*;
-use crate::anchor::Ahead;
+use crate::anchor::Doubt;
 use crate::audit::{Content, Lens, record};
 use crate::opening::Opened;
 use crate::opening::world::{DAY_MS, START_MS, World};
 use bartizan_core::record::Outcome;
+use bartizan_keys::KeyState;
+use bartizan_ledger::{Ledger, Parts};
+use bartizan_testkit::SimDisk;
+use std::sync::Arc;
 
 fn office<'a>(opened: &'a mut Opened, sources: &'a Sources) -> Office<'a> {
     Office {
@@ -76,8 +80,8 @@ fn a_clock_that_is_years_ahead_destroys_nothing_until_somebody_confirms_it() {
     world.wall.set_day(20 * 365);
     for _ in 0..3 {
         let error = world.wait(expire_now(&mut office(&mut opened, &world.sources))).unwrap_err();
-        let ahead = error.downcast_ref::<Ahead>().copied();
-        assert_eq!(ahead, Some(Ahead { by_ms: 20 * 365 * DAY_MS }), "{error}");
+        let ahead = error.downcast_ref::<Doubt>().copied();
+        assert_eq!(ahead, Some(Doubt::Ahead { by_ms: 20 * 365 * DAY_MS }), "{error}");
         assert!(error.to_string().contains("audit expire --confirm-clock"), "{error}");
         assert_eq!(states(&world, 1), ["clear", "clear"]);
     }
@@ -186,4 +190,184 @@ fn an_order_is_answered_once_whatever_it_says() {
     let leaves = audit::last(&world.state(), 10).unwrap();
     let kinds: Vec<_> = leaves.iter().map(|entry| entry.leaf.kind).collect();
     assert_eq!(kinds, [RecordKind::Reveal]);
+}
+
+/// What a name in the folder can be beside an order: none of it makes the gateway wait, or is followed, or keeps an order from being answered.
+#[test]
+fn what_is_no_plain_file_is_no_order() {
+    let world = World::new();
+    let mut opened = world.open().unwrap();
+    let orders = world.state().join(FOLDER);
+    std::fs::create_dir(&orders).unwrap();
+    let reveal =
+        |n: u8| format!(r#"{{"order":"reveal","record":"{}","by":"me"}}"#, RecordId([n; 16]));
+    let outside = world.folder.path().join("outside");
+    std::fs::write(&outside, reveal(1)).unwrap();
+    let order = |name: &str| orders.join(format!("{name}.order"));
+    let pipe = |path: &Path| {
+        rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).unwrap();
+    };
+    pipe(&order("pipe"));
+    std::fs::create_dir(order("folder")).unwrap();
+    std::os::unix::fs::symlink(&outside, order("link")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", order("device")).unwrap();
+    std::os::unix::fs::symlink(orders.join("loop.order"), order("loop")).unwrap();
+    let huge = std::fs::File::create(order("huge")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    // Its answer has no room.
+    std::fs::write(order("unanswerable"), reveal(2)).unwrap();
+    std::fs::create_dir(orders.join("unanswerable.answer")).unwrap();
+    pipe(&orders.join("pipe.answer"));
+    std::fs::write(order("real"), reveal(3)).unwrap();
+    for _ in 0..3 {
+        world.wait(take(&world.state(), &mut office(&mut opened, &world.sources)));
+    }
+    let answer =
+        |name: &str| files::read_text_bounded(&orders.join(format!("{name}.answer")), 4096).ok();
+    assert!(answer("real").unwrap().contains("\"done\""));
+    assert!(answer("huge").unwrap().contains("longer than 4096 bytes"));
+    for name in ["pipe", "folder", "link", "device", "loop"] {
+        assert_eq!(answer(name), None, "{name}");
+        assert!(order(name).symlink_metadata().is_ok(), "{name}: it is not ours to take away");
+    }
+    let leaves = audit::last(&world.state(), 10).unwrap();
+    let mut records: Vec<_> = leaves.iter().map(|entry| entry.leaf.record).collect();
+    records.sort_unstable();
+    // Each once, the one whose answer could not be written, too.
+    assert_eq!(records, [RecordId([2; 16]), RecordId([3; 16])]);
+    assert!(outside.exists());
+}
+
+/// What came of an order to forget somebody, with the disks in a state.
+#[test]
+fn an_erasure_that_fails_says_what_was_done_and_what_was_not() {
+    type Harm = fn(&SimDisk, &SimDisk);
+    let cases: [(&str, Harm, &str, KeyState, usize); 3] = [
+        ("nothing fails", |_, _| {}, "", KeyState::Destroyed, 1),
+        (
+            "no room for the tombstone",
+            |ledger, _| ledger.set_room(Some(0)),
+            "is not destroyed, because no tombstone could be made durable; give the command again",
+            KeyState::Live,
+            0,
+        ),
+        (
+            "the key cannot be overwritten",
+            |_, keys| keys.fail_write_at(1),
+            "leaf 2 is the tombstone of the key",
+            KeyState::Destroyed,
+            1,
+        ),
+    ];
+    for (name, harm, want, state, n_tombstones) in cases {
+        let world = World::new();
+        let mut opened = world.open().unwrap();
+        let (disk, key_disk) = (SimDisk::new(1), SimDisk::new(2));
+        let (clock, entropy) = (world.sources.clock.clone(), world.sources.entropy.clone());
+        let tenant = bartizan_keys::TenantKey::generate("tenant", &*entropy).unwrap();
+        let options = bartizan_keys::Options::default();
+        let keys = Arc::new(key_disk.clone());
+        let keys = KeyStore::open(keys, clock.clone(), entropy.clone(), &tenant, options);
+        let keys = Arc::new(keys.unwrap().0);
+        let (sealer, signer) = (keys.clone(), opened.vault.signer.clone());
+        let parts = Parts { disk: Arc::new(disk.clone()), clock, entropy, sealer, signer };
+        let options = bartizan_ledger::Options { prepare_ahead: false, ..Default::default() };
+        let (ledger, _) = Ledger::open(parts, options).unwrap();
+        let payload = Payload { slot: Slot::Evidence, bytes: b"{}".to_vec() };
+        let leaf = Leaf::new(RecordId([1; 16]), RecordKind::Decision, START_MS);
+        let subject = Some("ada".to_owned());
+        world.wait(ledger.append(Draft { subject, ..Draft::new(leaf, vec![payload]) })).unwrap();
+        // The key that seals what tombstones say is there already.
+        let payload = Payload { slot: Slot::Evidence, bytes: b"{}".to_vec() };
+        let leaf = Leaf::new(RecordId([2; 16]), RecordKind::Tombstone, START_MS);
+        world.wait(ledger.append(Draft::new(leaf, vec![payload]))).unwrap();
+        let tag = keys.tag("ada").unwrap();
+        let key = keys.subject_key(tag).unwrap();
+        harm(&disk, &key_disk);
+        let mut office = Office {
+            recorder: &ledger,
+            keys: &keys,
+            anchor: &mut opened.anchor,
+            retention: Retention::default(),
+            sources: &world.sources,
+        };
+        let order = Order::Erase { tag: tag.to_string(), by: "me".to_owned() };
+        match world.wait(fulfil(&order, &mut office)) {
+            Answer::Done { index, .. } => assert_eq!((index, want), (2, ""), "{name}"),
+            Answer::Failed { reason } => {
+                assert!(!want.is_empty() && reason.contains(want), "{name}: {reason}");
+                assert!(reason.contains(&key.to_string()), "{name}: {reason}");
+            }
+            answer => panic!("{name}: {answer:?}"),
+        }
+        assert_eq!(keys.state(key), state, "{name}");
+        drop(ledger);
+        let reader = bartizan_ledger::Reader::open(Arc::new(disk)).unwrap();
+        let leaves = reader.entries().unwrap().filter_map(Result::ok);
+        let n = leaves.filter(|entry| entry.leaf.record == key).count();
+        assert_eq!(n, n_tombstones, "{name}");
+    }
+}
+
+/// Root's command in a service's folder would leave files there that the service cannot open.
+#[test]
+fn root_gives_no_orders_in_somebody_elses_folder() {
+    let mut world = World::new();
+    world.records(1, &["alice"]);
+    let ledger = audit::log_folder(&world.state());
+    if world.sources.user == 0 {
+        std::os::unix::fs::chown(&ledger, Some(12_345), None).unwrap();
+    }
+    world.sources.user = 0;
+    let order = Order::Expire { by: "root".to_owned() };
+    let names = || std::fs::read_dir(world.state()).unwrap().count();
+    let before = names();
+    for is_running in [false, true] {
+        let _lock = is_running.then(|| FsDisk::lock(&ledger).unwrap());
+        let error = give(&world.place(), &order, &world.sources).unwrap_err();
+        assert!(error.is::<crate::outcome::Usage>(), "{error:#}");
+        assert!(error.to_string().contains("run it as that user, `sudo -u"), "{error:#}");
+        assert_eq!(names(), before, "not even an order is left behind");
+    }
+    let rotated = crate::rotation::rotate_tenant(&world.place(), &world.sources).unwrap_err();
+    assert!(rotated.to_string().contains("sudo -u"), "{rotated:#}");
+}
+
+/// A copy that somebody checks is evidence: an order for it is refused, and nothing is made in it.
+#[test]
+fn a_copy_without_a_vault_takes_no_orders() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let copies = tempfile::tempdir().unwrap();
+    let (alone, inside) = (copies.path().join("alone"), copies.path().join("inside"));
+    opening::world::copy(&audit::log_folder(&world.state()), &alone);
+    opening::world::copy(&audit::log_folder(&world.state()), &inside.join("ledger"));
+    let order = Order::Reveal { record: RecordId([1; 16]).to_string(), by: "me".to_owned() };
+    for (copy, want) in [
+        (alone, "is a copy of a ledger without its vault"),
+        (inside, "is a copy of a ledger without its vault"),
+        (copies.path().join("absent"), "there is no ledger"),
+    ] {
+        let names = |path: &Path| std::fs::read_dir(path).map_or(0, Iterator::count);
+        let before = names(&copy);
+        let place = Place { dir: Some(copy.clone()), config: None };
+        let error = give(&place, &order, &world.sources).unwrap_err();
+        assert!(error.to_string().contains(want), "{}: {error:#}", copy.display());
+        assert_eq!(names(&copy), before, "{}", copy.display());
+    }
+}
+
+/// A gateway whose ledger has failed holds the keys and not the ledger: it cannot be asked, and must not be worked around.
+#[test]
+fn a_gateway_whose_ledger_has_stopped_is_named() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let order = Order::Expire { by: "me".to_owned() };
+    let keys = FsDisk::lock(&vault::folder(&world.state())).unwrap();
+    let error = format!("{:#}", give(&world.place(), &order, &world.sources).unwrap_err());
+    for part in ["nothing was done", "its ledger has stopped", "/readyz", "restart it"] {
+        assert!(error.contains(part), "no `{part}` in {error}");
+    }
+    drop(keys);
+    assert!(give(&world.place(), &order, &world.sources).is_ok());
 }

@@ -195,3 +195,123 @@ fn a_forged_tail_is_cut_off_by_order_and_the_ledger_says_so() {
     assert_eq!(evidence["action"], "accept_cut_tail");
     assert_eq!((&evidence["leaves"], &evidence["copies"]), (&2.into(), &json!(cut.copies)));
 }
+
+/// What a start says of a damaged tile is done word for word, also where an earlier key has written the leaves.
+#[test]
+fn tiles_that_were_damaged_after_a_rotation_are_made_again_as_the_error_says() {
+    let world = World::new();
+    world.records(1, &["alice", "bob"]);
+    let old = log_key(&world);
+    rotate_log(&world.place(), &world.sources).unwrap();
+    world.records(3, &["carol"]);
+    let ledger = audit::log_folder(&world.state());
+    let n_leaves = audit::last(&world.state(), 100).unwrap().len();
+    let tile = ledger.join(format!("log/tile/0/000.p/{n_leaves}"));
+    let mut bytes = crate::files::read_bounded(&tile, 8192).unwrap();
+    bytes[3] ^= 1;
+    fs::write(&tile, bytes).unwrap();
+    let said = format!("{:#}", world.open().map(|_| ()).unwrap_err());
+    let folder = said.split("move the folder ").nth(1).and_then(|rest| rest.split(' ').next());
+    assert_eq!(folder, Some("log/tile"), "{said}");
+    assert!(said.contains("leave log/checkpoint where it is"), "{said}");
+    fs::rename(ledger.join(folder.unwrap()), world.folder.path().join("away")).unwrap();
+    assert_eq!(world.open().unwrap().recovery.leaves, n_leaves as u64);
+    assert!(verify(&world.state()).verified);
+    assert!(verify_with(&world.state(), &by(&old)).verdict.verified, "and the old key leads on");
+    world.records(4, &["dave"]);
+    assert_eq!([1, 2, 3, 4].map(|n| world.shown(n)), ["clear"; 4]);
+    assert!(verify(&world.state()).verified);
+}
+
+#[test]
+fn a_tenants_key_that_was_not_replaced_is_not_said_to_be() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let events = || -> Vec<String> {
+        let lens = audit::Lens::new(&world.state(), &world.sources, false).unwrap();
+        let leaves = audit::last(&world.state(), 100).unwrap();
+        let events = leaves.iter().filter(|entry| entry.leaf.kind == RecordKind::KeyEvent);
+        let told = |record: RecordId| {
+            let shown = audit::record(&world.state(), &record.to_string(), &lens).unwrap();
+            let evidence: Value = serde_json::from_str(&shown[0].1[0].1.text()).unwrap();
+            evidence["event"].as_str().unwrap().to_owned()
+        };
+        events.map(|entry| told(entry.leaf.record)).collect()
+    };
+    let ledger = world.place().ledger().unwrap();
+    let mut opened = world.open().unwrap();
+    // The new store cannot be written: a folder has its name.
+    let unready = world.state().join("vault/keys.slots.new");
+    fs::create_dir(&unready).unwrap();
+    let failed = world.wait(replace_tenant(&mut opened, &ledger, &world.sources));
+    let said = format!("{:#}", failed.unwrap_err());
+    assert!(said.contains("was not replaced, and the ledger says so"), "{said}");
+    opened.close(&world.sources).unwrap();
+    fs::remove_dir(&unready).unwrap();
+    assert_eq!(events(), ["rotating", "rotation_failed"]);
+    assert_eq!(world.shown(1), "clear", "the old key goes on");
+    assert_eq!(rotate_tenant(&world.place(), &world.sources).unwrap(), 4);
+    assert_eq!(events(), ["rotating", "rotation_failed", "rotating", "rotated"]);
+    assert_eq!(world.shown(1), "clear");
+    // The store has changed hands, and the file of the present key is torn: the next key is there still, and is taken.
+    let vault = world.state().join("vault");
+    fs::copy(vault.join("tenant.key"), vault.join("tenant.key.next")).unwrap();
+    fs::write(vault.join("tenant.key"), "PRIVATE+KEY").unwrap();
+    drop(world.open().unwrap());
+    assert!(!vault.join("tenant.key.next").exists());
+    assert_eq!(world.shown(1), "clear");
+}
+
+#[test]
+fn notes_that_are_none_do_not_hide_the_one_that_is() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let old = log_key(&world);
+    rotate_log(&world.place(), &world.sources).unwrap();
+    let ledger = audit::log_folder(&world.state());
+    // As many as are looked into, and more; some of them as well signed as they can be without the log's key.
+    let strangers: Vec<_> = (0..70)
+        .map(|_| NoteKey::generate(log_key(&world).name(), &*world.sources.entropy).unwrap())
+        .collect();
+    let leaf = audit::last(&world.state(), 100).unwrap();
+    let event = leaf.iter().find(|entry| entry.leaf.kind == RecordKind::KeyEvent).unwrap();
+    let event = Receipt { index: event.index, leaf_hash: event.leaf_hash };
+    let published = Published::find(&FsDisk::read_only(&ledger)).unwrap().unwrap();
+    let checkpoint = published.checkpoint().unwrap().unwrap();
+    for pair in strangers.windows(2) {
+        let [one, other] = pair else { continue };
+        let handover = Handover::new(one, other, event, &checkpoint).unwrap();
+        handover.write(&ledger, one, other).unwrap();
+    }
+    for n in 0..1_100 {
+        fs::write(ledger.join(format!("handover-{n:08x}.note")), "junk").unwrap();
+    }
+    let told = verify_with(&world.state(), &by(&old));
+    assert!(told.verdict.verified, "{:?}", told.verdict);
+    assert_eq!(told.handovers.len(), 1, "and the strangers hand over to nobody whom we know");
+}
+
+#[test]
+fn a_log_that_was_contradicted_is_recorded_and_not_signed_until_somebody_accepts_that() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let ledger = audit::log_folder(&world.state());
+    let signed = || {
+        let published = Published::find(&FsDisk::read_only(&ledger)).unwrap().unwrap();
+        published.checkpoint().unwrap().unwrap().checkpoint().size()
+    };
+    fs::write(ledger.join(contradiction::CONTRADICTION_FILE), "{}").unwrap();
+    world.records(2, &["bob"]);
+    let told = verify(&world.state());
+    assert!(told.verified && told.rest.leaves == 1 && told.rest.is_vouched, "{told:?}");
+    assert_eq!((signed(), world.shown(2)), (1, "clear"));
+    let said = format!("{:#}", rotate_log(&world.place(), &world.sources).unwrap_err());
+    assert!(said.contains("contradicts itself") && said.contains("vault accept"), "{said}");
+    let accepted = accept(&world.place(), false, &world.sources).unwrap().unwrap();
+    let shown = accepted.contradiction.as_ref().unwrap();
+    assert!(shown.contains("cannot be understood"), "{shown}");
+    assert_eq!((accepted.index, signed()), (2, 3), "the decision is signed, and all before it");
+    assert!(accept(&world.place(), false, &world.sources).unwrap().is_none(), "once is enough");
+    rotate_log(&world.place(), &world.sources).unwrap();
+    assert!(verify(&world.state()).verified);
+}

@@ -2,7 +2,7 @@
 use super::journal::Journal;
 use super::names::Names;
 use super::{KeySource, Sources};
-use crate::config::{Config, FILE_BYTES_MAX, Retention, Route, Upstream};
+use crate::config::{Config, FILE_BYTES_MAX, Retention, Route, Share, Upstream};
 use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
@@ -223,6 +223,7 @@ fn setup(
         keys,
         hosts: config.listen.hosts.clone(),
         origins: config.listen.origins.clone(),
+        flagged_max: config.guard.flagged_max.map(Share::thousandths),
     };
     let with_terms = |setup: Setup, route: Route| {
         let durability = config.durability_of(&route);

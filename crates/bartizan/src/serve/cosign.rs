@@ -4,6 +4,7 @@
 //! believed, and everybody is told: the log, `/readyz` and `/metrics`. No further checkpoint is signed then, and where witnesses are required
 //! nothing more is released.
 use super::Sources;
+use super::contradiction::{Contradiction, SILENCE, way_out};
 use crate::config;
 use crate::witness::ask::{AskError, Question, ask};
 use crate::witness::gathering::{Cosigned, Gathering};
@@ -29,9 +30,6 @@ const WITNESS_REFRESH: Duration = Duration::from_secs(4);
 /// The longest wait for a witness before the gateway starts without its word.
 const WITNESS_START_MAX: Duration = Duration::from_secs(5);
 
-/// What `/readyz` says first of a log that contradicts itself; why comes behind it.
-const SILENCE: &str = "a witness has shown that this log contradicts itself: no further checkpoint of it is signed until a restart with its newest copy";
-
 /// What is known of one witness.
 #[derive(Default)]
 struct Standing {
@@ -56,7 +54,7 @@ struct State {
     /// What came before the log was open.
     early: Option<Cosigned>,
     /// What a witness has shown, for good: that this log is not the one that it knows.
-    contradiction: Option<String>,
+    contradiction: Option<Contradiction>,
     n_cosigned: u64,
     n_failed: u64,
     n_refused: u64,
@@ -103,7 +101,7 @@ impl Watch {
             gathering,
             standings,
             early: None,
-            contradiction: None,
+            contradiction: Contradiction::find(ledger)?,
             n_cosigned: 0,
             n_failed: 0,
             n_refused: 0,
@@ -136,6 +134,7 @@ impl Watch {
             if let Err(error) = &heard.answer
                 && error.is_refusal()
             {
+                self.keep(error, &heard.checkpoint);
                 return Err(anyhow!(error.clone())).with_context(|| {
                     format!(
                         "the log in {} is not the one that was witnessed, so nothing is added to it; restore its newest copy, or begin a new log with a state folder of its own",
@@ -195,11 +194,15 @@ impl Watch {
 
     /// Takes an answer; what the ledger should get of it.
     fn heard(&self, heard: Heard) -> Option<Cosigned> {
-        let Heard { at, asked_us, checkpoint, answer } = heard;
         let now_us = self.now_us();
+        if let Err(error) = &heard.answer
+            && error.is_refusal()
+        {
+            self.keep(error, &heard.checkpoint);
+        }
+        let Heard { at, asked_us, checkpoint, answer } = heard;
         let mut state = self.lock();
-        let State { gathering, standings, contradiction, n_cosigned, n_failed, n_refused, .. } =
-            &mut *state;
+        let State { gathering, standings, n_cosigned, n_failed, n_refused, .. } = &mut *state;
         let standing = standings.get_mut(at)?;
         standing.is_busy = false;
         match answer {
@@ -212,13 +215,23 @@ impl Watch {
             Err(error) => {
                 let counter = if error.is_refusal() { n_refused } else { n_failed };
                 *counter += 1;
-                if error.is_refusal() {
-                    contradiction.get_or_insert_with(|| error.to_string());
-                }
                 standing.bad(&error, now_us, self.settings.every_ms);
                 None
             }
         }
+    }
+
+    /// Remembers for good what a witness has shown, and beside the log.
+    fn keep(&self, error: &AskError, refused: &SignedCheckpoint) {
+        if self.lock().contradiction.is_some() {
+            return;
+        }
+        let unix_ms = self.sources.clock.unix_ms();
+        let shown = Contradiction::new(&self.ledger, error.to_string(), refused, unix_ms);
+        if let Err(error) = shown.keep(&self.ledger) {
+            tracing::error!(error = %format!("{error:#}"), "What a witness has shown was not kept: a restart would not know of it.");
+        }
+        self.lock().contradiction = Some(shown);
     }
 
     /// What every checkpoint has to say now.
@@ -229,12 +242,13 @@ impl Watch {
 
     /// Why nothing may be released any more: the log contradicts what a witness has seen, and witnesses are required.
     pub(super) fn objection(&self) -> Option<RecordError> {
-        let reason = self.lock().contradiction.clone().filter(|_| self.settings.require)?;
-        Some(RecordError::Contradicted { reason })
+        let state = self.lock();
+        let shown = state.contradiction.as_ref().filter(|_| self.settings.require)?;
+        Some(RecordError::Contradicted { reason: shown.reason.clone() })
     }
 
-    /// No further checkpoint is signed of a log that contradicts itself, for as long as this process lives: what comes after the first
-    /// refusal cannot mend the log, and the next start asks every witness again.
+    /// No further checkpoint is signed of a log that contradicts itself, until somebody decides: what comes after the first refusal cannot mend the
+    /// log.
     fn hush(&self, cosigner: &Cosigner) {
         if self.lock().contradiction.is_some() {
             cosigner.fall_silent();
@@ -247,13 +261,17 @@ impl Watch {
         let state = self.lock();
         let refusals = || state.standings.iter().filter_map(|standing| standing.refusal.as_deref());
         let missing = notice.as_deref().map(|text| text.trim_start_matches("bartizan: "));
-        let silence = state.contradiction.is_some().then_some(SILENCE);
-        let known = state
-            .contradiction
-            .as_deref()
-            .filter(|_| refusals().all(|why| Some(why) != state.contradiction.as_deref()));
-        let reasons: Vec<&str> =
-            silence.into_iter().chain(missing).chain(known).chain(refusals()).collect();
+        let shown = state.contradiction.as_ref().map(|shown| shown.reason.as_str());
+        let silence = shown.map(|_| SILENCE);
+        let known = shown.filter(|shown| refusals().all(|why| why != *shown));
+        let way_out = shown.map(|_| way_out(&self.ledger));
+        let reasons: Vec<&str> = silence
+            .into_iter()
+            .chain(missing)
+            .chain(known)
+            .chain(refusals())
+            .chain(way_out.as_deref())
+            .collect();
         let is_unready = silence.is_some() || missing.is_some() && self.settings.require;
         (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
     }

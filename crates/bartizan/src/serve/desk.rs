@@ -2,7 +2,7 @@
 //! older than its retention, and lets the vault's anchor follow.
 use super::Sources;
 use super::notices::ClockSigns;
-use crate::anchor::{Ahead, Anchor};
+use crate::anchor::{Anchor, Doubt};
 use crate::config::{Ledger, Retention};
 use crate::orders::{self, Office};
 use bartizan_core::record::Recorder;
@@ -98,7 +98,7 @@ impl Clerk {
 
     async fn expire(&mut self) {
         let done = orders::expire(&mut self.office()).await;
-        let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Ahead>().copied());
+        let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Doubt>().copied());
         self.signs.is_ahead(ahead);
         match done {
             Ok(0) => {}

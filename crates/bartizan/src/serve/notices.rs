@@ -1,6 +1,6 @@
 //! What `/readyz` has to say beside the gateway itself: of the witnesses, and of a clock that cannot be right.
 use super::cosign::Watch;
-use crate::anchor::Ahead;
+use crate::anchor::Doubt;
 use bartizan_gateway::http::{Notice, Notices};
 use bartizan_ledger::Newest;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct ClockSigns {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Told {
-    ahead: Option<Ahead>,
+    ahead: Option<Doubt>,
     is_behind: bool,
 }
 
@@ -31,7 +31,7 @@ impl ClockSigns {
     }
 
     /// The clock is so far on that nothing is destroyed by it, or is not any more.
-    pub(super) fn is_ahead(&self, ahead: Option<Ahead>) {
+    pub(super) fn is_ahead(&self, ahead: Option<Doubt>) {
         self.told(|told| told.ahead = ahead);
     }
 
@@ -66,13 +66,27 @@ fn behind(by_ms: u64) -> String {
     )
 }
 
+/// What there is to say beside the clock.
+#[derive(Default)]
+pub(super) struct Said {
+    /// The witnesses that are asked.
+    pub(super) watch: Option<Arc<Watch>>,
+    /// What a witness has shown that is not asked any more.
+    pub(super) shown: Option<String>,
+    /// Keys that the vault lacks.
+    pub(super) lost_keys: Option<String>,
+}
+
 /// All of it in one.
-pub(super) fn notices(watch: Option<Arc<Watch>>, signs: Arc<ClockSigns>) -> Notices {
+pub(super) fn notices(said: Said, signs: Arc<ClockSigns>) -> Notices {
+    let Said { watch, shown, lost_keys } = said;
     Box::new(move || {
         let of_witnesses = watch.as_ref().and_then(|watch| watch.readiness());
-        let is_unready = of_witnesses.as_ref().is_some_and(|notice| notice.is_unready);
+        let is_unready =
+            shown.is_some() || of_witnesses.as_ref().is_some_and(|notice| notice.is_unready);
         let said = of_witnesses.map(|notice| notice.reason);
-        let reasons: Vec<String> = said.into_iter().chain(signs.reasons()).collect();
+        let said = shown.iter().cloned().chain(said).chain(lost_keys.iter().cloned());
+        let reasons: Vec<String> = said.chain(signs.reasons()).collect();
         (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
     })
 }
@@ -90,13 +104,14 @@ mod tests {
         let leaf = Leaf::new(RecordId([1; 16]), RecordKind::Decision, START_MS);
         world.wait(opened.ledger.append(Draft::new(leaf, Vec::new()))).unwrap();
         let signs = Arc::new(ClockSigns::new(Some(opened.ledger.newest())));
-        let told = notices(None, Arc::clone(&signs));
-        let ahead = Ahead { by_ms: 40 * 86_400_000 };
+        let told = notices(Said::default(), Arc::clone(&signs));
+        let ahead = Doubt::Ahead { by_ms: 40 * 86_400_000 };
         for (name, clock_ms, ahead, want) in [
             ("right", START_MS, None, &[][..]),
             ("mended by a network", START_MS - CLOCK_BEHIND_MAX_MS, None, &[]),
             ("behind", START_MS - CLOCK_BEHIND_MAX_MS - 1, None, &["120 s behind the newest"]),
             ("ahead", START_MS, Some(ahead), &["40 days after", "--confirm-clock"]),
+            ("nobody knows", START_MS, Some(Doubt::Unknown), &["was lost", "--confirm-clock"]),
             ("both", 0, Some(ahead), &["behind the newest", "; ", "40 days after"]),
             ("right again", START_MS + 1, None, &[]),
         ] {
@@ -109,6 +124,17 @@ mod tests {
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
         }
-        assert_eq!(notices(None, Arc::new(ClockSigns::new(None)))(), None, "no ledger, no clock");
+        let said = |said: Said| notices(said, Arc::new(ClockSigns::new(None)))();
+        let text = |text: &str| Some(text.to_owned());
+        let lost_keys = text("keys are missing");
+        let lost = said(Said { lost_keys: lost_keys.clone(), ..Said::default() }).unwrap();
+        assert!(!lost.is_unready && lost.reason == "keys are missing", "{lost:?}");
+        let both = said(Said { lost_keys, shown: text("shown"), watch: None }).unwrap();
+        assert!(both.is_unready && both.reason == "shown; keys are missing", "{both:?}");
+        assert_eq!(
+            notices(Said::default(), Arc::new(ClockSigns::new(None)))(),
+            None,
+            "no ledger, no clock"
+        );
     }
 }

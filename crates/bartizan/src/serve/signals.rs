@@ -1,6 +1,19 @@
 //! The signals that the system and people send.
+use rustix::process::Signal as Number;
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Lets a write that meets the limit on the size of files (`ulimit -f`) fail with an error. By itself the signal that comes along (SIGXFSZ) ends the
+/// process without a word, and nobody learns what was done and what was not.
+///
+/// # Errors
+/// Those of the system.
+pub(crate) fn let_long_writes_fail() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    // Nobody has to listen on: from the first time that somebody does the signal ends nothing any more.
+    signal(SignalKind::from_raw(Number::XFSZ.as_raw())).map(drop)
+}
 
 /// SIGINT and SIGTERM: stop. The first one politely.
 pub(crate) struct Stop {

@@ -7,6 +7,7 @@ fn sources() -> Sources {
         clock: Arc::new(SystemClock::new()),
         entropy: Arc::new(OsEntropy),
         variable: Arc::new(|name| (name == "SET").then(|| "a-value".to_owned())),
+        user: crate::owner::user(),
     }
 }
 

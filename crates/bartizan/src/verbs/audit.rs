@@ -1,5 +1,7 @@
 //! `bartizan audit`: what was decided, and the proof that nobody changed it since.
-use crate::audit::{self, Lens};
+use crate::audit::signed::{NOBODY_SIGNED, Signatures};
+use crate::audit::tail::Tail;
+use crate::audit::{self, Content, Lens, Mark};
 use crate::opening::Place;
 use crate::orders::{self, Order};
 use crate::outcome::Outcome;
@@ -101,18 +103,19 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
 
 fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let entries = audit::last(&state_folder(args.dir), limit)?;
+    let (mut tail, entries) = Tail::open(&state_folder(args.dir), limit)?;
+    let marks = follow::doubt(&mut tail, &entries);
+    let marked = entries.iter().zip(&marks);
     if args.json {
-        let lines: Vec<_> =
-            entries.iter().map(|entry| audit::harmless(&audit::leaf_json(entry))).collect();
-        print::lines(&lines)?;
-        return Ok(Outcome::Allow);
+        let line = |(entry, mark): (&_, &Mark)| audit::harmless(&audit::leaf_json(entry, *mark));
+        print::lines(&marked.map(line).collect::<Vec<_>>())?;
+        return Ok(Mark::outcome(&marks));
     }
-    let head = ["INDEX", "TIME", "RECORD", "KIND", "KEY", "ROUTE", "OUTCOME", "VERDICT"];
-    let head = head.map(str::to_owned).to_vec();
-    let rows: Vec<_> = std::iter::once(head).chain(entries.iter().map(audit::leaf_row)).collect();
+    let head = audit::LEAF_HEADS.map(str::to_owned).to_vec();
+    let rows = marked.map(|(entry, mark)| audit::leaf_row(entry, *mark));
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     print::data(&print::visible(&print::columns(&rows)))?;
-    Ok(Outcome::Allow)
+    Ok(Mark::outcome(&marks))
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
@@ -125,14 +128,27 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     }
     let lens = Lens::new(&folder, &sources, args.reveal)?;
     let leaves = audit::record(&folder, &args.id, &lens)?;
+    let mut extent = Signatures::of(&folder).extent(&audit::reader(&folder)?)?;
+    if extent.is_none() {
+        print::warn(NOBODY_SIGNED);
+    }
+    let mut marks = Vec::with_capacity(leaves.len());
+    for (entry, _) in &leaves {
+        marks.push(extent.as_mut().map_or(Mark::Unsigned, |extent| extent.mark(entry)));
+    }
+    let all = leaves.iter().zip(&marks);
     if args.json {
-        let leaves: Vec<_> =
-            leaves.iter().map(|(entry, payloads)| audit::record_json(entry, payloads)).collect();
+        let leaves: Vec<_> = all
+            .map(|((entry, payloads), mark)| audit::record_json(entry, payloads, *mark))
+            .collect();
         print::line(&audit::harmless(&leaves.into()))?;
     } else {
-        let leaves: Vec<_> =
-            leaves.iter().map(|(entry, payloads)| audit::record_text(entry, payloads)).collect();
+        let leaves: Vec<_> = all
+            .map(|((entry, payloads), mark)| audit::record_text(entry, payloads, *mark))
+            .collect();
         print::data(&leaves.join("\n"))?;
     }
-    Ok(Outcome::Allow)
+    let is_damaged = |(_, content): &(_, Content)| matches!(content, Content::Damaged { .. });
+    let is_whole = leaves.iter().flat_map(|(_, payloads)| payloads).all(|one| !is_damaged(one));
+    Ok(if is_whole { Mark::outcome(&marks) } else { Outcome::Unfinished })
 }

@@ -1,10 +1,12 @@
 //! `bartizan inspect`: what the detectors see in a text, and what a policy would do about it.
 use crate::files;
 use crate::guard;
+use crate::inspect::calibrate::{self, Wish};
 use crate::inspect::{self, Asked, kinds};
 use crate::outcome::{Outcome, Usage};
 use anyhow::Context as _;
 use bartizan_core::evidence::Source;
+use bartizan_inspect::TextInspector;
 use bartizan_policy::{GuardPolicy, Profile};
 use clap::{Args, Subcommand};
 use std::io::{BufReader, Read};
@@ -24,6 +26,38 @@ pub(crate) struct InspectArgs {
 enum InspectVerb {
     Text(TextArgs),
     Kinds(KindsArgs),
+    Calibrate(CalibrateArgs),
+}
+
+/// Set the text model's thresholds by traffic of your own
+///
+/// Reads texts that are known to be harmless, one JSON object {"text", "source"?} a line, and prints the thresholds from which on a
+/// further harmless text of that sort is flagged with at most the given probability, as lines for bartizan.toml. It changes nothing: a
+/// threshold is moved by whoever edits the file, and the change is recorded as a change of policy. Texts that occur twice count once.
+///
+/// Exits 0 when every threshold holds that rate, 1 when one of them cannot (the score of harmless texts is as high as scores get), 2 when
+/// there are too few texts to say so and 3 when a line could not be read.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bartizan inspect calibrate --benign tickets.jsonl
+  bartizan inspect calibrate --benign pages.jsonl --source document --fpr 0.005 >> bartizan.toml")]
+struct CalibrateArgs {
+    /// The harmless texts; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    benign: PathBuf,
+    /// The share of harmless texts that may be flagged
+    #[arg(long, value_name = "SHARE", default_value = "0.01", value_parser = calibrate::rate)]
+    fpr: f64,
+    /// Whose texts they are, where they do not say so themselves
+    #[arg(long, default_value = "user", value_parser = super::policy::sources())]
+    source: Source,
+    /// Print one JSON object instead
+    #[arg(long)]
+    json: bool,
+    /// Read at most this many bytes of each line
+    #[arg(long, value_name = "BYTES", default_value_t = 1 << 20)]
+    bytes_max: usize,
 }
 
 /// List what the guards can see
@@ -89,6 +123,10 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
     let args = match args.verb {
         InspectVerb::Text(args) => args,
         InspectVerb::Kinds(args) => return kinds::list(args.prefix.as_deref(), args.json),
+        InspectVerb::Calibrate(args) => {
+            let wish = Wish { rate: args.fpr, source: args.source, bytes_max: args.bytes_max };
+            return calibrate::run(&mut open(&args.benign)?, &wish, args.json);
+        }
     };
     let asked = asked(&args)?;
     if args.jsonl {
@@ -106,7 +144,7 @@ fn asked(args: &TextArgs) -> anyhow::Result<Asked> {
     let source = args.source;
     let Some(path) = &args.config else {
         let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
-        let inspector = guard::customized(Vec::new())?;
+        let inspector = guard::customized(TextInspector::new(), Vec::new())?;
         return Ok(Asked { inspector, policy, judge: args.profile.to_string(), source });
     };
     let config = super::config::read(path)?;

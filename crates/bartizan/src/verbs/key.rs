@@ -2,6 +2,7 @@
 use crate::clock::{OsEntropy, SystemClock, parse_span_ms};
 use crate::keys::{self, Fresh, KeyBook};
 use crate::outcome::Outcome;
+use crate::owner;
 use crate::print::{self, Format, Output};
 use crate::verbs::state_folder;
 use bartizan_core::clock::Clock as _;
@@ -105,18 +106,18 @@ pub(crate) fn run(args: KeyArgs) -> anyhow::Result<Outcome> {
     match args.verb {
         KeyVerb::New(NewArgs { roles, expires, common }) => {
             let add = |book: &mut KeyBook| book.add(&OsEntropy, &roles, now_ms, end(expires));
-            show(&keys::change(&state_folder(common.dir), add)?, common.output.format())?;
+            show(&keys::change(&own_folder(common.dir)?, add)?, common.output.format())?;
         }
         KeyVerb::Rotate(RotateArgs { id, grace, expires, common }) => {
             let rotate =
                 |book: &mut KeyBook| book.rotate(&OsEntropy, &id, now_ms, grace, end(expires));
-            let fresh = keys::change(&state_folder(common.dir), rotate)?;
+            let fresh = keys::change(&own_folder(common.dir)?, rotate)?;
             print::talk(&format!("{id} works on until its grace time is over."));
             show(&fresh, common.output.format())?;
         }
         KeyVerb::Revoke(RevokeArgs { id, common }) => {
             let revoke = |book: &mut KeyBook| book.revoke(&id, now_ms).cloned();
-            let entry = keys::change(&state_folder(common.dir), revoke)?;
+            let entry = keys::change(&own_folder(common.dir)?, revoke)?;
             match common.output.format() {
                 Format::Json => print::json(&describe(&entry, now_ms))?,
                 Format::Text => print::talk(&format!("{id} is revoked.")),
@@ -131,6 +132,13 @@ pub(crate) fn run(args: KeyArgs) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Allow)
+}
+
+/// The state folder, where keys may be made.
+fn own_folder(dir: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let folder = state_folder(dir);
+    owner::check(&folder, owner::user())?;
+    Ok(folder)
 }
 
 fn show(fresh: &Fresh, format: Format) -> anyhow::Result<()> {

@@ -14,9 +14,6 @@ use clap::Args;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// Name of the file in the state folder that holds a first key that nobody was there to read.
-const FIRST_KEY_FILE: &str = "first.key";
-
 const NEITHER: &str = "\
 nothing to guard: neither --upstream nor a configuration was given
   bartizan serve --upstream http://127.0.0.1:11434     guards that server, no file needed
@@ -154,7 +151,7 @@ fn keep_first_key(running: &Running, log: Log) -> anyhow::Result<Option<PathBuf>
     if log.is_talkative() && print::is_heard_by_a_person() {
         return Ok(None);
     }
-    let path = running.config().ledger.dir.join(FIRST_KEY_FILE);
+    let path = running.config().ledger.dir.join(files::FIRST_KEY_FILE);
     files::replace(&path, format!("{}\n", made.key).as_bytes()).with_context(|| {
         format!(
             "cannot write the first key to {}; make another with `bartizan key new`",

@@ -57,6 +57,9 @@ struct RotateArgs {
 
 /// Go on with a ledger that is older than the vault knows, because it is all that is left
 ///
+/// The whole ledger is verified first. It is also the way to go on with a ledger that a witness has contradicted (`ledger/contradiction.json`), and
+/// with a vault that lacks keys, where there is nothing better.
+///
 /// The gateway must be stopped. Where leaves behind the checkpoint were not written with the log's key, --cut-tail cuts them off first: what is
 /// cut is kept in `torn/`, and the ledger records that, and by whom.
 ///
@@ -138,38 +141,9 @@ fn rotate(args: &RotateArgs) -> anyhow::Result<Outcome> {
 
 fn accept(args: &AcceptArgs) -> anyhow::Result<Outcome> {
     let accepted = rotation::accept(&args.place, args.cut_tail, &Sources::real())?;
-    let (value, words) = match &accepted {
-        Some(Accepted { known, cut, leaves, index }) => {
-            let copies = cut.as_ref().map(|cut| &cut.copies);
-            let cut_bytes = cut.as_ref().map(|cut| cut.bytes);
-            let vault = known.map(|known| format!("; the vault knew {known}"));
-            let tail = cut.as_ref().map(|cut| {
-                format!(
-                    "; {} bytes were cut off, kept in ledger/{}",
-                    cut.bytes,
-                    cut.copies.join(", ledger/")
-                )
-            });
-            (
-                json!({
-                    "accepted": true, "known": known, "leaves": leaves, "index": index,
-                    "cut_bytes": cut_bytes, "copies": copies,
-                }),
-                format!(
-                    "accepted: the ledger goes on from leaf {leaves}{}{}. Leaf {index} is the record of it",
-                    vault.unwrap_or_default(),
-                    tail.unwrap_or_default()
-                ),
-            )
-        }
-        None => (
-            json!({
-                "accepted": false, "known": null, "leaves": null, "index": null,
-                "cut_bytes": null, "copies": null,
-            }),
-            "nothing to accept: the ledger is what the vault knows".to_owned(),
-        ),
-    };
+    let nothing = || "nothing to accept: the ledger is what the vault knows".to_owned();
+    let words = accepted.as_ref().map_or_else(nothing, Accepted::text);
+    let value = Accepted::json(accepted.as_ref());
     match args.output.format() {
         Format::Json => print::json(&value)?,
         Format::Text => print::line(&words)?,

@@ -36,6 +36,8 @@ pub(crate) fn open(folder: &Path, name: Option<&str>, sources: &Sources) -> anyh
     files::private_folder(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let disk = FsDisk::lock(&folder.join(STATE_FOLDER))?;
+    files::wipe_leftovers(&FsDisk::unlocked(folder), Some(KEY_FILE))
+        .with_context(|| format!("cannot wipe {}", folder.display()))?;
     if let Some(key) = read(folder)? {
         if let Some(name) = name.filter(|name| *name != bartizan_core::sign::Signer::name(&key)) {
             let real = bartizan_core::sign::Signer::name(&key).to_owned();

@@ -56,7 +56,7 @@ pub(crate) struct Testimony {
 /// # Errors
 /// Files that cannot be read. A log that the policy does not trust is an answer: see [`Testimony::refusal`].
 pub(crate) fn testimony(state: &Path, policy: &Policy) -> anyhow::Result<Testimony> {
-    let ledger = crate::audit::log_folder(state);
+    let ledger = crate::audit::read_folder(state);
     let published = Published::find(&FsDisk::read_only(&ledger))?;
     let published =
         published.with_context(|| format!("nothing is published in {}", ledger.display()))?;

@@ -162,7 +162,7 @@ fn questions_that_are_none_say_the_way_out() {
         (&["search", "--model", "xyz"], 2, "hexadecimal"),
         (&["search", "--limit", "0"], 2, "1..="),
         (&["search", "--subject", ""], 2, "name the person"),
-        (&["search", "--dir", "absent"], 3, "is this the state folder?"),
+        (&["search", "--dir", "absent"], 3, "--dir names a state folder"),
         (&["sql"], 2, "QUERY"),
         (&["sql", ""], 2, "write SELECT"),
         (&["sql", "SELECT * FORM leaves"], 2, "\n           ^"),
@@ -249,6 +249,12 @@ fn a_record_is_proved_to_an_outsider() {
     let stranger = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     let unknown = check(&proof, &leaf, stranger);
     assert!(unknown.code == 1 && unknown.json()["proved"] == false, "{unknown:?}");
+    // Both keys are named, and where the one that fits is.
+    let problem = unknown.json()["problem"].as_str().unwrap().to_owned();
+    let own = key.rsplit_once('+').unwrap().0;
+    for part in [own, "PeterNeumann+c74f20a3", "log.vkey", "bartizan vault status"] {
+        assert!(problem.contains(part), "no `{part}` in {problem}");
+    }
     write(elsewhere.path(), "cut", "c2sp.org/tlog-proof@v1\nindex 1\n");
     assert_eq!(check("cut", &leaf, &key).code, 1);
     assert_eq!(check("absent", &leaf, &key).code, 3);
@@ -274,6 +280,13 @@ fn verification_says_whose_key_it_trusted_and_opens_what_can_be_opened() {
     let told = world.run(&["audit", "verify", "--key", &key]);
     assert!(told.code == 0 && told.stderr.is_empty(), "{told:?}");
     assert!(told.stdout.contains("a key that you gave"), "{told:?}");
+    assert!(
+        told.stdout.starts_with("verified: ") && told.stdout.contains(" signed leaves"),
+        "{told:?}"
+    );
+    // A copy of `ledger/` is as good as one of the folder that it stood in.
+    let alone = world.run(&["audit", "verify", "--key", &key, "--dir", ".bartizan/ledger"]);
+    assert!(alone.code == 0 && alone.stdout == told.stdout, "{alone:?}");
     let stranger = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     let told = world.run(&["audit", "verify", "--json", "--key", stranger]);
     assert!(told.code == 1 && told.json()["verified"] == false, "{told:?}");
@@ -314,6 +327,9 @@ fn verification_says_whose_key_it_trusted_and_opens_what_can_be_opened() {
     let told = world.run(&["audit", "verify", "--payloads", "--json"]);
     let counts = &told.json()["payloads"];
     assert!(told.code == 1 && 0 < counts["key_missing"].as_u64().unwrap(), "{told:?}");
+    assert_eq!(told.json()["verified"], false, "{told:?}");
+    let text = world.run(&["audit", "verify", "--payloads"]);
+    assert!(text.code == 1 && text.stdout.starts_with("not verified: "), "{text:?}");
     assert_eq!(counts["wrong"][0]["slot"].as_str().map(str::is_empty), Some(false), "{told:?}");
 }
 
@@ -370,7 +386,7 @@ fn leaves_are_exported_in_stretches_of_time() {
     assert_eq!(all.len(), list.len());
     for (line, leaf) in all.iter().zip(&list) {
         assert_eq!(line["leaf_hash"], leaf["leaf_hash"]);
-        assert_eq!(line.as_object().unwrap().len(), 16, "every column is always there: {line}");
+        assert_eq!(line.as_object().unwrap().len(), 17, "every column is always there: {line}");
     }
     let done = world.run(&["audit", "export", "--since", "1h", "--out", "leaves.jsonl"]);
     assert_eq!((done.code, done.stdout.as_str()), (0, ""), "{done:?}");

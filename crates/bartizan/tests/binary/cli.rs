@@ -235,7 +235,7 @@ fn verify_tells_good_from_empty_from_bad() {
         assert_eq!(done.code, code, "{done:?}");
         assert_eq!(said.matches("there is no ledger in absent").count(), 1, "{done:?}");
         assert!(
-            said.contains("is this the state folder?") && said.lines().count() == 1,
+            said.contains("--dir names a state folder") && said.lines().count() == 1,
             "{done:?}"
         );
     }

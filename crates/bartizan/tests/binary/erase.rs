@@ -93,3 +93,45 @@ fn an_erased_person_is_gone_and_stays_gone() {
     let anew = ask_as(&callers, "alice");
     assert!(shown(folder.path(), &anew).contains(SECRET), "who comes back gets another key");
 }
+
+/// A command of which the system writes no file beyond so many kilobytes, as on a disk that is full.
+fn run_cramped(folder: &Path, kilobytes: u32, arguments: &str) -> (i32, String, String) {
+    let line =
+        format!("ulimit -f {kilobytes}; exec '{}' {arguments}", env!("CARGO_BIN_EXE_bartizan"));
+    let output =
+        std::process::Command::new("bash").args(["-c", &line]).current_dir(folder).output();
+    let output = output.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn an_erasure_without_room_says_what_was_not_done_and_leaves_all_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (mut server, callers) = serve(folder.path(), &url);
+    let alice = ask_as(&callers, "alice");
+    server.signal("TERM");
+    assert_eq!(server.end(), 0, "{}", server.said());
+    let verified = || run(folder.path(), &["audit", "verify", "--payloads"]);
+    let before = verified();
+    for kilobytes in [0, 1, 8] {
+        let (code, stdout, stderr) =
+            run_cramped(folder.path(), kilobytes, "audit erase --subject alice");
+        // Not killed by a signal without a word.
+        assert_eq!((code, stdout.as_str()), (3, ""), "{kilobytes}: {stderr}");
+        let is_told = stderr.contains("nothing was done") || stderr.contains("is not destroyed");
+        assert!(is_told && stderr.contains("File too large"), "{kilobytes}: {stderr}");
+        let asked = "audit sql 'SELECT count(*) AS n FROM leaves'";
+        let (code, _, stderr) = run_cramped(folder.path(), kilobytes, asked);
+        assert!(code == 0 && stderr.contains("in memory"), "{kilobytes}: {stderr}");
+        assert!(shown(folder.path(), &alice).contains(SECRET), "{kilobytes}");
+        assert_eq!(verified().code, before.code, "{kilobytes}");
+    }
+    let erased = run(folder.path(), &["audit", "erase", "--subject", "alice"]);
+    assert!(erased.code == 0 && erased.stdout.starts_with("erased: "), "{erased:?}");
+    assert!(shown(folder.path(), &alice).contains("[erased, lawfully"));
+    // Who does not ask for the text is not told that there is one.
+    let sealed = run(folder.path(), &["audit", "show", &alice]);
+    assert!(!sealed.stdout.contains("--reveal shows it"), "{sealed:?}");
+}

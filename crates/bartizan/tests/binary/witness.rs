@@ -320,6 +320,42 @@ fn where_witnesses_are_required_a_log_that_contradicts_itself_releases_nothing()
     );
     log.stop();
     assert_eq!(world.published("log", "checkpoint"), signed);
+
+    // A restart with the witness away knows of it still, and so does one without any witness.
+    let kept = world.log().join(".bartizan/ledger/contradiction.json");
+    let evidence: serde_json::Value = serde_json::from_str(&text(&kept)).unwrap();
+    assert!(evidence["reason"].as_str().unwrap().contains(&why), "{evidence}");
+    for (field, signer) in [("checkpoint", "bartizan.log/"), ("witnessed", "w.test/1")] {
+        let note = evidence[field].as_str().unwrap();
+        assert!(note.contains(&format!("\u{2014} {signer}")), "{field}: {note}");
+    }
+    for (more, is_required) in
+        [(format!("{WITNESSED}require = true\n"), true), (String::new(), false)]
+    {
+        write(&world.log(), "bartizan.toml", &config(&more));
+        let log = world.serve("log");
+        let told = log.get("/readyz");
+        assert!(status(&told) == 503 && told.contains(&why), "{told}");
+        assert!(told.contains("contradiction.json") && told.contains("vault accept"), "{told}");
+        let want = if is_required { 503 } else { 502 };
+        assert_eq!(status(&ask(&log.callers, CALLER_KEY, "Hello?", false)), want);
+        log.stop();
+        assert_eq!(world.published("log", "checkpoint"), signed, "nothing more is signed");
+    }
+    // The way out is somebody's word, and the ledger has it.
+    let done = run(&world.log(), &["vault", "accept", "--json"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.json()["contradiction"].as_str().unwrap().contains(&why), "{done:?}");
+    assert!(!kept.exists());
+    let index = done.json()["index"].as_u64().unwrap();
+    let list = run(&world.log(), &["audit", "list", "--json"]).stdout;
+    assert!(list.contains(&format!("\"index\":{index},")), "{list}");
+    let log = world.serve("log");
+    assert_eq!(status(&log.get("/readyz")), 200, "{}", log.get("/readyz"));
+    log.records(1);
+    log.stop();
+    assert_ne!(world.published("log", "checkpoint"), signed);
+    assert_eq!(run(&world.log(), &["audit", "verify"]).code, 0);
 }
 
 #[test]

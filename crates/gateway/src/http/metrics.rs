@@ -1,4 +1,5 @@
 //! What is counted. The hot path touches atomics only; denials and findings, which are rare or cheap to refuse, share a lock.
+use super::budget::Budget;
 use super::histogram::{Histogram, line};
 use super::room::Room;
 use crate::exchange::Endpoint;
@@ -34,6 +35,8 @@ pub(super) struct Metrics {
     pub(super) connections: AtomicUsize,
     pub(super) requests: AtomicUsize,
     pub(super) streams: AtomicUsize,
+    /// Requests that were flagged as attacks.
+    pub(super) budget: Budget,
     /// Bodies that are held as a whole.
     pub(super) room: Room,
     pub(super) unrecorded: AtomicU64,
@@ -134,6 +137,11 @@ impl Metrics {
         ] {
             head(out, name, "gauge", help);
             line(out, format_args!("{name} {}", gauge.load(Relaxed)));
+        }
+        if let Some(ratio) = self.budget.ratio() {
+            let name = "bartizan_flagged_ratio";
+            head(out, name, "gauge", "Share of the last requests in which an attack was found.");
+            line(out, format_args!("{name} {ratio}"));
         }
         let name = "bartizan_buffered_bytes";
         head(out, name, "gauge", "Bytes of bodies that are held as a whole.");

@@ -315,6 +315,7 @@ async fn refuse(
     findings: &str,
 ) -> Result<Response<ReplyBody>, Denial> {
     shared.metrics.found(findings);
+    shared.metrics.budget.saw(findings, shared.setup.load().flagged_max);
     let mut recorded = ticket.put_all(records);
     let known = recorded.now();
     if let Some(Err(error)) = &known {
@@ -364,6 +365,7 @@ async fn forward_it(
         ticket.deny(reply.code);
         return Err(reply.into());
     }
+    shared.metrics.budget.saw(&findings, setup.flagged_max);
     let limits = &setup.guard.limits;
     let started_us = shared.clock.monotonic_us();
     let first_at = Instant::now() + Duration::from_millis(limits.first_byte_ms);

@@ -56,6 +56,8 @@ pub struct SetupOptions {
     pub hosts: Vec<String>,
     /// Web origins whose pages may call: `https://app.example.org`.
     pub origins: Vec<String>,
+    /// The over-defence budget, in thousandths of the last requests; without one there is no alert.
+    pub flagged_max: Option<u16>,
 }
 
 /// Why options make no setup.
@@ -176,6 +178,8 @@ pub struct Setup {
     pub(super) upstreams: Vec<Arc<Upstream>>,
     pub(super) keys: KeyRing,
     pub(super) callers: Callers,
+    /// Thousandths of the last requests that may be flagged without an alert.
+    pub(super) flagged_max: Option<u16>,
     /// Some rule looks at the model, which stands in the body.
     by_model: bool,
 }
@@ -186,7 +190,8 @@ impl Setup {
     /// # Errors
     /// [`SetupError`].
     pub fn new(options: SetupOptions) -> Result<Self, SetupError> {
-        let SetupOptions { mut guard, upstreams, routes, keys, hosts, origins } = options;
+        let SetupOptions { mut guard, upstreams, routes, keys, hosts, origins, flagged_max } =
+            options;
         if routes.is_empty() {
             return Err(SetupError::NoRoute);
         }
@@ -224,7 +229,8 @@ impl Setup {
         climb_ahead(&guard, &keys, &rules);
         let by_model = rules.iter().any(|rule| !rule.models.is_empty());
         let upstreams = by_name.into_values().collect();
-        Ok(Self { guard, rules, upstreams, keys, callers: Callers::new(hosts, origins), by_model })
+        let callers = Callers::new(hosts, origins);
+        Ok(Self { guard, rules, upstreams, keys, callers, flagged_max, by_model })
     }
 
     /// The same setup with other terms for one route; they are the default ones for every other.

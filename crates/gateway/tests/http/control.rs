@@ -38,6 +38,35 @@ async fn health_readiness_and_metrics() {
     world.finish().await;
 }
 
+/// More attacks than expected are shown, and the gateway goes on as before.
+#[tokio::test]
+async fn over_defence_is_a_warning() {
+    let script = |mut peer: crate::world::Peer| async move {
+        while peer.read().await {
+            peer.write(&plain_answer("hi")).await;
+        }
+    };
+    let budget =
+        |options: &mut bartizan_gateway::http::SetupOptions| options.flagged_max = Some(20);
+    let world = World::with(crate::world::limits(), None, budget, script).await;
+    let control =
+        world.gateway.listen_control(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let attack = hello(false).replace("hello", "ATTACK-1234");
+    for n in 0..100 {
+        assert!(
+            !get(control, "/metrics").await.body.contains("bartizan_flagged_ratio"),
+            "after {n}"
+        );
+        let body = if n % 20 == 0 { &attack } else { &hello(false) };
+        assert_eq!(send(world.address, chat(KEY, "", body)).await.status, 200, "{n}");
+    }
+    let metrics = get(control, "/metrics").await.body;
+    assert!(metrics.lines().any(|line| line == "bartizan_flagged_ratio 0.050"), "{metrics}");
+    let ready = get(control, "/readyz").await;
+    assert!(ready.status == 200 && ready.body.contains("5.0 % of the last requests"), "{ready:?}");
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn nothing_else_is_there() {
     let world = World::answering(plain_answer("hi")).await;

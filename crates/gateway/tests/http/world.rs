@@ -397,6 +397,7 @@ pub(crate) fn options(upstream: &str, limits: Limits) -> SetupOptions {
         keys: KeyRing::new(vec![key("k-app", KEY, "app")]).unwrap(),
         hosts: vec!["models.example.org".into()],
         origins: vec!["https://app.example.org".into()],
+        flagged_max: None,
     }
 }
 

@@ -1,4 +1,5 @@
 //! Adds up what sentences say, head by head, and tells where it is too much.
+use super::cutoff::{Cutoffs, squash};
 use super::passage::{Passage, Sink};
 use super::weights::{HeadWeights, Weights, WeightsError};
 use super::{HEADS, Head, Place, Scores};
@@ -25,10 +26,55 @@ impl Sentence {
     const NOTHING: Self = Self { span: Span { start: 0, end: 0 }, sums: [0; HEADS], n_features: 0 };
 }
 
+/// Sums of the weights of features, a lane of 16 bits for each head: one load and a few additions for a feature, whatever the number of
+/// heads. A weight is a signed byte; with its highest bit turned over it is 128 more, and no lane can fall below nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lanes {
+    /// Heads 0, 2 and 4.
+    even: u64,
+    /// Heads 1 and 3.
+    odd: u64,
+    n: u32,
+}
+
+impl Lanes {
+    const EVERY_OTHER: u64 = 0x00ff_00ff_00ff_00ff;
+    const SIGNS: u64 = 0x8080_8080_8080_8080;
+    /// Features that a lane has room for.
+    const FULL: u32 = 256;
+
+    /// Adds the weights of a feature; where the lanes are full, they are emptied into `sums`.
+    #[inline]
+    pub(super) fn add_to(&mut self, weights: u64, sums: &mut [i32; HEADS]) {
+        let weights = weights ^ Self::SIGNS;
+        self.even = self.even.wrapping_add(weights & Self::EVERY_OTHER);
+        self.odd = self.odd.wrapping_add(weights >> 8 & Self::EVERY_OTHER);
+        self.n = self.n.wrapping_add(1);
+        if self.n >= Self::FULL {
+            self.pour(sums);
+        }
+    }
+
+    /// Adds what the lanes hold to sums, and empties them.
+    pub(super) fn pour(&mut self, sums: &mut [i32; HEADS]) {
+        let excess = i32::try_from(self.n.saturating_mul(128)).unwrap_or(i32::MAX);
+        let (even, odd) = (self.even.to_le_bytes(), self.odd.to_le_bytes());
+        let lanes =
+            even.chunks_exact(2).zip(odd.chunks_exact(2)).flat_map(|(even, odd)| [even, odd]);
+        for (sum, lane) in sums.iter_mut().zip(lanes) {
+            let lane = u16::from_le_bytes(lane.first_chunk().copied().unwrap_or_default());
+            *sum = sum.wrapping_add(i32::from(lane)).wrapping_sub(excess);
+        }
+        *self = Self::default();
+    }
+}
+const _: () = assert!(HEADS <= 8, "a head has a byte in a word");
+
 /// Judges texts. It holds nothing but a reference to the weights, and is shared by all exchanges.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'w> {
     weights: Weights<'w>,
+    cutoffs: Cutoffs,
 }
 
 impl Judge<'static> {
@@ -37,14 +83,21 @@ impl Judge<'static> {
     /// # Errors
     /// [`WeightsError`] if it was built with weights that are none.
     pub fn shipped() -> Result<Self, WeightsError> {
-        Ok(Self { weights: Weights::shipped()? })
+        Ok(Self { weights: Weights::shipped()?, cutoffs: Cutoffs::default() })
     }
 }
 
 impl<'w> Judge<'w> {
     /// A judge with other weights.
-    pub const fn new(weights: Weights<'w>) -> Self {
-        Self { weights }
+    pub fn new(weights: Weights<'w>) -> Self {
+        Self { weights, cutoffs: Cutoffs::default() }
+    }
+
+    /// The same judge, with findings from other scores on. The scores stay as they are.
+    #[must_use]
+    pub const fn with_cutoffs(mut self, cutoffs: Cutoffs) -> Self {
+        self.cutoffs = cutoffs;
+        self
     }
 
     /// How much a text looks like an attack or an insult, 0 to 1; from 1/2 on there are findings.
@@ -60,7 +113,12 @@ impl<'w> Judge<'w> {
         detector.scores()
     }
 
-    /// How far the text's highest score of each head is above what makes a finding, in the model's own unit.
+    /// The highest score of each head, 0 to 1, whatever makes a finding.
+    pub fn head_scores(&self, text: &[u8], source: Source) -> [Score; HEADS] {
+        self.margins(text, source).map(|margin| Score::of_ratio(squash(margin)))
+    }
+
+    /// How far the text's highest score of each head is above what makes a finding as shipped, in the model's own unit.
     pub fn margins(&self, text: &[u8], source: Source) -> [f32; HEADS] {
         let mut detector = ModelDetector::with_judge(*self, source);
         detector.push(text, &mut |_| {});
@@ -92,7 +150,7 @@ impl<'w> ModelDetector<'w> {
     pub fn with_judge(judge: Judge<'w>, source: Source) -> Self {
         Self {
             passage: Passage::default(),
-            panel: Panel::new(judge.weights, Place::of(source)),
+            panel: Panel::new(judge, Place::of(source)),
             ended: false,
         }
     }
@@ -141,9 +199,11 @@ impl Detector for ModelDetector<'_> {
 #[derive(Debug)]
 struct Panel<'w> {
     weights: Weights<'w>,
+    cutoffs: Cutoffs,
     place: Place,
-    /// The sentence at hand.
+    /// The sentence at hand, and the features of it that are not in its sums yet.
     now: Sentence,
+    lanes: Lanes,
     /// Finished sentences, the newest first.
     last: [Sentence; WINDOW_MAX],
     n_sentences: usize,
@@ -153,11 +213,13 @@ struct Panel<'w> {
 }
 
 impl<'w> Panel<'w> {
-    fn new(weights: Weights<'w>, place: Place) -> Self {
+    fn new(judge: Judge<'w>, place: Place) -> Self {
         Self {
-            weights,
+            weights: judge.weights,
+            cutoffs: judge.cutoffs,
             place,
             now: Sentence::NOTHING,
+            lanes: Lanes::default(),
             last: [Sentence::NOTHING; WINDOW_MAX],
             n_sentences: 0,
             done: [0; HEADS],
@@ -167,11 +229,7 @@ impl<'w> Panel<'w> {
 
     #[inline]
     fn add(&mut self, feature: u32) {
-        let row = self.weights.row(feature);
-        for (sum, weight) in self.now.sums.iter_mut().zip(row) {
-            // A sentence has a few thousand features at most.
-            *sum = sum.wrapping_add(i32::from(weight));
-        }
+        self.lanes.add_to(self.weights.word(feature), &mut self.now.sums);
         self.now.n_features = self.now.n_features.wrapping_add(1);
     }
 
@@ -186,6 +244,7 @@ impl<'w> Panel<'w> {
 
     /// Every head judges the newest sentence, alone and with those before it.
     fn judge(&mut self, span: Span, report: &mut dyn FnMut(Finding)) {
+        self.lanes.pour(&mut self.now.sums);
         self.now.span = span;
         self.last.rotate_right(1);
         if let Some(newest) = self.last.first_mut() {
@@ -208,7 +267,7 @@ impl<'w> Panel<'w> {
         if let Some(most) = self.margins.get_mut(head as usize) {
             *most = margin.max(*most);
         }
-        if margin < 0.0 {
+        if margin < self.cutoffs.margin(head, self.place) {
             return;
         }
         // Of the window, the sentence that says it loudest is shown; the earliest of equals.
@@ -269,11 +328,6 @@ const fn as_float(number: i32) -> f32 {
 #[expect(clippy::cast_precision_loss, reason = "a window has a few thousand features")]
 const fn as_float_unsigned(number: u32) -> f32 {
     number as f32
-}
-
-/// Brings a margin into 0 to 1, with 1/2 where findings begin. No exponential: every machine computes the same.
-fn squash(margin: f32) -> f32 {
-    if margin <= f32::MIN { 0.0 } else { 0.5 + 0.5 * margin / (1.0 + margin.abs()) }
 }
 
 /// One call of a detector: the panel, and where its findings go.

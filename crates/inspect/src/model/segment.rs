@@ -39,6 +39,12 @@ impl Cutter {
     /// The length of the sentence at the start of `text`, once it is known to end; `text` is the same text as at the last call, or longer.
     pub(super) fn end(&mut self, text: &[u8], ended: bool) -> Option<usize> {
         while let Some(&byte) = text.get(self.at) {
+            // Most bytes end nothing, and long sentences are rare.
+            let sort = SORTS.get(usize::from(byte)).copied().unwrap_or(Sort::End);
+            if sort != Sort::End && self.at < SENTENCE_BYTES {
+                self.step(sort == Sort::Word);
+                continue;
+            }
             let next = text.get(self.at.saturating_add(1)).copied();
             // What follows decides at these bytes, so it must be there.
             if next.is_none() && !ended && matches!(byte, b'.' | b'!' | b'?' | b'\\') {
@@ -65,17 +71,21 @@ impl Cutter {
                 *self = Self::default();
                 return Some(end);
             }
-            if is_word && !self.in_word {
-                self.n_words = self.n_words.saturating_add(1);
-            }
-            self.in_word = is_word;
-            self.at = after;
+            self.step(is_word);
         }
         if ended && !text.is_empty() {
             *self = Self::default();
             return Some(text.len());
         }
         None
+    }
+
+    /// Steps over a byte that ends nothing.
+    #[inline]
+    fn step(&mut self, is_word: bool) {
+        self.n_words = self.n_words.saturating_add(usize::from(is_word && !self.in_word));
+        self.in_word = is_word;
+        self.at = self.at.saturating_add(1);
     }
 
     /// Whether a sentence without an end is cut before this byte: never inside a character, as long as there are characters.
@@ -85,6 +95,34 @@ impl Cutter {
             || self.at >= SENTENCE_BYTES_MAX.saturating_add(8)
     }
 }
+
+/// What a byte may be to a sentence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sort {
+    /// Part of a word.
+    Word,
+    /// Between words.
+    Between,
+    /// It may end the sentence.
+    End,
+}
+
+static SORTS: [Sort; 256] = {
+    let mut table = [Sort::Between; 256];
+    let mut rest = table.as_mut_slice();
+    let mut byte = 0_u8;
+    while let Some((slot, others)) = rest.split_first_mut() {
+        *slot = match byte {
+            // Beyond ASCII, the last bytes of the full stops of other scripts.
+            b'\n' | b'\\' | b'.' | b'!' | b'?' | 0x81 | 0x82 | 0x8e | 0x9f | 0xa4 => Sort::End,
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | 0x80.. => Sort::Word,
+            _ => Sort::Between,
+        };
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
 
 fn is_after_sentence(next: Option<u8>) -> bool {
     next.is_none_or(|byte| {
@@ -99,7 +137,6 @@ fn is_full_stop(bytes: &[u8]) -> bool {
 }
 
 /// How many of each sort of marks a sentence has.
-#[derive(Default)]
 struct Marks {
     cells: usize,
     commas: usize,
@@ -107,20 +144,33 @@ struct Marks {
     code: usize,
 }
 
+/// A one in the lane of each sort that a byte is of; a sentence is far shorter than a lane can count.
+static LANES: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut rest = table.as_mut_slice();
+    let mut byte = 0_u8;
+    while let Some((slot, others)) = rest.split_first_mut() {
+        *slot = match byte {
+            b'|' | b'\t' => 1,
+            b',' => 1 << 16,
+            b'0'..=b'9' => 1 << 32,
+            b'{' | b'}' | b';' | b'=' | b'(' | b')' | b'_' => 1 << 48,
+            _ => 0,
+        };
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
+const _: () = assert!(SENTENCE_BYTES_MAX < 1 << 15, "a lane counts the bytes of a sentence");
+
 impl Marks {
     fn of(text: &[u8]) -> Self {
-        let mut marks = Self::default();
-        for byte in text {
-            let n = match byte {
-                b'|' | b'\t' => &mut marks.cells,
-                b',' => &mut marks.commas,
-                b'0'..=b'9' => &mut marks.digits,
-                b'{' | b'}' | b';' | b'=' | b'(' | b')' | b'_' => &mut marks.code,
-                _ => continue,
-            };
-            *n = n.saturating_add(1);
-        }
-        marks
+        let lane = |byte: &u8| LANES.get(usize::from(*byte)).copied().unwrap_or(0);
+        let sum = text.iter().fold(0_u64, |sum, byte| sum.wrapping_add(lane(byte)));
+        let [cells, commas, digits, code] =
+            [0, 16, 32, 48].map(|n| usize::try_from(sum >> n & 0xffff).unwrap_or(0));
+        Self { cells, commas, digits, code }
     }
 }
 

@@ -251,3 +251,26 @@ fn trusted_speech_is_judged_by_its_tone_alone() {
     }
     assert_eq!(whole(b"", Source::User).1, Scores::default());
 }
+
+#[test]
+fn lanes_add_up_like_numbers() {
+    use super::{HEADS, weights::Weights};
+    let weights = Weights::shipped().unwrap();
+    for features in [
+        vec![],
+        vec![0],
+        vec![u32::MAX; 1000],
+        (0..3000).map(|n: u32| n.wrapping_mul(0x9e37_79b1)).collect(),
+    ] {
+        let mut want = [0_i32; HEADS];
+        let (mut sums, mut lanes) = ([0_i32; HEADS], super::judge::Lanes::default());
+        for &feature in &features {
+            want.iter_mut()
+                .zip(weights.row(feature))
+                .for_each(|(sum, weight)| *sum += i32::from(weight));
+            lanes.add_to(weights.word(feature), &mut sums);
+        }
+        lanes.pour(&mut sums);
+        assert_eq!(sums, want, "{} features", features.len());
+    }
+}

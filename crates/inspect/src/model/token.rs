@@ -49,20 +49,44 @@ enum Folded {
     Blank,
 }
 
+/// What [`fold`] makes of an ASCII character, in a byte: a blank, nothing, a mark, or the letter that it is read as.
+const BLANK: u8 = 0;
+const NOTHING: u8 = 1;
+const MARK: u8 = 2;
+static ASCII: [u8; 128] = {
+    let mut table = [BLANK; 128];
+    let mut rest = table.as_mut_slice();
+    let mut byte = 0_u8;
+    while let Some((slot, others)) = rest.split_first_mut() {
+        *slot = match byte {
+            // A digit is any digit: no number tells an attack.
+            b'0'..=b'9' => b'0',
+            b'a'..=b'z' | b'A'..=b'Z' => byte.to_ascii_lowercase(),
+            b'\'' => NOTHING,
+            b':' | b'"' | b'?' | b'!' | b'[' | b']' | b'<' | b'>' | b'#' | b'{' | b'}' | b'|'
+            | b'`' | b'=' | b'$' | b'*' => MARK,
+            _ => BLANK,
+        };
+        byte = byte.wrapping_add(1);
+        rest = others;
+    }
+    table
+};
+
 /// The plain letters of U+00C0 to U+017F; a blank where there is none.
 const LATIN: &[u8; 192] = b"aaaaaaaceeeeiiiidnooooo ouuuuytsaaaaaaaceeeeiiiidnooooo ouuuuyty\
 aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
 
 fn fold(character: char) -> Folded {
     let code = u32::from(character);
-    if character.is_ascii() {
-        return match character {
-            'a'..='z' | '0'..='9' => Folded::Letter(character),
-            'A'..='Z' => Folded::Letter(character.to_ascii_lowercase()),
-            '\'' => Folded::Nothing,
-            ':' | '"' | '?' | '!' | '[' | ']' | '<' | '>' | '#' | '{' | '}' | '|' | '`' | '='
-            | '$' | '*' => Folded::Mark(character),
-            _ => Folded::Blank,
+    if let Ok(byte) = u8::try_from(code)
+        && let Some(&sort) = ASCII.get(usize::from(byte))
+    {
+        return match sort {
+            BLANK => Folded::Blank,
+            NOTHING => Folded::Nothing,
+            MARK => Folded::Mark(character),
+            letter => Folded::Letter(char::from(letter)),
         };
     }
     match code {
@@ -112,7 +136,9 @@ struct Word {
 }
 
 impl Word {
-    fn push(&mut self, letter: char, is_upper: bool, concepts: &Concepts) {
+    /// Reads a folded letter.
+    #[inline]
+    fn push(&mut self, letter: u32, is_upper: bool, concepts: &Concepts) {
         if self.n_characters == 0 {
             self.hash = EMPTY;
         }
@@ -121,15 +147,45 @@ impl Word {
         if self.n_characters > WORD_CHARACTERS_MAX {
             return;
         }
-        // A digit is any digit: no number tells an attack.
-        let letter = if letter.is_ascii_digit() { '0' } else { letter };
-        self.hash = step(self.hash, u32::from(letter));
+        self.hash = step(self.hash, letter);
         if self.n_characters == STEM_CHARACTERS {
             self.stem = self.hash;
         }
         concepts.extend(&mut self.concept, self.hash);
     }
 
+    /// Reads the first character of a text, which is beyond ASCII, and returns how many bytes it has.
+    fn read_wide(&mut self, rest: &str, concepts: &Concepts, tokens: &mut Vec<Token>) -> usize {
+        let Some(character) = rest.chars().next() else { return 1 };
+        match fold(character) {
+            Folded::Letter(letter) => {
+                // A digit is any digit: no number tells an attack.
+                let plain = if letter.is_ascii_digit() { '0' } else { letter };
+                self.push(u32::from(plain), character.is_uppercase(), concepts);
+            }
+            Folded::Nothing => {}
+            Folded::Blank => self.end(tokens),
+            Folded::Mark(mark) => self.mark(u32::from(mark), tokens),
+            Folded::Alone(character) => {
+                self.end(tokens);
+                tokens.push(Token {
+                    hash: step(EMPTY, u32::from(character)),
+                    concept: expression(rest, concepts),
+                    is_alone: true,
+                    ..Token::default()
+                });
+            }
+        }
+        character.len_utf8()
+    }
+
+    /// Ends before a mark, and appends the mark.
+    fn mark(&mut self, mark: u32, tokens: &mut Vec<Token>) {
+        self.end(tokens);
+        tokens.push(Token { hash: step(EMPTY, mark), is_mark: true, ..Token::default() });
+    }
+
+    #[inline]
     fn end(&mut self, tokens: &mut Vec<Token>) {
         if self.n_characters > 0 {
             let is_long = self.n_characters > STEM_CHARACTERS.saturating_add(1);
@@ -149,38 +205,37 @@ impl Word {
 /// Appends the tokens of a sentence. What is no UTF-8 separates words.
 pub(super) fn tokens(sentence: &[u8], concepts: &Concepts, tokens: &mut Vec<Token>) {
     let mut word = Word::default();
-    for chunk in sentence.utf8_chunks() {
-        let valid = chunk.valid();
-        for (at, character) in valid.char_indices() {
-            match fold(character) {
-                Folded::Letter(letter) => word.push(letter, character.is_uppercase(), concepts),
-                Folded::Nothing => {}
-                Folded::Blank => word.end(tokens),
-                Folded::Mark(mark) => {
-                    word.end(tokens);
-                    tokens.push(Token {
-                        hash: step(EMPTY, u32::from(mark)),
-                        is_mark: true,
-                        ..Token::default()
-                    });
-                }
-                Folded::Alone(character) => {
-                    word.end(tokens);
-                    let rest = valid.get(at..).unwrap_or_default();
-                    tokens.push(Token {
-                        hash: step(EMPTY, u32::from(character)),
-                        concept: expression(rest, concepts),
-                        is_alone: true,
-                        ..Token::default()
-                    });
-                }
+    if let Ok(valid) = std::str::from_utf8(sentence) {
+        read(valid, &mut word, concepts, tokens);
+    } else {
+        for chunk in sentence.utf8_chunks() {
+            read(chunk.valid(), &mut word, concepts, tokens);
+            if !chunk.invalid().is_empty() {
+                word.end(tokens);
             }
-        }
-        if !chunk.invalid().is_empty() {
-            word.end(tokens);
         }
     }
     word.end(tokens);
+}
+
+/// Appends the tokens that end in a text; `word` is the one that goes on.
+fn read(valid: &str, word: &mut Word, concepts: &Concepts, tokens: &mut Vec<Token>) {
+    let mut rest = valid;
+    while let Some(&byte) = rest.as_bytes().first() {
+        let n_bytes = match ASCII.get(usize::from(byte)) {
+            Some(&sort) => {
+                match sort {
+                    BLANK => word.end(tokens),
+                    NOTHING => {}
+                    MARK => word.mark(u32::from(byte), tokens),
+                    letter => word.push(u32::from(letter), byte.is_ascii_uppercase(), concepts),
+                }
+                1
+            }
+            None => word.read_wide(rest, concepts, tokens),
+        };
+        rest = rest.get(n_bytes..).unwrap_or_default();
+    }
 }
 
 /// The concept of the longest expression that begins a text without blanks.

@@ -104,6 +104,20 @@ impl<'w> Weights<'w> {
         self.heads.get(head as usize).copied().unwrap_or_default()
     }
 
+    /// The weights of a feature in the lowest bytes, one per head; what the other bytes say means nothing.
+    #[inline]
+    pub(super) fn word(&self, feature: u32) -> u64 {
+        let at = row_of(feature).saturating_mul(HEADS);
+        if let Some(&bytes) = self.table.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+            return u64::from_le_bytes(bytes);
+        }
+        // The last row has nothing behind it.
+        let mut bytes = [0; 8];
+        let row = self.row(feature).map(i8::cast_unsigned);
+        bytes.iter_mut().zip(row).for_each(|(byte, weight)| *byte = weight);
+        u64::from_le_bytes(bytes)
+    }
+
     /// The weights of a feature, one per head.
     #[inline]
     pub(super) fn row(&self, feature: u32) -> [i8; HEADS] {

@@ -92,11 +92,15 @@ impl Plain {
     /// Where words begin, and the rest of the text from there.
     fn words(&self) -> impl Iterator<Item = (usize, &[u8])> {
         let bytes = self.bytes();
-        let starts = (0..bytes.len()).filter(move |&at| {
-            let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-            bytes.get(at) != Some(&b' ') && before.is_none_or(|&before| before == b' ')
-        });
-        starts.filter_map(move |at| Some((at, bytes.get(at..)?)))
+        let mut at = 0_usize;
+        std::iter::from_fn(move || {
+            at = at.saturating_add(usize::from(bytes.get(at) == Some(&b' ')));
+            let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+            let start = at;
+            let n = rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len());
+            at = at.saturating_add(n);
+            Some((start, rest))
+        })
     }
 }
 
@@ -113,13 +117,15 @@ pub(super) struct Vocabulary<T> {
 /// Bits that tell words apart.
 const KNOWN_BITS: usize = 1 << 14;
 
-/// The bit of a word.
-fn bit_of(word: &[u8]) -> usize {
-    let [first, second] =
-        [word.first(), word.get(1)].map(|byte| byte.map_or(0, |&byte| usize::from(byte)));
-    let place =
-        first.wrapping_mul(521).wrapping_add(second.wrapping_mul(17)).wrapping_add(word.len());
-    place % KNOWN_BITS
+/// The hash of no letter, and of a word that grows.
+const NO_LETTER: u32 = 0x811c_9dc5;
+const fn step(hash: u32, letter: u8) -> u32 {
+    (hash ^ letter as u32).wrapping_mul(0x0100_0193)
+}
+
+/// The bit of a word with this hash.
+fn bit_of(hash: u32) -> usize {
+    usize::try_from(hash.wrapping_mul(0x9e37_79b1) >> 18).unwrap_or(0) % KNOWN_BITS
 }
 
 impl<T: Copy> Vocabulary<T> {
@@ -138,7 +144,7 @@ impl<T: Copy> Vocabulary<T> {
         spaced.sort_by_key(|&(first, ..)| first);
         let mut known = vec![0_u64; KNOWN_BITS / 64];
         for (first, ..) in &spaced {
-            let bit = bit_of(first);
+            let bit = bit_of(first.iter().fold(NO_LETTER, |hash, &letter| step(hash, letter)));
             if let Some(word) = known.get_mut(bit / 64) {
                 *word |= 1 << (bit % 64);
             }
@@ -146,22 +152,25 @@ impl<T: Copy> Vocabulary<T> {
         Self { spaced, unspaced, known }
     }
 
-    /// Whether some phrase may begin with the word.
-    fn may_know(&self, word: &[u8]) -> bool {
-        let bit = bit_of(word);
+    /// Whether some phrase may begin with the word that has this hash.
+    fn may_know(&self, hash: u32) -> bool {
+        let bit = bit_of(hash);
         self.known.get(bit / 64).is_some_and(|bits| bits >> (bit % 64) & 1 == 1)
     }
 
     /// Calls `found` with what each phrase stands for, and where it begins and ends.
     pub(super) fn find(&self, plain: &Plain, mut found: impl FnMut(T, usize, usize)) {
         for (at, rest) in plain.words() {
-            let n = rest.iter().take_while(|&&byte| byte != b' ').count();
+            let (mut n, mut hash, mut stem) = (0_usize, NO_LETTER, NO_LETTER);
+            for &letter in rest.iter().take_while(|&&byte| byte != b' ') {
+                (n, stem, hash) = (n.saturating_add(1), hash, step(hash, letter));
+            }
             let Some((word, after)) = rest.split_at_checked(n) else { continue };
             // A plural is the same word.
             let single = word.strip_suffix(b"s").filter(|word| word.len() > 2);
-            for word in
-                [Some(word), single].into_iter().flatten().filter(|word| self.may_know(word))
-            {
+            let word = Some(word).filter(|_| self.may_know(hash));
+            let single = single.filter(|_| self.may_know(stem));
+            for word in [word, single].into_iter().flatten() {
                 let from = self.spaced.partition_point(|&(first, ..)| first < word);
                 let same = self.spaced.iter().skip(from).take_while(|&&(first, ..)| first == word);
                 for &(first, tail, meaning) in same {

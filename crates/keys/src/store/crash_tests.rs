@@ -233,3 +233,89 @@ fn many_threads_seal_and_persist() {
     assert!(kept.iter().all(|kept| kept.open(&store).is_ok()));
     assert_eq!(gone.open(&store), Err(OpenError::KeyGone { key }));
 }
+
+const KEY_FILE: &str = "tenant.key";
+const NEXT_FILE: &str = "tenant.key.next";
+
+/// Writes a file as the binary does: whole under another name, then renamed.
+fn write_file(disk: &dyn Disk, name: &str, text: &str) -> std::io::Result<()> {
+    let unready = format!(".{name}.1.tmp");
+    let mut file = disk.open(&unready, true)?;
+    file.write_at(text.as_bytes(), 0)?;
+    file.sync_data()?;
+    disk.rename(&unready, name)?;
+    disk.sync_dir()
+}
+
+fn tenant_in(disk: &dyn Disk, name: &str) -> Option<TenantKey> {
+    let file = disk.open(name, false).ok()?;
+    let mut bytes = vec![0; crate::KEY_FILE_BYTES_MAX];
+    let n_read = file.read_at(&mut bytes, 0).ok()?;
+    TenantKey::parse(bytes.get(..n_read)?).ok()
+}
+
+/// A start, as the binary makes it: with the present key, or with the next one where the store has changed hands.
+fn start(world: &World, disk: &Arc<dyn Disk>) -> Option<KeyStore> {
+    crate::finish_key_file(&**disk, KEY_FILE).ok()?;
+    for name in disk.list().ok()?.iter().filter(|name| name.starts_with('.')) {
+        crate::discard_key_file(&**disk, name).ok()?;
+    }
+    let open = |tenant: &TenantKey| world.open_on(Arc::clone(disk), tenant, world.options).ok();
+    let now = tenant_in(&**disk, KEY_FILE).and_then(|tenant| open(&tenant));
+    if let Some((store, _)) = now {
+        crate::discard_key_file(&**disk, NEXT_FILE).ok()?;
+        return Some(store);
+    }
+    let (store, _) = open(&tenant_in(&**disk, NEXT_FILE)?)?;
+    crate::replace_key_file(&**disk, KEY_FILE, NEXT_FILE).ok()?;
+    Some(store)
+}
+
+/// A whole rotation of the tenant's key, its files and the store's, with a power cut at each operation and another one at an early operation of the
+/// start after it. Whatever came of it, one key is left, it opens the store, and an
+/// old one that was replaced is nowhere on the device.
+#[test]
+fn a_rotation_leaves_one_key_wherever_the_power_goes() {
+    let texts = [1, 2].map(|seed| tenant(seed).private_text().to_string());
+    let (mut n_rotated, mut n_kept) = (0, 0);
+    for (seed, cut) in (0..12_u64).flat_map(|seed| (1..40_u64).map(move |cut| (seed, cut))) {
+        let world = World::new(seed);
+        let disk: Arc<dyn Disk> = Arc::new(world.disk.clone());
+        write_file(&*disk, KEY_FILE, &texts[0]).unwrap();
+        let (store, _) = world.open_as(&tenant(1), world.options).unwrap();
+        let kept = Kept::seal(&store, 1, Some("a")).unwrap();
+        store.persist().unwrap();
+        world.disk.cut_power_at(cut);
+        let rotate = || {
+            write_file(&*disk, NEXT_FILE, &texts[1]).ok()?;
+            store.rewrap(&tenant(2)).ok()?;
+            crate::replace_key_file(&*disk, KEY_FILE, NEXT_FILE).ok()
+        };
+        let is_done = rotate().is_some() && !world.disk.is_off();
+        world.disk.crash(seed ^ cut << 8);
+        world.disk.cut_power_at(1 + (seed + cut) % 7);
+        drop(start(&world, &disk));
+        world.disk.crash(cut ^ 0x55);
+        let store = start(&world, &disk)
+            .unwrap_or_else(|| panic!("seed {seed}, cut {cut}: it does not start"));
+        assert!(kept.open(&store).is_ok(), "seed {seed}, cut {cut}");
+        let found = world.disk.content(KEY_FILE).unwrap();
+        let is_rotated = found == texts[1].as_bytes();
+        assert!(
+            is_rotated || found == texts[0].as_bytes() && !is_done,
+            "seed {seed}, cut {cut}: {found:?}"
+        );
+        assert_eq!(disk.list().unwrap(), [SLOTS_FILE, KEY_FILE], "seed {seed}, cut {cut}");
+        // A next key whose file never had a durable name sealed nothing; nobody can find it to wipe it.
+        let old = texts[0].as_bytes();
+        for bytes in world.disk.remains().iter().filter(|_| is_rotated) {
+            assert!(
+                !bytes.windows(old.len()).any(|part| part == old),
+                "seed {seed}, cut {cut}: the old key is on the device"
+            );
+        }
+        (n_rotated, n_kept) =
+            if is_rotated { (n_rotated + 1, n_kept) } else { (n_rotated, n_kept + 1) };
+    }
+    assert!(60 < n_rotated && 40 < n_kept, "{n_rotated} and {n_kept}");
+}

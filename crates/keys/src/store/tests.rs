@@ -94,7 +94,20 @@ impl Kept {
     /// `Ok` if it opens to what was sealed.
     pub(super) fn open(&self, store: &KeyStore) -> Result<(), OpenError> {
         let place = sealing(self.record, None);
-        let plain = Opener::open(store, &place, &self.sealed.commitment, &self.sealed.bytes)?;
+        let plain = Opener::open(store, &place, &self.sealed.commitment, &self.sealed.bytes);
+        let has_keys = store.has_keys_of(&place, &self.sealed.bytes);
+        match &plain {
+            Ok(_) => assert_eq!(has_keys, Ok(()), "what opens has its keys"),
+            Err(gone @ OpenError::KeyGone { .. }) => {
+                assert_eq!(
+                    has_keys.as_ref(),
+                    Err(gone),
+                    "and the same is told without a look at the text"
+                );
+            }
+            Err(_) => {}
+        }
+        let plain = plain?;
         assert_eq!(plain, [self.record; 40], "it never opens to anything else");
         Ok(())
     }

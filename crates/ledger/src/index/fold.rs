@@ -1,4 +1,4 @@
-//! One leaf after the other becomes rows. What is written depends on the leaves alone.
+//! One leaf after the other becomes rows. What is written depends on the leaves alone, and on how many of them are signed.
 use super::problem::IndexError;
 use super::schema::SCHEMA_VERSION;
 use crate::merkle::Merkle;
@@ -70,6 +70,8 @@ impl Progress {
 pub(super) struct Fold<'c> {
     leaf: Statement<'c>,
     payload: Statement<'c>,
+    /// Leaves that a signature stands for.
+    signed_leaves: u64,
 }
 
 impl fmt::Debug for Fold<'_> {
@@ -79,15 +81,15 @@ impl fmt::Debug for Fold<'_> {
 }
 
 impl<'c> Fold<'c> {
-    pub(super) fn new(connection: &'c Connection) -> rusqlite::Result<Self> {
+    pub(super) fn new(connection: &'c Connection, signed_leaves: u64) -> rusqlite::Result<Self> {
         let leaf = connection.prepare(
             "INSERT INTO leaves (idx, record, kind, time_ms, key_id, subject, route, model, policy, verdict, outcome, \
-             tokens_in, tokens_out, count, leaf_hash, intent) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             tokens_in, tokens_out, count, leaf_hash, intent, unsigned) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
         )?;
         let payload = connection
             .prepare("INSERT INTO payloads (idx, slot, hash, bytes) VALUES (?1, ?2, ?3, ?4)")?;
-        Ok(Self { leaf, payload })
+        Ok(Self { leaf, payload, signed_leaves })
     }
 
     /// Takes the next leaf.
@@ -131,6 +133,7 @@ impl<'c> Fold<'c> {
             leaf.count.map(signed),
             hex(&entry.leaf_hash.0, &mut hash),
             intent.map(signed),
+            self.signed_leaves <= entry.index,
         ])?;
         for stored in &entry.payloads {
             let hash = hex(&stored.hash.0, &mut hash);
@@ -138,6 +141,19 @@ impl<'c> Fold<'c> {
         }
         Ok(())
     }
+}
+
+/// Says of every leaf anew whether a signature stands for it: the first so many are signed.
+pub(super) fn mark(connection: &Connection, signed_leaves: u64) -> rusqlite::Result<()> {
+    let size = signed(signed_leaves);
+    // Few leaves are unsigned, so they are found by the index of those, and what is behind the end by its place.
+    connection.execute(
+        "UPDATE leaves INDEXED BY unsigned_leaves SET unsigned = 0 WHERE unsigned = 1 AND idx < ?1",
+        [size],
+    )?;
+    let behind = "UPDATE leaves SET unsigned = 1 WHERE idx >= ?1 AND unsigned = 0";
+    connection.execute(behind, [size])?;
+    Ok(())
 }
 
 /// A number as the database holds it. What is over 2^63 no honest leaf says, and becomes the largest that there is.

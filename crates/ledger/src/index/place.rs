@@ -6,10 +6,12 @@ use super::fold::signed;
 use super::problem::IndexError;
 use super::query::Questions;
 use super::schema::SCHEMA_VERSION;
+use crate::fs::open_plain;
 use crate::problem::LedgerError;
 use crate::reader::{Entry, Reader};
 use bartizan_core::record::RecordKind;
 use rusqlite::{Connection, OpenFlags, params};
+use std::fs::OpenOptions;
 use std::path::Path;
 
 /// Most leaves of a record that are looked up one by one; for more, reading all of the log is as good.
@@ -29,6 +31,8 @@ impl Questions {
     /// Tables that are there already, as they are; `None` where there are none, or none that this build can use. Nothing is made, and the log
     /// is not followed.
     pub fn existing(path: &Path) -> Option<Self> {
+        // The database would wait for whoever writes a pipe.
+        drop(open_plain(OpenOptions::new().read(true), path).ok()?);
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags).ok()?;
         let version: u32 =

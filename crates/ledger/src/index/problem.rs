@@ -1,5 +1,7 @@
 //! What can go wrong with the tables, and with a question to them.
 use crate::problem::LedgerError;
+use rusqlite::ErrorCode;
+use std::io::ErrorKind;
 
 /// Why the tables could not be made or followed.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +39,22 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether the disk does not take what has to be written. The tables can be made in memory then.
+    pub fn lacks_room(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => {
+                let codes = [ErrorCode::DiskFull, ErrorCode::SystemIoFailure];
+                source.sqlite_error_code().is_some_and(|code| codes.contains(&code))
+            }
+            Self::File { source, .. } => {
+                let kinds =
+                    [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+                kinds.contains(&source.kind())
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn database(operation: &'static str) -> impl FnOnce(rusqlite::Error) -> Self {
         move |source| Self::Database { operation, source }
     }

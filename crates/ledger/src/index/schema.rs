@@ -1,7 +1,7 @@
 //! The tables, word for word as `sqlite` gets them and as people read them.
 
 /// The version of the tables. A database of another one is made anew.
-pub(super) const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 2;
 
 /// The documented tables and views. Comments are part of it: it is the reference that people are shown.
 pub const INDEX_SCHEMA: &str = "\
@@ -22,7 +22,8 @@ CREATE TABLE leaves (
   tokens_out INTEGER,       -- tokens of the answer
   count INTEGER,            -- events that a tally stands for
   leaf_hash TEXT NOT NULL,  -- RFC 6962 hash of the leaf
-  intent INTEGER            -- of an OUTCOME: idx of its INTENT
+  intent INTEGER,           -- of an OUTCOME: idx of its INTENT
+  unsigned INTEGER NOT NULL -- 1 behind the signed checkpoint: nobody can say yet who wrote it; else 0
 ) STRICT;
 
 -- What is stored beside a leaf, sealed: hash and size of the stored bytes.
@@ -75,7 +76,8 @@ SELECT
   (SELECT group_concat(word, ',' ORDER BY bit) FROM verdict_words
     WHERE (i.verdict | coalesce(o.verdict, 0)) >> bit & 1) AS verdict_text,
   o.tokens_in AS tokens_in,
-  o.tokens_out AS tokens_out
+  o.tokens_out AS tokens_out,
+  i.unsigned | coalesce(o.unsigned, 0) AS unsigned
 FROM leaves AS i LEFT JOIN leaves AS o ON o.intent = i.idx
 WHERE i.kind = 'intent';
 ";
@@ -89,4 +91,5 @@ pub(super) const INDEXES: &str = "\
 CREATE INDEX IF NOT EXISTS leaves_by_record ON leaves (record);
 CREATE INDEX IF NOT EXISTS leaves_by_time ON leaves (time_ms);
 CREATE UNIQUE INDEX IF NOT EXISTS outcomes_by_intent ON leaves (intent) WHERE intent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS unsigned_leaves ON leaves (idx) WHERE unsigned = 1;
 ";

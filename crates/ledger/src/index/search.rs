@@ -8,7 +8,7 @@ use rusqlite::types::ToSql;
 use std::fmt::Write as _;
 
 /// The columns of `leaves`, in the order of [`LeafRow`].
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "idx",
     "record",
     "kind",
@@ -25,6 +25,7 @@ const COLUMNS: [&str; 16] = [
     "count",
     "leaf_hash",
     "intent",
+    "unsigned",
 ];
 
 /// A row of the table `leaves`.
@@ -47,6 +48,7 @@ pub struct LeafRow {
     pub count: Option<u64>,
     pub leaf_hash: String,
     pub intent: Option<u64>,
+    pub unsigned: bool,
 }
 
 /// What was found: a leaf, and where it is an INTENT, the OUTCOME that belongs to it.
@@ -231,6 +233,7 @@ impl LeafRow {
             count: unsigned(13)?,
             leaf_hash: row.get(first + 14)?,
             intent: unsigned(15)?,
+            unsigned: row.get(first + 16)?,
         })
     }
 }

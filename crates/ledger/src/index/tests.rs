@@ -85,8 +85,9 @@ fn ask(index: Index, sql: &str) -> Result<Answer, QueryError> {
     index.questions().unwrap().ask(sql, QueryLimits::default(), clock)
 }
 
-/// Everything that is in the tables, in order.
+/// Everything that is in the tables, in order. Up to where leaves are signed changes from one second to the next, so it is made the same.
 fn dump(index: &Index) -> Vec<String> {
+    mark(&index.connection, 7).unwrap();
     let mut out = Vec::new();
     for table in TABLES {
         let mut rows =
@@ -113,7 +114,7 @@ proptest! {
 
     /// The law of the fold: however it is cut, into whatever transactions, the tables are those of one rebuild.
     #[test]
-    fn cutting_does_not_matter(choices in prop::collection::vec((any::<u8>(), prop::bool::weighted(0.2)), 0..60), batch in 1..7_u64) {
+    fn cutting_does_not_matter(choices in prop::collection::vec((any::<u8>(), prop::bool::weighted(0.2)), 0..60), batch in 1..7_u64, signed in 0..70_u64) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(INDEX_NAME);
         let mut world = World::new(1);
@@ -122,17 +123,26 @@ proptest! {
         for (choice, is_cut) in choices {
             world.append(&mut open, choice);
             if is_cut {
-                let mut index = Index::open(&path, &WORDS).unwrap();
+                let mut index = Index::open(&path, &WORDS).unwrap().with_signed(choice.into());
                 index.batch_leaves = batch;
                 let followed = index.follow(&world.reader(), &mut |_| {}).unwrap();
                 prop_assert!(!followed.rebuilt);
             }
         }
-        let mut index = Index::open(&path, &WORDS).unwrap();
+        let mut index = Index::open(&path, &WORDS).unwrap().with_signed(signed);
         index.batch_leaves = batch;
         let followed = index.follow(&world.reader(), &mut |_| {}).unwrap();
         prop_assert!(!followed.rebuilt);
         prop_assert_eq!(followed.leaves, index.leaves().unwrap());
+        // Whatever was signed before: what is signed now counts, forwards and back.
+        let unsigned = "SELECT count(*), coalesce(min(idx), ?1) FROM leaves WHERE unsigned = 1";
+        let unsigned: (i64, i64) = index
+            .connection
+            .query_row(unsigned, [super::signed(followed.leaves)], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        let want = followed.leaves.saturating_sub(signed);
+        let want = (super::signed(want), super::signed(followed.leaves - want));
+        prop_assert_eq!(unsigned, want);
         prop_assert_eq!(dump(&index), rebuilt(&world));
     }
 }
@@ -565,4 +575,41 @@ fn a_log_that_was_cut_is_not_followed_as_a_short_one() {
     assert!(is_cut(index.rebuild(&reader, &mut |_| {}).unwrap_err()));
     let mut fresh = Index::in_memory(&WORDS).unwrap();
     assert!(is_cut(fresh.follow(&reader, &mut |_| {}).unwrap_err()));
+}
+
+/// Behind the signed checkpoint anybody may have written: whoever asks is told which leaves those are, in every view of them.
+#[test]
+fn what_no_signature_covers_is_marked() {
+    let world = world(1, 12);
+    for (name, signed, want) in [
+        ("nothing is signed", 0, 12),
+        ("some", 5, 7),
+        ("all", 12, 0),
+        ("more than there is", 99, 0),
+    ] {
+        let mut index = Index::in_memory(&WORDS).unwrap().with_signed(signed);
+        index.follow(&world.reader(), &mut |_| {}).unwrap();
+        let questions = index.questions().unwrap();
+        let mut n_unsigned = 0;
+        let mut each = |leaf: LeafRow| {
+            assert_eq!(leaf.unsigned, signed <= leaf.index, "{name}: {}", leaf.index);
+            n_unsigned += usize::from(leaf.unsigned);
+            true
+        };
+        questions.leaves(None, None, &mut each).unwrap();
+        assert_eq!(n_unsigned, want, "{name}");
+        let mut found = |found: Found| {
+            for leaf in std::iter::once(&found.leaf).chain(&found.end) {
+                assert_eq!(leaf.unsigned, signed <= leaf.index, "{name}: {}", leaf.index);
+            }
+            true
+        };
+        questions.search(&Filter::default(), &mut found).unwrap();
+        let mut index = Index::in_memory(&WORDS).unwrap().with_signed(signed);
+        index.follow(&world.reader(), &mut |_| {}).unwrap();
+        let lies = format!(
+            "SELECT count(*) FROM exchanges WHERE unsigned <> ({signed} <= max(intent_idx, coalesce(outcome_idx, 0)))"
+        );
+        assert_eq!(ask(index, &lies).unwrap().rows, [[Value::Integer(0)]], "{name}");
+    }
 }

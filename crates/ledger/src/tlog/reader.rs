@@ -118,6 +118,14 @@ impl<S: TileSource> TileReader<S> {
         self.size
     }
 
+    /// The tree by the roots of its perfect subtrees, so that leaves can be added to it.
+    ///
+    /// # Panics
+    /// Never: it was made when the reader was opened.
+    pub fn frontier(&self) -> Merkle {
+        frontier(self.size, &self.edge).expect("the edge hashed to the root when it was opened")
+    }
+
     /// The hash of a leaf.
     ///
     /// # Errors

@@ -1,9 +1,10 @@
 //! `bartizan audit verify` and `prove`: whether the ledger is as it was written, for us and for outsiders.
 use crate::audit::handover::Handover;
-use crate::audit::{self, Checked, Trusted, harmless, payloads, prove as proofs};
+use crate::audit::{self, Checked, Mark, Trusted, harmless, payloads, prove as proofs};
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
+use crate::vault::Vault;
 use crate::verbs::state_folder;
 use crate::witness::policy;
 use crate::witness::verdict::Testimony;
@@ -59,6 +60,12 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
         return verify_proof(proof, leaf, &policies, args.json);
     }
     let folder = state_folder(args.dir);
+    if args.payloads {
+        // Before the long look at everything, and not after it.
+        Vault::peek(&folder, &Sources::real()).context(
+            "--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone",
+        )?;
+    }
     let mut checked = audit::verify_with(&folder, &Trusted { keys: args.keys, policy });
     if args.payloads && checked.verdict.verified {
         checked.payloads = Some(payloads::open_all(&folder, &Sources::real())?);
@@ -78,11 +85,7 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
 
 fn text(checked: &Checked) -> String {
     let verdict = &checked.verdict;
-    let (leaves, root, open) = (verdict.leaves, &verdict.root, verdict.open);
-    let mut lines = vec![match &verdict.problem {
-        None => format!("verified: {leaves} leaves, root {root}, {open} exchanges under way"),
-        Some(problem) => format!("not verified: {problem} (leaves before that: {leaves})"),
-    }];
+    let mut lines = vec![checked.headline()];
     if let (Some(size), false) = (checked.checkpoint, verdict.signed_by.is_empty()) {
         let source =
             if checked.is_key_from_log { "the key beside the log" } else { "a key that you gave" };
@@ -119,9 +122,9 @@ fn verify_proof(
             let (log, index, size) = (held.trust.log.name(), held.entry.index, held.size);
             let value = json!({
                 "proved": true, "problem": null, "log": log, "checkpoint": size, "witnesses": witnesses,
-                "leaf": audit::leaf_json(&held.entry),
+                "leaf": audit::leaf_json(&held.entry, Mark::Signed),
             });
-            let words = audit::record_text(&held.entry, &[]);
+            let words = audit::record_text(&held.entry, &[], Mark::Signed);
             let by = format!("proved: it is leaf {index} of {size} in {log}, whose key has signed");
             (value, format!("{by}\n{words}"), Outcome::Allow)
         }

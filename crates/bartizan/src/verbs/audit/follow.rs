@@ -1,5 +1,6 @@
 //! `bartizan audit tail`, `export` and `rebuild`: leaves as they come, leaves of a stretch of time, and all of them again.
 use crate::audit::export::{Format, Stretch, to_file, to_stdout};
+use crate::audit::signed::{Mark, NOBODY_SIGNED, SAYS_MORE};
 use crate::audit::tail::Tail;
 use crate::audit::when::moment_ms;
 use crate::audit::{harmless, leaf_json, leaf_row, tables};
@@ -39,21 +40,48 @@ pub(super) struct TailArgs {
 
 pub(super) fn tail(args: TailArgs) -> anyhow::Result<Outcome> {
     let limit = usize::try_from(args.lines).unwrap_or(usize::MAX);
-    let (tail, last) = Tail::open(&state_folder(args.dir), limit)?;
-    if show(&last, args.json)? && args.follow {
-        tail.follow(&mut |entries| Ok(show(entries, args.json)?))?;
+    let (mut tail, mut last) = Tail::open(&state_folder(args.dir), limit)?;
+    if args.follow {
+        tail.hold_back(&mut last);
     }
-    Ok(Outcome::Allow)
+    let marks = doubt(&mut tail, &last);
+    let outcome = Mark::outcome(&marks);
+    if show(&last, &marks, args.json)? && args.follow && outcome == Outcome::Allow {
+        // What is followed is signed.
+        let signed = |entries: &[Entry]| vec![Mark::Signed; entries.len()];
+        tail.follow(&mut |entries| Ok(show(entries, &signed(entries), args.json)?))?;
+    }
+    Ok(outcome)
 }
 
 /// Whether anybody still reads.
-fn show(entries: &[Entry], is_json: bool) -> std::io::Result<bool> {
+fn show(entries: &[Entry], marks: &[Mark], is_json: bool) -> std::io::Result<bool> {
+    let marked = entries.iter().zip(marks);
     if is_json {
-        let line = |entry| harmless(&leaf_json(entry)) + "\n";
-        return put(&entries.iter().map(line).collect::<String>());
+        let line = |(entry, mark): (&Entry, &Mark)| harmless(&leaf_json(entry, *mark)) + "\n";
+        return put(&marked.map(line).collect::<String>());
     }
-    let rows: Vec<_> = entries.iter().map(leaf_row).collect();
+    let rows: Vec<_> = marked.map(|(entry, mark)| leaf_row(entry, *mark)).collect();
     put(&print::visible(&print::columns(&rows)))
+}
+
+/// How these leaves stand to what was signed; where one was not, stderr says so.
+pub(super) fn doubt(tail: &mut Tail, shown: &[Entry]) -> Vec<Mark> {
+    let Some(marks) = tail.marks(shown) else {
+        print::warn(NOBODY_SIGNED);
+        return vec![Mark::Unsigned; shown.len()];
+    };
+    if let Some(at) = marks.iter().position(|mark| *mark == Mark::Changed) {
+        let index = shown.get(at).map_or(0, |entry| entry.index);
+        print::warn(&format!("leaf {index} is not the one that was signed: {SAYS_MORE}"));
+    }
+    let n = marks.iter().filter(|mark| **mark == Mark::Unsigned).count();
+    if 0 < n {
+        print::talk(&format!(
+            "unsigned: {n} of these came after the last checkpoint, and no signature covers them yet"
+        ));
+    }
+    marks
 }
 
 /// Write the leaves of a stretch of time for a data warehouse
