@@ -18,7 +18,7 @@ mod mock;
 mod process;
 mod report;
 mod rig;
-mod serve;
+pub(crate) mod serve;
 mod shape;
 mod stats;
 mod streams;

@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod serve;
+
 /// What to evaluate.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Eval {
@@ -30,12 +32,28 @@ pub(crate) struct TextArgs {
     /// Leave out the run without made texts
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Instead, send every text through this, and compare what it finds with one look at the whole text
+    #[arg(long, value_enum)]
+    pub(crate) through: Option<Through>,
+    /// Send only so many texts, chosen by chance that is the same each time
+    #[arg(long, value_name = "N", requires = "through")]
+    pub(crate) rows: Option<usize>,
+}
+
+/// What texts are sent through.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Through {
+    /// A gateway on loopback, with a mock upstream behind it
+    Serve,
 }
 
 impl Eval {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self::Text(arguments) = self;
+        if let Some(Through::Serve) = arguments.through {
+            return serve::run(&arguments);
+        }
         let library = crate::train::library(&arguments.data)?;
         let modes: &[(&str, bool)] = if arguments.quick {
             &[("with made texts", true)]

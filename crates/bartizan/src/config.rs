@@ -225,6 +225,8 @@ pub(crate) struct Guard {
     pub(crate) except: Vec<Except>,
     /// Kinds and classes of values that the model reads placeholders for.
     pub(crate) pseudonyms: Vec<String>,
+    /// Words that stand in the system prompts so that they betray a leak.
+    pub(crate) canaries: Vec<String>,
     /// From which score on the text model makes a finding.
     pub(crate) threshold: Vec<Threshold>,
     /// The over-defence budget: the share of requests that may be flagged as attacks before that is an alert.

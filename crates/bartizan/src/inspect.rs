@@ -9,6 +9,8 @@ use bartizan_core::detect::{Finding, Inspector, Score};
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::kind::Catalogue;
 use bartizan_core::record::RecordId;
+use bartizan_gateway::exchange::scan_whole;
+use bartizan_gateway::limits::Limits;
 use bartizan_inspect::TextInspector;
 use bartizan_inspect::leak::{Context, Leaks, Material};
 use bartizan_policy::{Action, GuardPolicy, Observation, Roles, Subject, judge};
@@ -48,7 +50,6 @@ struct Report {
 }
 
 fn scan(asked: &Asked, source: Source, text: &str, context: Option<&str>) -> Report {
-    let mut findings = Vec::new();
     let prompts: Vec<&[u8]> = context.iter().map(|prompt| prompt.as_bytes()).collect();
     let context = Context::new(&Material { prompts, ..Material::default() });
     let inspector: Arc<dyn Inspector> = if context.is_empty() {
@@ -56,7 +57,11 @@ fn scan(asked: &Asked, source: Source, text: &str, context: Option<&str>) -> Rep
     } else {
         Arc::new(Leaks::new(Arc::clone(&asked.inspector), Arc::new(context)))
     };
-    inspector.scan(source, text.as_bytes(), &mut |finding| findings.push(finding));
+    // What is JSON is read as `serve` reads it.
+    let limits = Limits::default().json();
+    let mut findings = scan_whole(&*inspector, limits, source, text.as_bytes());
+    inspector.judge_whole(source, text.as_bytes(), &mut |finding| findings.push(finding));
+    findings.sort_unstable();
     let mut id = [0; 16];
     OsEntropy.fill(&mut id);
     let direction = match source {

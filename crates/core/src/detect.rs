@@ -88,4 +88,8 @@ pub trait Inspector: Send + Sync {
 
     /// Reads a whole text at once: the same findings as a fresh detector's `push` and `finish`, in order of span, cheaper.
     fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding));
+
+    /// Reports what is judged by the whole text only, and by neither of the others: how an answer sounds. A stream has left by then, so it comes
+    /// late, and its detector's name says `whole`.
+    fn judge_whole(&self, _source: Source, _text: &[u8], _report: &mut dyn FnMut(Finding)) {}
 }

@@ -15,3 +15,4 @@ pub mod record;
 pub mod seal;
 pub mod sign;
 pub mod span;
+pub mod told;

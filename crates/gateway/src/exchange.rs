@@ -9,6 +9,7 @@ use crate::reply::Reply;
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::Inspector;
 use bartizan_core::record::{Draft, RecordId};
+use bartizan_core::told::Watcher;
 use bartizan_policy::{GuardPolicy, Pass, Roles};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub struct Guard {
     pub scan: bool,
     /// Values that the model reads placeholders for, where there are such kinds.
     pub pseudonyms: Option<Pseudonyms>,
+    /// Looks in answers for what their requests told.
+    pub watcher: Option<Arc<dyn Watcher>>,
     /// Tells how long the guards have been at it.
     pub clock: Arc<dyn Clock>,
 }
@@ -163,8 +166,10 @@ mod received;
 mod record;
 mod stream;
 mod subject;
+mod told;
 
 pub use answer::{Answer, Closed, Failure};
+pub use document::scan_whole;
 pub use findings::verdict_words;
 pub use keyed::{KEY_BYTES_MIN, Keyed};
 pub use pseudonym::{CONVERSATION_BYTES_MAX, Pseudonyms, is_class_of};

@@ -426,6 +426,10 @@ impl Inspector for Customized {
         found.sort_unstable();
         found.into_iter().for_each(report);
     }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.inner.judge_whole(source, text, report);
+    }
 }
 
 impl Rule {

@@ -73,6 +73,17 @@ impl Excused {
     }
 }
 
+impl Excused {
+    fn unless_excused(&self, text: &[u8], finding: Finding, report: &mut dyn FnMut(Finding)) {
+        let excused = self.kinds.contains(finding.kind)
+            && part(text, 0, &finding)
+                .is_some_and(|part| is_excused(&self.exceptions, &finding, &part));
+        if !excused {
+            report(finding);
+        }
+    }
+}
+
 impl fmt::Debug for Excused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Excused").field("n", &self.exceptions.len()).finish_non_exhaustive()
@@ -104,14 +115,12 @@ impl Inspector for Excused {
     }
 
     fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        self.inner.scan(source, text, &mut |finding| {
-            let excused = self.kinds.contains(finding.kind)
-                && part(text, 0, &finding)
-                    .is_some_and(|part| is_excused(&self.exceptions, &finding, &part));
-            if !excused {
-                report(finding);
-            }
-        });
+        self.inner.scan(source, text, &mut |finding| self.unless_excused(text, finding, report));
+    }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        let mut report = |finding| self.unless_excused(text, finding, report);
+        self.inner.judge_whole(source, text, &mut report);
     }
 }
 

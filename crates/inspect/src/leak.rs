@@ -5,8 +5,9 @@
 //! nothing; a changed word costs a changed word. It is also found reversed, in ROT13, base64, base32, hex and decimal codes, escaped for
 //! URLs, and in wide, mathematical and invisible letters. What is translated, told in other words, compressed or encrypted is not found.
 //!
-//! Two kinds are reported: `leak.system-prompt` for the prompt or a canary in an answer, and `exfil.context` for the prompt in a tool call
-//! or an address, and for a value there. A finding begins at the eighth letter of what was copied: seven letters are no leak, and a
+//! Three kinds are reported: `leak.system-prompt` for the prompt or a canary in an answer, `exfil.context` for the prompt in a tool call
+//! or an address, and for a value there, and `exfil.argument` for personal data that a tool call names as it is written: that is what many
+//! calls are for. A finding begins at the eighth letter of what was copied: seven letters are no leak, and a
 //! stream that held them back would hold back every word.
 //!
 //! ```
@@ -35,6 +36,7 @@ mod needle;
 mod place;
 mod refusal;
 mod runs;
+mod told;
 
 pub use context::{
     CODED_PROMPT_BYTES_MAX, Context, KNOWN_BYTES_MAX, Material, PROMPT_BYTES_MAX, VALUE_BYTES_MAX,
@@ -42,14 +44,17 @@ pub use context::{
 };
 
 pub use refusal::is_refusal;
+pub use told::{CANARIES_MAX, Canaries};
 
 const PROMPT_ID: &str = "leak.system-prompt@1";
 const CANARY_ID: &str = "leak.system-prompt.canary@1";
 const CARRIED_ID: &str = "exfil.context@1";
 const PROMPT_CARRIED_ID: &str = "exfil.context.prompt@1";
+const ARGUMENT_ID: &str = "exfil.argument@1";
 
 static SYSTEM_PROMPT: LazyLock<KindId> = LazyLock::new(|| kind("leak.system-prompt"));
 static EXFIL_CONTEXT: LazyLock<KindId> = LazyLock::new(|| kind("exfil.context"));
+static EXFIL_ARGUMENT: LazyLock<KindId> = LazyLock::new(|| kind("exfil.argument"));
 
 /// The number of a kind of this crate. No policy permits what a name without a row would be.
 fn kind(name: &str) -> KindId {
@@ -112,6 +117,10 @@ impl Inspector for Leaks {
         self.inner.scan(source, text, &mut |finding| found.push(finding));
         found.sort_unstable();
         found.into_iter().for_each(report);
+    }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.inner.judge_whole(source, text, report);
     }
 }
 

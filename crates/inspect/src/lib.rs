@@ -17,7 +17,7 @@
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
-use model::{Cutoffs, Judge, ModelDetector, Place, Scores};
+use model::{Cutoffs, Head, Judge, ModelDetector, Place, Scores};
 
 pub mod custom;
 mod detector;
@@ -37,24 +37,36 @@ pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";
 
+/// Most bytes of an answer whose tone is judged; the rest is not.
+pub const WHOLE_BYTES_MAX: usize = 256 << 10;
+
+/// How bad the worst of an answer must sound. Where findings begin for callers, every ninth harmless text of an unseen source has one;
+/// here it is every hundredth.
+const WHOLE_SCORE_MIN: f32 = 0.8;
+
 /// Finds every kind of [`KINDS`]. It holds next to nothing: the tables are shared by the whole process.
 #[derive(Clone, Copy, Debug)]
 pub struct TextInspector {
     /// `None` if the program was built with weights that are none: then every text has a finding that says so.
     judge: Option<Judge<'static>>,
+    /// How bad the worst of an answer must sound.
+    whole_score_min: f32,
 }
 
 impl TextInspector {
     /// An inspector. The tables are built on the first call.
     pub fn new() -> Self {
         gate::Gate::get();
-        Self { judge: Judge::shipped().ok() }
+        Self { judge: Judge::shipped().ok(), whole_score_min: WHOLE_SCORE_MIN }
     }
 
     /// The same inspector, whose text model makes findings from other scores on.
     #[must_use]
     pub fn with_cutoffs(self, cutoffs: Cutoffs) -> Self {
-        Self { judge: self.judge.map(|judge| judge.with_cutoffs(cutoffs)) }
+        // Who chose a cutoff for what a model says meant that one.
+        let is_own = cutoffs.is_moved(Head::Toxicity, Place::Speech);
+        let whole_score_min = if is_own { 0.0 } else { self.whole_score_min };
+        Self { judge: self.judge.map(|judge| judge.with_cutoffs(cutoffs)), whole_score_min }
     }
 
     /// How much a text looks like an attack or an insult.
@@ -63,8 +75,8 @@ impl TextInspector {
     }
 }
 
-/// Whether a text is what the application or the model says. The text model is not asked about these: it would cost more than all else
-/// that a streamed answer costs, for its tone alone.
+/// Whether a text is what the application or the model says. Only its tone matters, which is judged once it is whole: while it arrives that
+/// would cost each stream more memory than all else.
 fn is_speech(source: Source) -> bool {
     Place::of(source) == Place::Speech
 }
@@ -106,5 +118,45 @@ impl Inspector for TextInspector {
         detector::scan(text, &mut |finding| found.push(finding));
         found.sort_unstable();
         found.into_iter().for_each(report);
+    }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        let Some(judge) = self.judge.filter(|_| source == Source::Model) else { return };
+        let text = text.get(..WHOLE_BYTES_MAX).unwrap_or(text);
+        let mut found = Vec::new();
+        let scores = judge.findings(text, source, &mut |finding| found.push(finding));
+        if scores.toxicity >= self.whole_score_min {
+            let found = found.into_iter();
+            found
+                .for_each(|finding| report(Finding { detector: model::WHOLE_DETECTOR, ..finding }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How the whole of an answer sounds, and nobody else's; what its first bytes do not show is not judged.
+    #[test]
+    fn only_answers_are_judged_by_their_tone() {
+        let insult = "You are a worthless idiot and I hate you. Shut up, you stupid moron.";
+        let late =
+            format!("{}{insult}", "The town met on Tuesday. ".repeat(WHOLE_BYTES_MAX / 25 + 1));
+        for (name, source, text, want) in [
+            ("an insult", Source::Model, insult, true),
+            ("the caller's", Source::User, insult, false),
+            ("a call's", Source::ToolCall, insult, false),
+            ("harmless", Source::Model, "The next train to Tarsk leaves at nine.", false),
+            ("short", Source::Model, "I can not do that.", false),
+            ("beyond the bound", Source::Model, &late, false),
+            ("nothing", Source::Model, "", false),
+        ] {
+            let mut found = Vec::new();
+            let inspector = TextInspector::new();
+            inspector.judge_whole(source, text.as_bytes(), &mut |finding| found.push(finding));
+            assert_eq!(!found.is_empty(), want, "{name}");
+            assert!(found.iter().all(|finding| finding.detector == model::WHOLE_DETECTOR));
+        }
     }
 }

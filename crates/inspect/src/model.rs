@@ -42,6 +42,9 @@ pub use weights::{
 pub const HELD_BYTES_MAX: u64 =
     (judge::WINDOW_MAX as u64 + 2) * (segment::SENTENCE_BYTES_MAX as u64 + 16);
 
+/// Name and version of the model where it has judged the tone of an answer that was whole. In a stream the text had left by then.
+pub const WHOLE_DETECTOR: &str = "model.toxicity.whole@1";
+
 /// How many heads there are.
 pub const HEADS: usize = 5;
 

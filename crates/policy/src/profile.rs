@@ -5,9 +5,11 @@ use std::str::FromStr;
 /// A shipped guard policy: a readable Cedar file, with a table of its cases beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Profile {
-    /// Secrets, cards, IBANs and SSNs redacted, overrides in tool results and documents stopped, all else flagged.
+    /// Secrets, cards, IBANs and SSNs redacted, what would be carried away and overrides in tool results and documents stopped, all else
+    /// flagged.
     Standard,
-    /// All personal data redacted, overrides refused everywhere, nothing released that a detector reported.
+    /// All personal data redacted, overrides and leaks of the system prompt refused, only bad language and active content of a request
+    /// released.
     Strict,
     /// Nothing changed, everything recorded.
     Observe,

@@ -9,6 +9,7 @@ use bartizan_gateway::http::subject_header;
 use bartizan_inspect::TextInspector;
 use bartizan_inspect::custom::CustomError;
 use bartizan_inspect::except::{EXCEPTIONS_MAX, Exception};
+use bartizan_inspect::leak::{CANARIES_MAX, Canaries};
 use bartizan_inspect::model::{self, Head, Place};
 use bartizan_policy::Profile;
 use std::ops::Range;
@@ -218,6 +219,7 @@ impl Check<'_> {
         };
         let catalogue = Catalogue::new(inspector.kinds());
         self.pseudonyms(guard, &catalogue);
+        self.canaries(guard);
         self.thresholds(guard);
         let n_values: usize = guard.except.iter().map(|except| except.values.len()).sum();
         if EXCEPTIONS_MAX < n_values {
@@ -239,6 +241,25 @@ impl Check<'_> {
                     let help = "write a value, or take the exception out and let the policy release the kind";
                     self.add(&[guard, table, item, values, Item(place)], message, help);
                 }
+            }
+        }
+    }
+
+    fn canaries(&mut self, guard: &Guard) {
+        if CANARIES_MAX < guard.canaries.len() {
+            let message = format!("{} canaries", guard.canaries.len());
+            self.add(
+                &[Name("guard"), Name("canaries")],
+                message,
+                format!("at most {CANARIES_MAX} are allowed"),
+            );
+        }
+        for (n, word) in guard.canaries.iter().enumerate() {
+            if !Canaries::is_word(word) {
+                let at = [Name("guard"), Name("canaries"), Item(n)];
+                let message = format!("`{}` cannot be looked for", shown(word));
+                let help = "write eight letters or digits at least, and 4,096 bytes at most";
+                self.add(&at, message, help);
             }
         }
     }

@@ -34,6 +34,7 @@ mode = "on"                # "off" lets every text pass unread
 # policy = "guard.cedar"   # example: your own rules instead of a profile; begin with `bartizan policy show`
 
 # pseudonyms = ["pii"]     # example: the model reads [EMAIL-4kq7zpma], the caller reads the address again
+# canaries = ["heron-lamp-7"]  # example: words that stand in your system prompts, and betray a leak of them
 
 # flagged_max = 0.02       # example: more requests than this share flagged as attacks are an alert; nothing is flagged less for it
 

@@ -152,6 +152,13 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "`limit` cannot be replaced",
             "taken out with the whole text",
         ),
+        (
+            "canary that stands everywhere",
+            "[guard]\ncanaries = [\"heron-lamp-7\", \"her-on\"]",
+            ":2:29",
+            "`her-on` cannot be looked for",
+            "eight letters",
+        ),
         ("both", "[guard]\nprofile = \"strict\"\npolicy = \"a\"", ":3:10", "together", "keep one"),
         (
             "own name",

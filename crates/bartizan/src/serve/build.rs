@@ -16,6 +16,7 @@ use bartizan_gateway::exchange::{Guard, Pseudonyms, Route as ExchangeRoute};
 use bartizan_gateway::http::{
     KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
 };
+use bartizan_inspect::leak::Canaries;
 use bartizan_policy::GuardPolicy;
 use std::path::Path;
 use std::sync::Arc;
@@ -193,6 +194,7 @@ fn setup(
     let pseudonyms = Pseudonyms::new(&config.guard.pseudonyms, &catalogue, names);
     let guard = Guard {
         pseudonyms: Some(pseudonyms).filter(|pseudonyms| !pseudonyms.is_empty()),
+        watcher: Some(Arc::new(Canaries::new(config.guard.canaries.clone()))),
         inspector,
         policy,
         limits: config.limits,

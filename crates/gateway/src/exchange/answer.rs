@@ -193,7 +193,7 @@ pub(super) struct End<'r> {
 
 impl Answer {
     pub(super) fn new(
-        guard: &Guard,
+        guard: Guard,
         call: &Call<'_>,
         identity: Identity,
         facts: Facts,
@@ -203,10 +203,10 @@ impl Answer {
         let catalogue = guard.catalogue();
         let input = Counts::of(judged, Direction::Input, &catalogue);
         Self {
-            guard: guard.clone(),
+            ladder: guard.policy.ladder(call.roles, &call.route.name),
+            guard,
             identity,
             facts,
-            ladder: guard.policy.ladder(call.roles, &call.route.name),
             catalogue,
             own,
             verdict,

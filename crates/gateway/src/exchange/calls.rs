@@ -1,7 +1,7 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
-use super::document::{scan_call, scan_text};
-use super::findings::{group, placeholder};
+use super::document::{is_touched, judge_whole, merged, scan_call, scan_text};
+use super::findings::{group, is_carried, placeholder};
 use super::plain::names_something;
 use super::pseudonym::{Own, restorations, restorations_in_call};
 use crate::limits::Limits;
@@ -49,11 +49,15 @@ impl Text {
             .findings
             .iter()
             .filter(|(path, _, _, action)| *path == self.path && *action == Action::Redact);
-        let of_text = of_text.map(|(_, _, finding, _)| *finding);
-        let restored = own.map(|own| self.restored(own, limits)).unwrap_or_default();
+        let of_text: Vec<Finding> = of_text.map(|(_, _, finding, _)| *finding).collect();
+        let mut restored = own.map(|own| self.restored(own, limits)).unwrap_or_default();
+        // Where a value may not be carried away, it is not put back either.
+        let carried = of_text.iter().filter(|finding| is_carried(finding.kind, catalogue));
+        let carried = merged(carried.map(|finding| finding.span));
+        restored.retain(|(span, _)| !is_touched(&carried, *span));
         let mark =
             |(span, _): &(Span, Vec<u8>)| Finding::certain(*span, PSEUDONYM_OWN, "exchange@1");
-        let groups = group(of_text.chain(restored.iter().map(mark)));
+        let groups = group(of_text.into_iter().chain(restored.iter().map(mark)));
         let mut restored = restored.into_iter().peekable();
         let change = |group: super::findings::Group| {
             let span = group.span;
@@ -222,9 +226,12 @@ impl Calls {
     pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder) -> Verdict {
         let mut findings = Vec::new();
         for text in self.texts.iter().filter(|_| guard.scan) {
-            let found = match text.source {
-                Source::ToolCall => scan_call(guard, text.source, &text.bytes),
-                _ => scan_text(guard, text.source, &text.bytes),
+            let found = if text.source == Source::ToolCall {
+                scan_call(guard, text.source, &text.bytes)
+            } else {
+                let mut found = scan_text(guard, text.source, &text.bytes);
+                found.extend(judge_whole(guard, &text.bytes));
+                found
             };
             for finding in found {
                 let action = ladder.action(text.source, finding.kind);

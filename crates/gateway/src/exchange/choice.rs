@@ -4,6 +4,7 @@ use super::answer::Failure;
 use super::calls::{CallText, Calls, Left, Piece};
 use super::channel::{Channel, Release};
 use super::delta::{Delta, names};
+use super::document::judge_whole;
 use super::findings::Rungs;
 use super::logprobs;
 use super::pseudonym::Restorer;
@@ -12,6 +13,7 @@ use super::stream::{Frame, Stream};
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Splice, Value, encode_into};
 use bartizan_core::span::Span;
+use bartizan_policy::Action;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -380,8 +382,31 @@ impl Stream {
             let event = self.own_event(&text_json(index, &path, &text, &entries));
             crate::sse::write_event(&event, out);
         }
-        self.settle(at);
+        if !self.settle(at) {
+            self.judge_whole(at);
+        }
         Ok(())
+    }
+
+    /// Judges the texts of a choice that are whole now, and have left: what the policy does not release refuses the choice's end.
+    fn judge_whole(&mut self, at: usize) {
+        let Some(choice) = self.choices.get(at).filter(|_| self.answer.guard.scan) else { return };
+        let index = choice.index;
+        let mut found = Vec::new();
+        for slot in &choice.slots {
+            let of_slot = judge_whole(&self.answer.guard, &slot.received());
+            found.extend(of_slot.into_iter().map(|finding| (place(index, &slot.path), finding)));
+        }
+        let mut is_refused = false;
+        for (place, finding) in found {
+            let action = self.rungs.action(finding.kind);
+            is_refused |= action != Action::Release;
+            self.found(finding, Source::Model, place, action);
+        }
+        if let Some(choice) = self.choices.get_mut(at).filter(|_| is_refused) {
+            let n_bytes = choice.refuse();
+            self.note_withheld(n_bytes);
+        }
     }
 
     fn choice_at(&mut self, index: u64) -> Result<usize, Failure> {
@@ -544,11 +569,14 @@ impl Slot {
     }
 
     /// The text as it came.
-    fn received(&self) -> Vec<u8> {
+    fn received(&self) -> Cow<'_, [u8]> {
+        if !self.differs() {
+            return Cow::Borrowed(&self.text);
+        }
         let (start, since) = self.channel.since_change();
         let same = self.text.len().saturating_sub(self.text_from(start).len());
         let same = self.text.get(..same).unwrap_or_default();
-        [same, since].concat()
+        Cow::Owned([same, since].concat())
     }
 
     /// What left from a place of the channel on, up to which everything left as it came.

@@ -4,7 +4,7 @@
 //! that must go, so that every other byte stays what the sender wrote.
 use super::Guard;
 use super::findings::Judged;
-use bartizan_core::detect::Finding;
+use bartizan_core::detect::{Finding, Inspector};
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Value};
 use bartizan_core::kind::{
@@ -24,7 +24,8 @@ mod place;
 
 pub(super) use edit::{StandIns, is_touched, merged};
 pub(super) use marks::Restored;
-pub(super) use nested::scan_call;
+pub use nested::scan_whole;
+pub(super) use nested::{plain_value, scan_call};
 pub(super) use number::plain_digits;
 pub(super) use place::place;
 
@@ -41,12 +42,14 @@ pub(super) struct Seen {
     pub(super) node: usize,
     /// Which decoded bytes a redaction of the whole part takes.
     part: Option<Span>,
+    /// It was judged by the whole text, which a stream that is refused does not have.
+    pub(super) is_of_whole: bool,
 }
 
 impl Seen {
     /// A mark on the text of a node, which stands in no document apart.
     pub(super) fn mark(finding: Finding, source: Source, node: usize) -> Self {
-        Self { finding, source, node, part: None }
+        Self { finding, source, node, part: None, is_of_whole: false }
     }
 }
 
@@ -85,6 +88,11 @@ impl<'g> Scan<'g> {
         }
     }
 
+    /// Every kind that can be seen.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     /// Notes content that is there and was not read.
     pub(super) fn note(&mut self, value: Value<'_>, source: Source, kind: KindId) {
         if !self.guard.scan {
@@ -104,7 +112,7 @@ impl<'g> Scan<'g> {
     fn add(&mut self, value: Value<'_>, source: Source, kind: KindId) {
         let span = Span::new(0, value.raw().len() as u64);
         let finding = Finding::certain(span, kind, OWN_ID);
-        self.seen.push(Seen { finding, source, node: value.index(), part: None });
+        self.seen.push(Seen::mark(finding, source, value.index()));
     }
 
     /// Whether the guards' time has run out since the last look; noted then, at `value`. True once at most.
@@ -163,6 +171,19 @@ impl<'g> Scan<'g> {
         self.found_in(&text, node, source);
     }
 
+    /// Judges a string of an answer by its whole text.
+    pub(super) fn whole(&mut self, node: Value<'_>) {
+        if self.stopped {
+            return;
+        }
+        let text = node.text().unwrap_or_default();
+        for finding in judge_whole(self.guard, &text) {
+            let seen = Seen::mark(finding, Source::Model, node.index());
+            self.seen.push(Seen { is_of_whole: true, ..seen });
+        }
+        self.check_limits(node, Source::Model);
+    }
+
     /// Scans only the first bytes of a string; the rest is known to be data.
     pub(super) fn head(&mut self, node: Value<'_>, n_bytes: usize, source: Source) {
         if self.stopped {
@@ -183,7 +204,8 @@ impl<'g> Scan<'g> {
                 of_delimiter.get(next).filter(|known| known.overlaps(finding.span)).copied()
             });
             let source = if document.is_some() { Source::Document } else { source };
-            self.seen.push(Seen { finding, source, node: node.index(), part: document });
+            let seen = Seen::mark(finding, source, node.index());
+            self.seen.push(Seen { part: document, ..seen });
         }
         self.check_limits(node, source);
     }
@@ -213,7 +235,7 @@ impl<'g> Scan<'g> {
                 }
                 let Some(finding) = piece_of(finding, *span) else { continue };
                 if known.insert((node.index(), finding)) {
-                    self.seen.push(Seen { finding, source, node: node.index(), part: None });
+                    self.seen.push(Seen::mark(finding, source, node.index()));
                 }
             }
         }
@@ -227,7 +249,7 @@ impl<'g> Scan<'g> {
         }
         if let Some(digits) = plain_digits(node.raw()) {
             for finding in scan_text(self.guard, source, &digits) {
-                self.seen.push(Seen { finding, source, node: node.index(), part: None });
+                self.seen.push(Seen::mark(finding, source, node.index()));
             }
             self.check_limits(node, source);
         }
@@ -317,10 +339,21 @@ pub(super) fn is_media(part: Value<'_>) -> bool {
 
 /// Findings in one whole text, in order of span. A detector that fails is itself a finding.
 pub(super) fn scan_text(guard: &Guard, source: Source, text: &[u8]) -> Vec<Finding> {
+    scan_by(&*guard.inspector, source, text)
+}
+
+fn scan_by(inspector: &dyn Inspector, source: Source, text: &[u8]) -> Vec<Finding> {
+    found_by(text, |report| inspector.scan(source, text, report))
+}
+
+/// What is judged by the whole of an answer's text only.
+pub(super) fn judge_whole(guard: &Guard, text: &[u8]) -> Vec<Finding> {
+    found_by(text, |report| guard.inspector.judge_whole(Source::Model, text, report))
+}
+
+fn found_by(text: &[u8], look: impl FnOnce(&mut dyn FnMut(Finding))) -> Vec<Finding> {
     let mut found = Vec::new();
-    let ran = catch_unwind(AssertUnwindSafe(|| {
-        guard.inspector.scan(source, text, &mut |finding| found.push(finding));
-    }));
+    let ran = catch_unwind(AssertUnwindSafe(|| look(&mut |finding| found.push(finding))));
     if ran.is_err() {
         found.push(Finding::certain(Span::new(0, text.len() as u64), LIMIT_DETECTOR, OWN_ID));
     }
@@ -336,7 +369,8 @@ fn piece_of(finding: Finding, piece: Span) -> Option<Finding> {
     (!span.is_empty()).then_some(Finding { span, ..finding })
 }
 
-fn range(span: Span) -> Range<usize> {
+/// The bytes of a span, for looking them up in a text.
+pub(super) fn range(span: Span) -> Range<usize> {
     usize::try_from(span.start).unwrap_or(usize::MAX)
         ..usize::try_from(span.end).unwrap_or(usize::MAX)
 }

@@ -28,10 +28,12 @@ pub(super) mod bits {
     pub(in crate::exchange) const STREAM: u64 = 1 << 6;
     pub(in crate::exchange) const UNSCANNED: u64 = 1 << 7;
     pub(in crate::exchange) const PSEUDONYMS: u64 = 1 << 8;
+    /// The request told more than was looked for in its answer.
+    pub(in crate::exchange) const LEAKS_CUT: u64 = 1 << 9;
 }
 
 /// What the bits of a leaf's verdict mean, from the lowest.
-const VERDICT_WORDS: [&str; 9] = [
+const VERDICT_WORDS: [&str; 10] = [
     "input_found",
     "input_redacted",
     "input_refused",
@@ -41,6 +43,7 @@ const VERDICT_WORDS: [&str; 9] = [
     "stream",
     "unscanned",
     "pseudonyms",
+    "leaks_cut",
 ];
 
 /// The words for a leaf's verdict.
@@ -99,6 +102,11 @@ impl std::fmt::Display for Counts {
         }
         Ok(())
     }
+}
+
+/// Whether a finding of this kind says that something is carried away, which restoring a placeholder in it would complete.
+pub(super) fn is_carried(kind: KindId, catalogue: &Catalogue) -> bool {
+    catalogue.info(kind).name.starts_with("exfil.")
 }
 
 /// Which kinds may not simply pass, for one source.

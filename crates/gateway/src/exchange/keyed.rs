@@ -149,6 +149,10 @@ impl Inspector for Keyed {
         found.sort_unstable();
         found.into_iter().for_each(report);
     }
+
+    fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.inner.judge_whole(source, text, report);
+    }
 }
 
 struct KeyedDetector {

@@ -200,7 +200,16 @@ impl Guard {
         let texts = identity.keep(|| Texts::of_both(body.to_vec(), received()));
         let evidence = identity.evidence(&judged, &catalogue, None);
         let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
-        let answer = Answer::new(self, call, identity, facts, (&judged, own), verdict);
+        let sent = is_edited.then_some(&*body);
+        let watched =
+            scanned.as_ref().and_then(|(doc, scan)| self.watched(doc, scan, sent, own.as_deref()));
+        if watched.as_ref().is_some_and(|watched| watched.is_cut) {
+            verdict |= bits::LEAKS_CUT;
+        }
+        let inspector =
+            watched.map_or_else(|| Arc::clone(&self.inspector), |watched| watched.inspector);
+        let guard = Self { inspector, ..self.clone() };
+        let answer = Answer::new(guard, call, identity, facts, (&judged, own), verdict);
         let wants_stream = facts.wants_stream;
         Opened::Forward(Box::new(Forward { pass, body, intent, wants_stream, findings, answer }))
     }

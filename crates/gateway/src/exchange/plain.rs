@@ -11,6 +11,7 @@ use bartizan_core::kind::{KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TOKEN
 use bartizan_core::record::Outcome;
 use bartizan_policy::{Action, Observation, Subject, judge};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 
 mod edit;
 mod restore;
@@ -61,13 +62,13 @@ impl Answer {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),
         }
-        let restored = self.restored(doc.root());
+        let mut restored = self.restored(doc.root());
         let limits = &self.guard.limits;
         if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
         {
             return self.replace(Failure::TooLarge, body, unix_ms);
         }
-        let (actions, edits) = self.weigh(&doc, &mut scan, &restored);
+        let (actions, edits) = self.weigh(&doc, &mut scan, &mut restored);
         let received = || scanned_body(&guard, &doc, &scan);
         let Some(edits) = edits else {
             let texts = self.identity.keep(|| Texts::of_received(received()));
@@ -96,11 +97,12 @@ impl Answer {
         &mut self,
         doc: &Doc<'_>,
         scan: &mut Scan<'_>,
-        restored: &Restored,
+        restored: &mut Restored,
     ) -> (Vec<Action>, Option<Vec<Splice>>) {
         loop {
             let actions = self.decide(scan);
             self.judged = scan.judged(doc, &actions, Direction::Output);
+            restored.drop_carried(&scan.seen, &actions, &self.catalogue);
             let edits = self.edit(doc, scan, &actions, restored);
             // At most once: then the time has been noted.
             if !scan.late(doc.root(), Source::Model) {
@@ -120,13 +122,21 @@ impl Answer {
         };
         scan.seen.sort_by_key(|seen| (seen.node, seen.finding));
         let mut actions = self.actions(&subject, &scan.seen);
+        let refused = scan
+            .seen
+            .iter()
+            .zip(&actions)
+            .filter(|(seen, action)| **action == Action::Refuse && !seen.is_of_whole);
+        let refused: BTreeSet<usize> = refused.map(|(seen, _)| seen.node).collect();
         let mut ended: Option<(usize, u64)> = None;
         let mut counts = Vec::with_capacity(actions.len());
         for (seen, action) in scan.seen.iter().zip(&actions) {
             let start = seen.finding.span.start;
-            counts.push(ended.is_none_or(|(node, end)| {
+            let is_cut = seen.is_of_whole && refused.contains(&seen.node);
+            let is_before = ended.is_none_or(|(node, end)| {
                 node != seen.node || start <= end || seen.source == Source::ToolCall
-            }));
+            });
+            counts.push(is_before && !is_cut);
             if *action == Action::Refuse && ended.is_none_or(|(node, _)| node != seen.node) {
                 ended = Some((seen.node, start));
             }
@@ -230,6 +240,8 @@ fn scan_message(scan: &mut Scan<'_>, message: Value<'_>) {
         let is_call = key.is_text("tool_calls") || key.is_text("function_call");
         scan.tree(value, if is_call { Source::ToolCall } else { Source::Model });
         if !is_call {
+            let is_text = |node: &Value<'_>| node.kind() == NodeKind::String;
+            value.descendants().filter(is_text).for_each(|node| scan.whole(node));
             for part in value.items().filter(|part| is_media(*part)) {
                 scan.note(part, Source::Model, UNREAD_MEDIA);
             }

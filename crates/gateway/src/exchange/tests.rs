@@ -10,6 +10,7 @@ use bartizan_policy::Profile;
 mod chaos;
 mod input;
 mod law;
+mod leaks;
 mod output;
 mod pseudonym;
 mod records;
@@ -158,6 +159,7 @@ fn guard(profile: Profile) -> Guard {
         limits: Limits::default(),
         scan: true,
         pseudonyms: None,
+        watcher: None,
         clock: Arc::new(Still),
     }
 }

@@ -379,6 +379,7 @@ pub(crate) fn options(upstream: &str, limits: Limits) -> SetupOptions {
             limits,
             scan: true,
             pseudonyms: None,
+            watcher: None,
             clock: Arc::new(TestClock(Instant::now())),
         },
         upstreams: vec![UpstreamOptions {

@@ -4,7 +4,7 @@ kinds! {
     SystemPrompt = "leak.system-prompt", "part of the system prompt", []
         .whole_part().no_example("depends on the request's system prompt").notes("an answer that quotes facts which only the system prompt has looks the same; what the caller wrote too, and addresses, are left alone");
     ExfilContext = "exfil.context", "request data carried away", []
-        .whole_part().no_example("depends on the request's secrets and system prompt").notes("a tool call that does what it is for with the caller's data looks the same");
+        .no_example("depends on the request's secrets and system prompt").notes("a tool call that does what it is for with the caller's data looks the same");
     Ansi = "active.ansi", "terminal escape", [Ansi]
         .example(&["done\u{1b}]0;gotcha\u{7}"]).notes("colours are findings as well; where escapes are written out, as programs do, only those that reach beyond the screen are");
     Html = "active.html", "markup that runs", [Html]
@@ -19,4 +19,6 @@ kinds! {
         .whole_part().no_example("is found only in texts of tools and documents").notes("a model's opinion: see docs/accuracy.md");
     Toxic = "toxic.language", "hateful, threatening or obscene language", []
         .whole_part().no_example("nobody needs to read one here").notes("a model's opinion, weak outside of plain insults and hate: see docs/accuracy.md");
+    ExfilArgument = "exfil.argument", "personal data as the argument of a tool call", []
+        .no_example("depends on the request's documents").notes("what many a tool call is for: only e-mail addresses, numbers and the like of system, tool and document texts, never names, places, organisations, dates and addresses of pages");
 }

@@ -6,7 +6,7 @@ use super::needle::{Needles, Role};
 use super::place::Address;
 use super::runs::{POINTS_MIN, Runs};
 use std::fmt;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 /// Most bytes of all system prompts together that are looked for.
 pub const PROMPT_BYTES_MAX: usize = 64 << 10;
@@ -64,6 +64,8 @@ pub struct Material<'a> {
     pub canaries: Vec<&'a [u8]>,
     /// What input findings marked as secret or personal: not to be carried away by addresses and tool calls.
     pub values: Vec<&'a [u8]>,
+    /// Personal data among them that the application itself works with: an argument of a tool call may be just that, as it is written.
+    pub personal: Vec<&'a [u8]>,
     /// What the caller wrote. Prompts leak to the caller, who learns nothing from their own words.
     pub known: Vec<&'a [u8]>,
 }
@@ -74,6 +76,7 @@ impl fmt::Debug for Material<'_> {
             .field("n_prompts", &self.prompts.len())
             .field("n_canaries", &self.canaries.len())
             .field("n_values", &self.values.len())
+            .field("n_personal", &self.personal.len())
             .field("n_known", &self.known.len())
             .finish()
     }
@@ -83,7 +86,7 @@ impl fmt::Debug for Material<'_> {
 ///
 /// It is held in memory only: nothing prints it, and a finding says where something stood, never what it was.
 pub struct Context {
-    /// The start of the prompts, for forms that are written down only when a text asks for them.
+    /// The prompts, for forms that are written down only when a text asks for them, and for telling one request's from another's.
     prompt: Box<[u8]>,
     grams: Option<Grams>,
     coded: OnceLock<Grams>,
@@ -107,38 +110,74 @@ impl Context {
     /// A prompt with fewer than about 22 letters that are its own, and a value with fewer than 8 letters, are not looked for; neither is
     /// what exceeds [`PROMPT_BYTES_MAX`], [`VALUES_MAX`] and [`VALUE_BYTES_MAX`], which [`Context::is_cut`] tells.
     pub fn new(material: &Material<'_>) -> Self {
-        let mut is_cut = false;
-        let prompt = joined(&material.prompts, &mut is_cut);
+        let (prompt, is_cut) = joined(&material.prompts);
+        Self::of_all(prompt, is_cut, material).without(&material.known)
+    }
+
+    /// The same, where nobody knows anything yet.
+    pub(super) fn of_all(prompt: Vec<u8>, mut is_cut: bool, material: &Material<'_>) -> Self {
         let letters = letters_of(&prompt);
         let (grams, n_own) = own_grams(&letters);
         let n_wanted = wanted(n_own);
-        let mut grams = (n_own >= POINTS_MIN as usize).then_some(grams);
-        if let Some(grams) = &mut grams {
-            let mut room = KNOWN_BYTES_MAX;
-            for text in &material.known {
-                let text = text.get(..text.len().min(room)).unwrap_or_default();
-                room = room.saturating_sub(text.len());
-                forget(grams, text);
-            }
-        }
+        let grams = (n_own >= POINTS_MIN as usize).then_some(grams);
         let canaries = material.canaries.iter().map(|text| (*text, Role::Canary));
         let values = material.values.iter().map(|text| (*text, Role::Value));
-        let all = canaries.chain(values);
+        let personal = material.personal.iter().map(|text| (*text, Role::Open));
+        let all = canaries.chain(values).chain(personal);
         is_cut |= all.clone().count() > VALUES_MAX;
         is_cut |= all.clone().any(|(text, _)| text.len() > VALUE_BYTES_MAX);
         let needles = Needles::new(all.take(VALUES_MAX).map(|(text, role)| {
             (text.get(..text.len().min(VALUE_BYTES_MAX)).unwrap_or_default(), role)
         }));
-        let n_kept = if grams.is_some() { prompt.len().min(CODED_PROMPT_BYTES_MAX) } else { 0 };
-        is_cut |= grams.is_some() && n_kept < prompt.len();
-        Self {
-            prompt: prompt.get(..n_kept).unwrap_or_default().into(),
-            grams,
-            coded: OnceLock::new(),
-            n_wanted,
-            needles,
-            is_cut,
+        is_cut |= grams.is_some() && CODED_PROMPT_BYTES_MAX < prompt.len();
+        let prompt = prompt.into();
+        Self { prompt, grams, coded: OnceLock::new(), n_wanted, needles, is_cut }
+    }
+
+    /// What is left once the caller's own words are taken out; the same where they have nothing in common.
+    fn without(mut self, known: &[&[u8]]) -> Self {
+        let shown = self.shown(known);
+        if let Some(grams) = &mut self.grams {
+            for gram in shown {
+                grams.remove(gram);
+            }
         }
+        self
+    }
+
+    /// The same of one that others hold too: it is copied only where something is taken out.
+    pub(super) fn shared_without(self: Arc<Self>, known: &[&[u8]]) -> Arc<Self> {
+        let shown = self.shown(known);
+        if shown.is_empty() {
+            return self;
+        }
+        let mut grams = self.grams.clone();
+        if let Some(grams) = &mut grams {
+            for gram in shown {
+                grams.remove(gram);
+            }
+        }
+        let (prompt, needles) = (self.prompt.clone(), self.needles.clone());
+        let Self { n_wanted, is_cut, .. } = *self;
+        Arc::new(Self { prompt, grams, coded: OnceLock::new(), n_wanted, needles, is_cut })
+    }
+
+    /// What of the prompt the caller has written too: whole runs only, so that no flood of words can empty the set.
+    fn shown(&self, known: &[&[u8]]) -> Vec<Gram> {
+        let mut shown = Vec::new();
+        let mut room = KNOWN_BYTES_MAX;
+        for text in known {
+            let Some(grams) = &self.grams else { break };
+            let text = text.get(..text.len().min(room)).unwrap_or_default();
+            room = room.saturating_sub(text.len());
+            show(grams, text, &mut shown);
+        }
+        shown
+    }
+
+    /// Whether it was made from these prompts, joined.
+    pub(super) fn is_of(&self, prompt: &[u8]) -> bool {
+        *self.prompt == *prompt
     }
 
     /// Whether there is nothing to look for.
@@ -159,9 +198,10 @@ impl Context {
     /// The grams of the encoded forms. They are written down for the first text that looks encoded: few do.
     pub(super) fn coded(&self) -> &Grams {
         self.coded.get_or_init(|| {
-            let letters = letters_of(&self.prompt);
+            let prompt = self.prompt.get(..CODED_PROMPT_BYTES_MAX).unwrap_or(&self.prompt);
+            let letters = letters_of(prompt);
             let forms: Vec<Vec<u8>> =
-                forms::CODED.iter().map(|write| write(&self.prompt, &letters)).collect();
+                forms::CODED.iter().map(|write| write(prompt, &letters)).collect();
             let mut grams = Grams::with_room(forms.iter().map(Vec::len).sum());
             let all = forms.iter().flat_map(|form| Wide::all(form));
             all.for_each(|gram| grams.insert(gram));
@@ -170,12 +210,13 @@ impl Context {
     }
 }
 
-/// The prompts one after the other, without the addresses in them: those are there to be handed out.
-fn joined(prompts: &[&[u8]], is_cut: &mut bool) -> Vec<u8> {
+/// The prompts one after the other, without the addresses in them: those are there to be handed out. And whether a bound cut them.
+pub(super) fn joined(prompts: &[&[u8]]) -> (Vec<u8>, bool) {
+    let mut is_cut = false;
     let mut all = Vec::with_capacity(prompts.iter().map(|prompt| prompt.len()).sum());
     for prompt in prompts {
         let room = PROMPT_BYTES_MAX.saturating_sub(all.len());
-        *is_cut |= prompt.len() > room;
+        is_cut |= prompt.len() > room;
         let prompt = prompt.get(..prompt.len().min(room)).unwrap_or_default();
         let mut address = Address::default();
         if address.may_touch(prompt) {
@@ -188,7 +229,7 @@ fn joined(prompts: &[&[u8]], is_cut: &mut bool) -> Vec<u8> {
         }
         all.push(b'\n');
     }
-    all
+    (all, is_cut)
 }
 
 /// The grams of the forms that look like text, and how many are not commonplace.
@@ -217,11 +258,10 @@ fn wanted(n_own: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX).max(POINTS_MIN)
 }
 
-/// Takes out what the caller wrote too: whole runs only, so that no flood of words can empty the set.
-fn forget(grams: &mut Grams, text: &[u8]) {
+/// Adds the grams that a text of the caller shows in runs.
+fn show(grams: &Grams, text: &[u8], shown: &mut Vec<Gram>) {
     let (mut letters, mut piece) = (Letters::default(), Piece::new());
     let (mut runs, mut gram) = (Runs::new(0), Gram::default());
-    let mut shown = Vec::new();
     for bytes in text.chunks(PIECE_BYTES) {
         letters.read(bytes, &mut piece);
         for (letter, place) in piece.iter() {
@@ -231,12 +271,8 @@ fn forget(grams: &mut Grams, text: &[u8]) {
                 shown.push(gram);
             }
         }
-        // What was taken out of the set would cut the run that shows it short.
         if shown.len() > PROMPT_BYTES_MAX {
             break;
         }
-    }
-    for gram in shown {
-        grams.remove(gram);
     }
 }

@@ -5,7 +5,10 @@ use super::letters::{History, Letters, PIECE_BYTES, Piece, Place};
 use super::needle::Role;
 use super::place::{Address, Coded};
 use super::runs::{Runs, Stretch};
-use super::{CANARY_ID, CARRIED_ID, EXFIL_CONTEXT, PROMPT_CARRIED_ID, PROMPT_ID, SYSTEM_PROMPT};
+use super::{
+    ARGUMENT_ID, CANARY_ID, CARRIED_ID, EXFIL_ARGUMENT, EXFIL_CONTEXT, PROMPT_CARRIED_ID,
+    PROMPT_ID, SYSTEM_PROMPT,
+};
 use bartizan_core::detect::{Finding, Score};
 use bartizan_core::kind::{KindId, KindSet};
 use bartizan_core::span::Span;
@@ -125,7 +128,10 @@ impl Reader {
                     Role::Value if self.is_call => {
                         report(Finding::certain(span, *EXFIL_CONTEXT, CARRIED_ID));
                     }
-                    Role::Value => {}
+                    Role::Open if self.is_call => {
+                        report(Finding::certain(span, *EXFIL_ARGUMENT, ARGUMENT_ID));
+                    }
+                    Role::Value | Role::Open => {}
                 }
             });
         }
@@ -197,11 +203,8 @@ impl Reader {
         report: &mut dyn FnMut(Finding),
     ) {
         let Wide { gram, .. } = self.address_wide;
-        // A tool call carries everything already.
-        if self.is_call {
-            return;
-        }
-        if let Some(grams) = context.grams() {
+        // A tool call carries everything already, but for what is free to stand in it as it is written.
+        if let Some(grams) = context.grams().filter(|_| !self.is_call) {
             let mut report = carried(report);
             self.address_plain.step(grams, gram, place, &mut report);
             if self.coded.is_on() {
@@ -213,7 +216,8 @@ impl Reader {
         }
         if context.needles.may_end(gram) {
             context.needles.ends(gram, piece, n, &mut |first, role| {
-                if role == Role::Value && self.address_start <= first.start() {
+                let is_carried = role == Role::Open || (role == Role::Value && !self.is_call);
+                if is_carried && self.address_start <= first.start() {
                     let span = Span::new(first.start(), place.end());
                     report(Finding::certain(span, *EXFIL_CONTEXT, CARRIED_ID));
                 }
@@ -247,7 +251,8 @@ impl Reader {
             wait_for(needles.partial(&self.history));
         }
         let may_carry = self.is_call || self.address.is_inside();
-        if kinds.contains(*EXFIL_CONTEXT) && may_carry {
+        let is_argument = self.is_call && kinds.contains(*EXFIL_ARGUMENT);
+        if is_argument || (kinds.contains(*EXFIL_CONTEXT) && may_carry) {
             wait_for(self.address_plain.pending());
             wait_for(self.address_coded.pending());
             if needles.has(Role::Value) {
@@ -257,7 +262,8 @@ impl Reader {
             }
         }
         // A character that is cut begins before the end.
-        if kinds.contains(*SYSTEM_PROMPT) || kinds.contains(*EXFIL_CONTEXT) {
+        let is_wanted = |kind| kinds.contains(kind);
+        if [*SYSTEM_PROMPT, *EXFIL_CONTEXT, *EXFIL_ARGUMENT].into_iter().any(is_wanted) {
             first = first.min(self.letters.pending());
         }
         first
@@ -282,7 +288,7 @@ mod tests {
             prompts: vec![PROMPT.as_bytes()],
             canaries: vec![b"aaaaaaaaaaaaaaaa", b"heron-lamp"],
             values: values.iter().map(String::as_bytes).collect(),
-            known: vec![],
+            ..Material::default()
         }))
     }
 

@@ -5,7 +5,7 @@ use super::letters::{HISTORY_LETTERS, History, Piece, Place, letters_of};
 use crate::text::work;
 
 /// A value with fewer letters is not looked for: it stands in innocent texts too often.
-const VALUE_LETTERS_MIN: usize = GRAM_LETTERS;
+pub(super) const VALUE_LETTERS_MIN: usize = GRAM_LETTERS;
 /// Most letters of a pattern. A longer form is looked for in parts, each of which is enough.
 const PATTERN_LETTERS_MAX: usize = HISTORY_LETTERS;
 /// Fewest letters of a part.
@@ -29,6 +29,8 @@ pub(super) enum Role {
     Canary,
     /// Something secret or personal: wrong only where it is carried away.
     Value,
+    /// Something personal as it is written: wrong in an address, and what many a tool call is for.
+    Open,
 }
 
 #[derive(Clone, Debug)]
@@ -59,8 +61,14 @@ impl Needles {
             if letters.len() < VALUE_LETTERS_MIN {
                 continue;
             }
-            for write in forms::PLAIN.iter().chain(forms::CODED) {
+            for (n, write) in forms::PLAIN.iter().chain(forms::CODED).enumerate() {
                 let form = write(value, &letters);
+                let role = match role {
+                    // Some letters are the same in every form: numbers have nothing that ROT13 turns.
+                    Role::Open if n > 0 && form == letters => continue,
+                    Role::Open if n > 0 => Role::Value,
+                    role => role,
+                };
                 let parts = form.chunks(PATTERN_LETTERS_MAX).take(PARTS_MAX);
                 // What is left over at the end may be a plain word.
                 let n_min = if form.len() > PATTERN_LETTERS_MAX { PART_LETTERS_MIN } else { 0 };
@@ -88,7 +96,7 @@ impl Needles {
                 beginnings.get_mut(word).into_iter().for_each(|word: &mut u64| *word |= 1 << bit);
             }
         }
-        let has_values = patterns.iter().any(|pattern| pattern.role == Role::Value);
+        let has_values = patterns.iter().any(|pattern| pattern.role != Role::Canary);
         Self { patterns, lasts, canaries, beginnings, has_values }
     }
 
@@ -99,7 +107,7 @@ impl Needles {
     pub(super) const fn has(&self, role: Role) -> bool {
         match role {
             Role::Canary => !self.canaries.is_empty(),
-            Role::Value => self.has_values,
+            Role::Value | Role::Open => self.has_values,
         }
     }
 

@@ -50,6 +50,11 @@ impl Cutoffs {
         self
     }
 
+    /// Whether somebody chose another cutoff than one half.
+    pub(crate) fn is_moved(&self, head: Head, place: Place) -> bool {
+        self.margin(head, place).abs() > 0.0
+    }
+
     /// The margin from which on there is a finding.
     pub(super) fn margin(&self, head: Head, place: Place) -> f32 {
         let row = self.0.get(head as usize);

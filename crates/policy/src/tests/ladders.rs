@@ -204,7 +204,7 @@ fn reasons_name_the_policies() {
     assert_eq!((rule.file.as_str(), line), ("standard.cedar", "@id(\"standard.release\")"));
     assert_eq!(rule.title.as_deref(), Some("all else is released, and recorded"));
     assert!(policy.rule("standard").is_none());
-    assert_eq!(policy.rules().count(), 4);
+    assert_eq!(policy.rules().count(), 5);
 
     let forbidden =
         all_but("forbid (principal, action == Action::\"release\", resource in Kind::\"pii\");");

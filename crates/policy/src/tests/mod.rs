@@ -11,8 +11,12 @@ const fn span(name: &'static str) -> KindInfo {
     KindInfo { name, title: "", extent: Extent::Span }
 }
 
-/// The kinds that the shipped inspector reports.
-static KINDS: [KindInfo; 25] = [
+const fn part(name: &'static str) -> KindInfo {
+    KindInfo { name, title: "", extent: Extent::Part }
+}
+
+/// Kinds that the shipped inspector reports: all classes, and every kind that a profile names.
+static KINDS: [KindInfo; 32] = [
     span("pii.email"),
     span("pii.card"),
     span("pii.iban"),
@@ -37,7 +41,14 @@ static KINDS: [KindInfo; 25] = [
     span("hidden.tag"),
     span("hidden.zero-width"),
     span("hidden.bidi"),
-    KindInfo { name: "injection.override", title: "", extent: Extent::Part },
+    part("injection.override"),
+    part("leak.system-prompt"),
+    span("exfil.context"),
+    span("exfil.argument"),
+    span("exfil.link"),
+    span("active.ansi"),
+    span("active.html"),
+    part("toxic.language"),
 ];
 
 fn catalogue() -> Catalogue {

@@ -1,10 +1,11 @@
 //! What is replaced in a document although no detector found it: look-alikes of placeholders in a request, placeholders in an answer.
-use super::{Scan, Seen};
+use super::{Scan, Seen, is_touched, merged};
+use crate::exchange::findings::is_carried;
 use crate::exchange::pseudonym::look_alikes;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, NodeKind, Value};
-use bartizan_core::kind::PSEUDONYM_OWN;
+use bartizan_core::kind::{Catalogue, PSEUDONYM_OWN};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +55,27 @@ impl Restored {
             self.n_bytes = self.n_bytes.saturating_add(value.len());
             self.values.insert((node.index(), span), value);
         }
+    }
+
+    /// Leaves out what would be carried away: what is taken out there is not put back.
+    pub(in crate::exchange) fn drop_carried(
+        &mut self,
+        seen: &[Seen],
+        actions: &[Action],
+        catalogue: &Catalogue,
+    ) {
+        let mut carried: BTreeMap<usize, Vec<Span>> = BTreeMap::new();
+        for (seen, action) in seen.iter().zip(actions) {
+            if *action != Action::Release && is_carried(seen.finding.kind, catalogue) {
+                carried.entry(seen.node).or_default().push(seen.finding.span);
+            }
+        }
+        for spans in carried.values_mut() {
+            *spans = merged(spans.drain(..));
+        }
+        self.values.retain(|(node, span), _| {
+            carried.get(node).is_none_or(|spans| !is_touched(spans, *span))
+        });
     }
 
     /// Places of all strings.

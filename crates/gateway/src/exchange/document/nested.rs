@@ -4,10 +4,10 @@
 //! is itself JSON are scanned once more in their plain form, some levels deep. JSON with other text around it, and JSON in a stream
 //! that is not whole yet, are scanned as the text that they are.
 use super::number::plain_digits;
-use super::{OWN_ID, range, scan_text, shift};
+use super::{OWN_ID, range, scan_by, shift};
 use crate::exchange::Guard;
 use crate::exchange::findings::placeholder;
-use bartizan_core::detect::Finding;
+use bartizan_core::detect::{Finding, Inspector};
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{
     Doc, JsonError, JsonLimits, NodeKind, Value, decode, raw_ranges, whole_escapes,
@@ -25,8 +25,31 @@ const PIECES_MAX: usize = 64;
 /// Findings in a text that may be JSON, in order of span and counted in the text's own bytes. No finding cuts an escape of that JSON, and
 /// one in a number covers the whole number.
 pub(in crate::exchange) fn scan_call(guard: &Guard, source: Source, text: &[u8]) -> Vec<Finding> {
-    scan_level(guard, source, text, NESTED_LEVELS_MAX)
+    scan_whole(&*guard.inspector, guard.limits.json(), source, text)
 }
+
+/// Findings in a whole text as the gateway looks for them in requests and in answers that come whole: where the text is JSON, in its strings
+/// too. In order of span, counted in the text's own bytes.
+///
+/// ```
+/// # use bartizan_core::{evidence::Source, json::JsonLimits};
+/// # use bartizan_gateway::exchange::scan_whole;
+/// # use bartizan_inspect::TextInspector;
+/// let limits = JsonLimits { depth_max: 64, nodes_max: 1000 };
+/// let text = br#"{"to":"jo\u0040example.org"}"#;
+/// assert_eq!(scan_whole(&TextInspector::new(), limits, Source::Tool, text).len(), 1);
+/// ```
+pub fn scan_whole(
+    inspector: &dyn Inspector,
+    limits: JsonLimits,
+    source: Source,
+    text: &[u8],
+) -> Vec<Finding> {
+    scan_level((inspector, limits), source, text, NESTED_LEVELS_MAX)
+}
+
+/// What looks into texts, and how much JSON is read.
+type Looking<'l> = (&'l dyn Inspector, JsonLimits);
 
 /// Whether a text can be a JSON object, array or string: a cheap look at its ends.
 pub(in crate::exchange) fn looks_like_json(text: &[u8]) -> bool {
@@ -38,13 +61,14 @@ pub(in crate::exchange) fn looks_like_json(text: &[u8]) -> bool {
         )
 }
 
-fn scan_level(guard: &Guard, source: Source, text: &[u8], n_levels: usize) -> Vec<Finding> {
-    let mut found = scan_text(guard, source, text);
+fn scan_level(looking: Looking<'_>, source: Source, text: &[u8], n_levels: usize) -> Vec<Finding> {
+    let (inspector, limits) = looking;
+    let mut found = scan_by(inspector, source, text);
     if !looks_like_json(text) {
         return found;
     }
     let unread = Finding::certain(Span::new(0, text.len() as u64), LIMIT_DEPTH, OWN_ID);
-    match Doc::read_lax(text, guard.limits.json()) {
+    match Doc::read_lax(text, limits) {
         Ok(doc) if n_levels == 0 => {
             let hides = |node: Value<'_>| {
                 let digits =
@@ -59,10 +83,10 @@ fn scan_level(guard: &Guard, source: Source, text: &[u8], n_levels: usize) -> Ve
         }
         Ok(doc) => {
             for node in doc.nodes() {
-                found.extend(scan_nested(guard, source, node, n_levels));
+                found.extend(scan_nested(looking, source, node, n_levels));
             }
             if !found.is_empty() {
-                found = fit(&doc, found, &guard.catalogue());
+                found = fit(&doc, found, &Catalogue::new(inspector.kinds()));
             }
         }
         Err(JsonError::Depth { .. } | JsonError::Nodes { .. } | JsonError::TooLong) => {
@@ -74,10 +98,15 @@ fn scan_level(guard: &Guard, source: Source, text: &[u8], n_levels: usize) -> Ve
 }
 
 /// Findings in one node of a JSON text, counted in that text.
-fn scan_nested(guard: &Guard, source: Source, node: Value<'_>, n_levels: usize) -> Vec<Finding> {
+fn scan_nested(
+    looking: Looking<'_>,
+    source: Source,
+    node: Value<'_>,
+    n_levels: usize,
+) -> Vec<Finding> {
     if node.kind() == NodeKind::Number {
         let span = Span::new(node.range().start as u64, node.range().end as u64);
-        let found = plain_digits(node.raw()).map(|digits| scan_text(guard, source, &digits));
+        let found = plain_digits(node.raw()).map(|digits| scan_by(looking.0, source, &digits));
         return found
             .unwrap_or_default()
             .into_iter()
@@ -88,7 +117,7 @@ fn scan_nested(guard: &Guard, source: Source, node: Value<'_>, n_levels: usize) 
     if !node.is_escaped() && !looks_like_json(inner) {
         return Vec::new();
     }
-    let found = scan_level(guard, source, &node.text().unwrap_or_default(), n_levels - 1);
+    let found = scan_level(looking, source, &node.text().unwrap_or_default(), n_levels - 1);
     let spans: Vec<Range<usize>> = found.iter().map(|finding| range(finding.span)).collect();
     let placed = raw_ranges(inner, &spans).into_iter().zip(found).map(|(at, finding)| {
         let at = shift(at, node.inner_range().start);

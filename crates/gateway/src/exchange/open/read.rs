@@ -1,6 +1,7 @@
 //! Which text of a request is whose: every string is scanned as what its sender is, and what cannot be read is noted.
 use super::unread;
 use crate::exchange::document::{Scan, is_media, texts_of_part};
+use crate::exchange::told::source_of;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Value};
 use bartizan_core::kind::{UNREAD_PART_TYPE, UNREAD_TOKEN_IDS};
@@ -43,13 +44,7 @@ fn scan_field(scan: &mut Scan<'_>, key: Value<'_>, value: Value<'_>) {
 }
 
 fn scan_message(scan: &mut Scan<'_>, message: Value<'_>) {
-    let role = message.get("role").and_then(Value::text).unwrap_or_default();
-    let source = match &*role {
-        b"system" | b"developer" => Source::System,
-        b"tool" | b"function" => Source::Tool,
-        b"assistant" => Source::Model,
-        _ => Source::User,
-    };
+    let source = source_of(message);
     unread::in_message(scan, message, source);
     for (key, value) in message.members() {
         scan.node(key, source);

@@ -100,6 +100,15 @@ impl Own {
         self.values.get(body).map(Vec::as_slice)
     }
 
+    /// What stands between the brackets of the placeholders of a value.
+    pub(in crate::exchange) fn bodies<'o>(
+        &'o self,
+        value: &[u8],
+    ) -> impl Iterator<Item = &'o [u8]> {
+        let of_value = self.values.iter().filter(move |(_, known)| known.as_slice() == value);
+        of_value.map(|(body, _)| body.as_slice())
+    }
+
     /// Whether some placeholder begins like this.
     pub(super) fn has_prefix(&self, prefix: &[u8]) -> bool {
         let from = (Bound::Included(prefix), Bound::Unbounded);

