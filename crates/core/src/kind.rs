@@ -81,6 +81,7 @@ pub const STRUCTURAL: &[KindInfo] = &[
     },
     KindInfo { name: "limit.depth", title: "nested too deeply to check", extent: Extent::Part },
     KindInfo { name: "secret.upstream-key", title: "the upstream's own key", extent: Extent::Span },
+    KindInfo { name: "limit.view", title: "encoded too deeply or too long to check", extent: Extent::Part },
 ];
 
 macro_rules! structural {
@@ -113,6 +114,8 @@ structural! {
     LIMIT_DEPTH = 11,
     /// `secret.upstream-key`
     UPSTREAM_KEY = 12,
+    /// `limit.view`
+    LIMIT_VIEW = 13,
 }
 
 /// A set of kinds, a few machine words long.
@@ -247,6 +250,7 @@ mod tests {
             (LIMIT_HELD_BYTES, "limit.held-bytes"),
             (LIMIT_DEPTH, "limit.depth"),
             (UPSTREAM_KEY, "secret.upstream-key"),
+            (LIMIT_VIEW, "limit.view"),
         ] {
             assert_eq!(catalogue.info(kind).name, name);
             assert_eq!(catalogue.find(name), Some(kind));

@@ -22,6 +22,7 @@ mod gate;
 mod kinds;
 mod rules;
 mod text;
+mod view;
 
 pub use detector::HELD_BYTES_MAX;
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
@@ -47,10 +48,10 @@ impl Inspector for TextInspector {
     }
 
     fn detector(&self) -> Box<dyn Detector> {
-        Box::new(detector::TextDetector::new())
+        Box::new(view::ViewDetector::new())
     }
 
     fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        detector::scan(text, report);
+        view::scan(text, report);
     }
 }

@@ -1,0 +1,319 @@
+//! Views of a text: what it says once it is decoded, unfolded or turned round, read by the same rules as the text itself.
+//!
+//! A view is a decoder that reads the channel byte by byte and hands what it makes of it to a channel of its own ([`inner::Inner`]), which
+//! reads it with all rules and, down to a named depth, with all views. What is found there is mapped back to the smallest part of the
+//! original that says it. A view opens only where its trigger stands (a run of base64, an escape, letters of two scripts in a word), so
+//! that ordinary text costs next to nothing; the trigger is a property of the bytes before it, so cuts change nothing.
+//!
+//! What is written backwards as a whole is known when its last byte, the first to be read, is there: it is reported when the channel
+//! ends, under a name that ends in `.late`, and may begin before what was let go.
+use crate::detector::{self, HELD_BYTES_MAX, TextDetector};
+use bartizan_core::detect::{Detector, Finding};
+use bartizan_core::kind::{KindSet, LIMIT_VIEW};
+use bartizan_core::span::Span;
+
+mod escape;
+mod fold;
+mod inner;
+mod letter;
+mod map;
+mod name;
+mod raw;
+mod run;
+mod sniff;
+
+use fold::Fold;
+use raw::Raw;
+use run::Runs;
+
+/// Most views that lie over each other: base64 of base64 of a text that is spelled in escapes.
+pub(crate) const DEPTH_MAX: u8 = 3;
+/// Most bytes that the views of one channel hand to the rules.
+pub(crate) const DECODED_BYTES_MAX: u64 = 16 << 20;
+/// Most late findings of one channel.
+const LATE_MAX: usize = 256;
+/// Bytes of a chunk that are read at a time.
+const PIECE_BYTES: usize = 512;
+/// Name and version of what reports that views met a limit.
+const LIMIT_DETECTOR: &str = "limit.view@1";
+
+/// What a view reports to, and how much it may still do.
+struct Desk<'d> {
+    report: &'d mut dyn FnMut(Finding),
+    budget: &'d mut Budget,
+}
+
+/// What one view of one channel has left. It is spent in the order of the channel's bytes, so cuts do not matter.
+#[derive(Debug)]
+struct Budget {
+    /// How many views lie over this channel.
+    depth: u8,
+    n_decoded: u64,
+    /// Whether the limit that was met was reported.
+    told: bool,
+}
+
+impl Budget {
+    const fn new(depth: u8) -> Self {
+        Self { depth, n_decoded: 0, told: false }
+    }
+}
+
+impl Desk<'_> {
+    /// The depth of what opens here, if it may; else the limit is reported at the byte that ends at `end`, once.
+    fn open(&mut self, end: u64) -> Option<u8> {
+        if self.budget.depth < DEPTH_MAX && self.budget.n_decoded < DECODED_BYTES_MAX {
+            return Some(self.budget.depth.saturating_add(1));
+        }
+        self.limit(end);
+        None
+    }
+
+    /// Takes the cost of `n` bytes, and returns how many of them may be handed on.
+    fn spend(&mut self, n: usize) -> usize {
+        let left = DECODED_BYTES_MAX.saturating_sub(self.budget.n_decoded);
+        let n = n.min(usize::try_from(left).unwrap_or(usize::MAX));
+        let spent = u64::try_from(n).unwrap_or(u64::MAX);
+        self.budget.n_decoded = self.budget.n_decoded.saturating_add(spent);
+        n
+    }
+
+    fn limit(&mut self, end: u64) {
+        if !self.budget.told {
+            self.budget.told = true;
+            // One byte is enough to say where, and no byte of what was let go.
+            let span = Span::new(end.saturating_sub(1), end);
+            (self.report)(Finding { span, kind: LIMIT_VIEW, detector: LIMIT_DETECTOR });
+        }
+    }
+}
+
+/// All views of one channel, each with its budget.
+struct Views {
+    depth: u8,
+    raw: Raw,
+    fold: (Fold, Budget),
+    runs: (Runs, Budget),
+}
+
+impl Views {
+    fn new(depth: u8) -> Self {
+        Self {
+            depth,
+            raw: Raw::default(),
+            fold: (Fold::default(), Budget::new(depth)),
+            runs: (Runs::default(), Budget::new(depth)),
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
+        for piece in chunk.chunks(PIECE_BYTES) {
+            self.raw.extend(piece);
+            self.read(false, report);
+            self.raw.trim();
+        }
+    }
+
+    fn read(&mut self, ended: bool, report: &mut dyn FnMut(Finding)) {
+        let (runs, budget) = &mut self.runs;
+        runs.read(&self.raw, ended, &mut Desk { report, budget });
+        let (fold, budget) = &mut self.fold;
+        fold.read(&self.raw, ended, &mut Desk { report, budget });
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        if self.depth >= DEPTH_MAX {
+            return u64::MAX;
+        }
+        let (raw, depth) = (&self.raw, self.depth);
+        self.fold.0.pending(raw, depth, kinds).min(self.runs.0.pending(raw, depth, kinds))
+    }
+}
+
+/// Bytes after a plain finding during which a view may still say the same.
+const SAME_BYTES_MAX: u64 = 4096;
+
+/// What was found in the plain text of a channel, and what its views found and the plain text may still say too: a secret with one
+/// escape in it is often found both ways, and is reported once.
+#[derive(Debug, Default)]
+struct Same {
+    plain: Vec<Finding>,
+    waiting: Vec<Finding>,
+}
+
+impl Same {
+    /// Forgets plain findings that no view will find again.
+    fn trim(&mut self, end: u64) {
+        self.plain.retain(|finding| finding.span.end.saturating_add(SAME_BYTES_MAX) >= end);
+    }
+
+    /// Reports what waits and is decided: no finding of its kind that covers it is still to come.
+    fn settle(&mut self, plain: &TextDetector, report: &mut dyn FnMut(Finding)) {
+        let known = &self.plain;
+        self.waiting.retain(|finding| {
+            let kinds = KindSet::from_iter([finding.kind]);
+            let waits = plain.pending(&kinds) <= finding.span.start;
+            if !waits && !is_covered(finding, known) {
+                report(*finding);
+            }
+            waits
+        });
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        let wanted = self.waiting.iter().filter(|finding| kinds.contains(finding.kind));
+        wanted.map(|finding| finding.span.start).min().unwrap_or(u64::MAX)
+    }
+}
+
+/// Whether the plain text says it too.
+fn is_covered(finding: &Finding, plain: &[Finding]) -> bool {
+    plain.iter().any(|other| {
+        other.kind == finding.kind
+            && other.span.start <= finding.span.start
+            && finding.span.end <= other.span.end
+    })
+}
+
+/// Reads one channel as it stands and through its views.
+pub(crate) struct Channel {
+    plain: TextDetector,
+    views: Views,
+    same: Same,
+    ended: bool,
+}
+
+impl Channel {
+    fn new(depth: u8) -> Self {
+        Self {
+            plain: TextDetector::new(),
+            views: Views::new(depth),
+            same: Same::default(),
+            ended: false,
+        }
+    }
+
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
+        for piece in chunk.chunks(PIECE_BYTES) {
+            let Same { plain, waiting } = &mut self.same;
+            self.plain.push(piece, &mut |finding| {
+                plain.push(finding);
+                report(finding);
+            });
+            self.views.push(piece, &mut |finding| waiting.push(finding));
+            self.settle(report);
+        }
+    }
+
+    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+        self.ended = true;
+        let Same { plain, waiting } = &mut self.same;
+        self.plain.finish(&mut |finding| {
+            plain.push(finding);
+            report(finding);
+        });
+        self.views.read(true, &mut |finding| waiting.push(finding));
+        for finding in self.same.waiting.drain(..) {
+            if !is_covered(&finding, &self.same.plain) {
+                report(finding);
+            }
+        }
+    }
+
+    fn settle(&mut self, report: &mut dyn FnMut(Finding)) {
+        if !self.same.waiting.is_empty() {
+            self.same.settle(&self.plain, report);
+        }
+        if !self.same.plain.is_empty() {
+            self.same.trim(self.views.raw.end());
+        }
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        let plain = self.plain.pending(kinds);
+        if self.ended || kinds.is_empty() {
+            return plain;
+        }
+        plain.min(self.views.pending(kinds)).min(self.same.pending(kinds))
+    }
+}
+
+/// The detector of one whole channel: what is known late is reported last.
+pub(crate) struct ViewDetector {
+    channel: Channel,
+    late: Late,
+}
+
+/// Findings that are reported when the channel ends.
+#[derive(Debug, Default)]
+struct Late {
+    found: Vec<Finding>,
+    /// More than these were found: the place of the first that was not kept.
+    limit: Option<Finding>,
+}
+
+impl Late {
+    /// Keeps what is late and passes on the rest.
+    fn keep(&mut self, finding: Finding, report: &mut dyn FnMut(Finding)) {
+        if !name::is_late(finding.detector) {
+            report(finding);
+        } else if self.found.len() < LATE_MAX {
+            self.found.push(finding);
+        } else {
+            let limit = Finding { kind: LIMIT_VIEW, detector: name::name(LIMIT_DETECTOR, name::View::Reversed), ..finding };
+            self.limit.get_or_insert(limit);
+        }
+    }
+
+    fn report(&mut self, report: &mut dyn FnMut(Finding)) {
+        self.found.sort_unstable();
+        self.found.dedup();
+        self.found.drain(..).chain(self.limit.take()).for_each(report);
+    }
+}
+
+impl ViewDetector {
+    pub(crate) fn new() -> Self {
+        Self { channel: Channel::new(0), late: Late::default() }
+    }
+}
+
+impl Detector for ViewDetector {
+    fn id(&self) -> &'static str {
+        crate::DETECTOR_ID
+    }
+
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
+        let late = &mut self.late;
+        self.channel.push(chunk, &mut |finding| late.keep(finding, report));
+    }
+
+    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+        let late = &mut self.late;
+        self.channel.finish(&mut |finding| late.keep(finding, report));
+        late.report(report);
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        self.channel.pending(kinds)
+    }
+}
+
+/// Reads a whole text at once: what stands there, and what its views say.
+pub(crate) fn scan(text: &[u8], report: &mut dyn FnMut(Finding)) {
+    let mut found = Vec::new();
+    detector::scan(text, &mut |finding| found.push(finding));
+    let (mut late, mut seen) = (Late::default(), Vec::new());
+    let mut views = Views::new(0);
+    views.push(text, &mut |finding| seen.push(finding));
+    views.read(true, &mut |finding| seen.push(finding));
+    if !seen.is_empty() {
+        seen.retain(|finding| !is_covered(finding, &found));
+        for finding in seen {
+            late.keep(finding, &mut |finding| found.push(finding));
+        }
+        late.report(&mut |finding| found.push(finding));
+        found.sort_unstable();
+    }
+    found.into_iter().for_each(report);
+}
