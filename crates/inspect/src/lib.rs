@@ -24,7 +24,7 @@ mod rules;
 mod text;
 mod view;
 
-pub use detector::HELD_BYTES_MAX;
+pub use view::HELD_BYTES_MAX;
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
 
 /// Name and version of the whole inspector.

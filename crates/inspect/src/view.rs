@@ -7,11 +7,12 @@
 //!
 //! What is written backwards as a whole is known when its last byte, the first to be read, is there: it is reported when the channel
 //! ends, under a name that ends in `.late`, and may begin before what was let go.
-use crate::detector::{self, HELD_BYTES_MAX, TextDetector};
+use crate::detector::{self, TextDetector};
 use bartizan_core::detect::{Detector, Finding};
 use bartizan_core::kind::{KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
 
+mod anchor;
 mod escape;
 mod fold;
 mod inner;
@@ -21,15 +22,23 @@ mod name;
 mod raw;
 mod run;
 mod sniff;
+mod spaced;
+mod spelling;
 
 use fold::Fold;
 use raw::Raw;
 use run::Runs;
+use spaced::Spaces;
+use spelling::Spellings;
 
 /// Most views that lie over each other: base64 of base64 of a text that is spelled in escapes.
 pub(crate) const DEPTH_MAX: u8 = 3;
 /// Most bytes that the views of one channel hand to the rules.
 pub(crate) const DECODED_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes of the original that a finding of a view covers; of what is longer, the end is.
+const SPAN_BYTES_MAX: u64 = 16 << 10;
+/// Bytes that a stream may make a detector hold back: what a view found, and what its rules look at after it.
+pub const HELD_BYTES_MAX: usize = 64 << 10;
 /// Most late findings of one channel.
 const LATE_MAX: usize = 256;
 /// Bytes of a chunk that are read at a time.
@@ -94,6 +103,8 @@ struct Views {
     raw: Raw,
     fold: (Fold, Budget),
     runs: (Runs, Budget),
+    spellings: (Spellings, Budget),
+    spaces: (Spaces, Budget),
 }
 
 impl Views {
@@ -103,6 +114,8 @@ impl Views {
             raw: Raw::default(),
             fold: (Fold::default(), Budget::new(depth)),
             runs: (Runs::default(), Budget::new(depth)),
+            spellings: (Spellings::default(), Budget::new(depth)),
+            spaces: (Spaces::default(), Budget::new(depth)),
         }
     }
 
@@ -119,6 +132,10 @@ impl Views {
         runs.read(&self.raw, ended, &mut Desk { report, budget });
         let (fold, budget) = &mut self.fold;
         fold.read(&self.raw, ended, &mut Desk { report, budget });
+        let (spellings, budget) = &mut self.spellings;
+        spellings.read(&self.raw, ended, &mut Desk { report, budget });
+        let (spaces, budget) = &mut self.spaces;
+        spaces.read(&self.raw, ended, &mut Desk { report, budget });
     }
 
     fn pending(&self, kinds: &KindSet) -> u64 {
@@ -126,7 +143,10 @@ impl Views {
             return u64::MAX;
         }
         let (raw, depth) = (&self.raw, self.depth);
-        self.fold.0.pending(raw, depth, kinds).min(self.runs.0.pending(raw, depth, kinds))
+        let pending = self.fold.0.pending(raw, depth, kinds);
+        let pending = pending.min(self.runs.0.pending(raw, depth, kinds));
+        let pending = pending.min(self.spellings.0.pending(raw, kinds));
+        pending.min(self.spaces.0.pending(raw, depth, kinds))
     }
 }
 

@@ -566,7 +566,9 @@ fn long_secrets_are_cut_without_consequence() {
     let zero = "\u{200b}".repeat(900);
     for secret in [key, jwt, token, hidden, zero] {
         let text = ["before ", &secret, " after"].concat();
-        let found = whole(text.as_bytes());
+        let mut found = whole(text.as_bytes());
+        // Views may say that hidden characters spell a secret as well.
+        found.retain(|finding| !finding.detector.contains('/'));
         assert!(found.len() > 1, "{}", text.get(..30).unwrap_or_default());
         let mut at = 7;
         for finding in &found {

@@ -4,7 +4,7 @@
 //! The view opens at an escape, or at a letter that is out of place: beside ASCII in a word, or in a word of nothing but look-alikes. It
 //! reads from the beginning of that token on, with what stands before as it is, and closes a while after the last such character.
 use super::escape::{self, ESCAPE_BYTES_MAX, Read};
-use super::inner::Inner;
+use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
@@ -59,12 +59,22 @@ fn n_plain(bytes: &[u8]) -> usize {
     n.saturating_add(rest.iter().take_while(|&&byte| !escape::may_begin(byte)).count())
 }
 
+/// Whether a character is what it is after all: hyphens between digits are separators, which the rules know better.
+fn is_itself(raw: &Raw, at: u64, piece: &escape::Piece) -> bool {
+    piece.view == View::LookAlike
+        && piece.text() == b"-"
+        && !raw.back(at, 1).is_some_and(|byte| byte.is_ascii_alphabetic())
+}
+
 /// Whether a character that was folded is a reason to open the view, if that is known.
 fn is_reason(raw: &Raw, at: u64, piece: &escape::Piece, ended: bool) -> Option<bool> {
     if piece.sure {
         return Some(true);
     }
     if !matches!(piece.view, View::LookAlike | View::Invisible) {
+        return Some(false);
+    }
+    if is_itself(raw, at, piece) {
         return Some(false);
     }
     let is_ours = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
@@ -198,7 +208,7 @@ impl Open {
         let from = raw.start_of_history(token, CONTEXT_BYTES);
         let context = u64::try_from(LEFT_BYTES_MAX).unwrap_or(0);
         let floor = if from == 0 { 0 } else { from.saturating_add(context) };
-        let mut inner = Inner::new(depth, View::Plain, floor, true);
+        let mut inner = Inner::new(depth, View::Plain, floor, true).only(Scope::Seen);
         inner.add(raw.slice(from, token), Shape::plain(from), desk);
         Self { inner, ends: token.saturating_add(CONTEXT_BYTES) }
     }
@@ -231,6 +241,11 @@ impl Open {
                 Read::More => break false,
                 Read::Plain(n) => {
                     let next = plus(*cursor, n);
+                    self.inner.add(raw.slice(*cursor, next), Shape::plain(*cursor), desk);
+                    *cursor = next;
+                }
+                Read::Piece(piece) if is_itself(raw, *cursor, &piece) => {
+                    let next = plus(*cursor, usize::from(piece.n_original));
                     self.inner.add(raw.slice(*cursor, next), Shape::plain(*cursor), desk);
                     *cursor = next;
                 }

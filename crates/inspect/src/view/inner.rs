@@ -1,17 +1,70 @@
 //! A channel of decoded bytes, and its way back to the original.
 use super::map::{Shape, SpanMap};
 use super::name::{View, name};
-use super::{Channel, Desk, HELD_BYTES_MAX};
+use super::{Channel, Desk, HELD_BYTES_MAX, SPAN_BYTES_MAX};
+use crate::detector;
 use crate::view::raw::HISTORY_BYTES;
 use bartizan_core::detect::Finding;
-use bartizan_core::kind::KindSet;
+use crate::kinds::KINDS;
+use bartizan_core::kind::{KindId, KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
+use std::sync::LazyLock;
 
 /// Decoded bytes whose originals are known. A finding begins no further back than what a channel holds, and its own views open no
 /// further back than their history.
-const MAP_BYTES: u64 = (HELD_BYTES_MAX as u64).saturating_add(HISTORY_BYTES as u64);
+const MAP_BYTES: u64 = (detector::HELD_BYTES_MAX as u64).saturating_add(HISTORY_BYTES as u64);
+/// Bytes of the original that came after what a view has decoded last.
+const HELD_SLACK_BYTES: u64 = 64;
 /// Decoded bytes that are handed on together.
 const OUT_BYTES: usize = 512;
+
+/// Which kinds a view looks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    All,
+    /// All but characters that nobody sees: where a view leaves them as they are, they are found in the plain text.
+    Seen,
+    /// What is said in words.
+    Said,
+}
+
+/// Kinds by the first word of their names.
+fn kinds_of(class: &str) -> Vec<KindId> {
+    let kinds = KINDS.iter().zip(0..);
+    let kinds = kinds.filter(|(info, _)| info.name.split('.').next() == Some(class));
+    kinds.filter_map(|(_, index)| KindId::detected(index)).collect()
+}
+
+static HIDDEN: LazyLock<Vec<KindId>> = LazyLock::new(|| kinds_of("hidden"));
+static SAID: LazyLock<Vec<KindId>> = LazyLock::new(|| kinds_of("injection"));
+
+impl Scope {
+    /// Whether some of these kinds are in it.
+    pub(super) fn wants(self, kinds: &KindSet) -> bool {
+        !self.of(kinds).is_empty()
+    }
+
+    fn of(self, kinds: &KindSet) -> KindSet {
+        let mut kinds = *kinds;
+        match self {
+            Self::All => {}
+            Self::Seen => HIDDEN.iter().for_each(|&kind| kinds.remove(kind)),
+            Self::Said => {
+                let said = SAID.iter().copied().filter(|&kind| kinds.contains(kind));
+                kinds = said.collect();
+            }
+        }
+        kinds
+    }
+
+    fn has(self, kind: KindId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Seen => !HIDDEN.contains(&kind),
+            Self::Said => SAID.contains(&kind) || kind == LIMIT_VIEW,
+        }
+    }
+}
 
 /// What a view reads.
 pub(super) struct Inner {
@@ -25,6 +78,7 @@ pub(super) struct Inner {
     changed_only: bool,
     /// The name of the view where the map knows none.
     view: View,
+    scope: Scope,
     /// The budget is spent.
     closed: bool,
 }
@@ -38,8 +92,15 @@ impl Inner {
             floor,
             changed_only,
             view,
+            scope: Scope::All,
             closed: false,
         }
+    }
+
+    /// The same, for some kinds only.
+    pub(super) fn only(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// Adds bytes of which the first has this shape, as far as the budget goes.
@@ -69,37 +130,38 @@ impl Inner {
         self.out.len() >= OUT_BYTES
     }
 
-    /// Hands on what was added, but no half character.
-    pub(super) fn flush(&mut self, desk: &mut Desk<'_>) {
-        let n = self.out.len().saturating_sub(half_character(&self.out));
-        self.hand_on(n, desk);
+    const fn reader(&self) -> Reader {
+        let Self { floor, changed_only, view, scope, .. } = *self;
+        Reader { floor, changed_only, view, scope }
     }
 
-    fn hand_on(&mut self, n: usize, desk: &mut Desk<'_>) {
-        if n == 0 {
+    /// Hands on what was added.
+    pub(super) fn flush(&mut self, desk: &mut Desk<'_>) {
+        if self.out.is_empty() {
             return;
         }
-        let (map, reader) = (&self.map, Reader::of(self.floor, self.changed_only, self.view));
-        self.channel.push(self.out.get(..n).unwrap_or_default(), &mut |finding| {
-            reader.pass(map, finding, desk);
-        });
-        self.out.drain(..n);
+        let (map, reader) = (&self.map, self.reader());
+        self.channel.push(&self.out, &mut |finding| reader.pass(map, finding, desk));
+        self.out.clear();
     }
 
     /// The decoded text ends.
     pub(super) fn finish(mut self, desk: &mut Desk<'_>) {
-        self.hand_on(self.out.len(), desk);
+        self.flush(desk);
         if !self.closed {
-            let (map, reader) = (&self.map, Reader::of(self.floor, self.changed_only, self.view));
+            let (map, reader) = (&self.map, self.reader());
             self.channel.finish(&mut |finding| reader.pass(map, finding, desk));
         }
     }
 
     /// The offset in the original before which no finding of these kinds begins; nothing when none is expected.
     pub(super) fn pending(&self, kinds: &KindSet) -> u64 {
-        let pending = self.channel.pending(kinds);
+        let kinds = self.scope.of(kinds);
+        let pending = if kinds.is_empty() { u64::MAX } else { self.channel.pending(&kinds) };
         if pending < self.map.n_decoded() {
-            self.map.start_of(pending).max(self.floor)
+            let last = self.map.start_of(self.map.n_decoded().saturating_sub(1));
+            let most = u64::try_from(HELD_BYTES_MAX).unwrap_or(0).saturating_sub(HELD_SLACK_BYTES);
+            self.map.start_of(pending).max(self.floor).max(last.saturating_sub(most))
         } else {
             u64::MAX
         }
@@ -112,36 +174,21 @@ struct Reader {
     floor: u64,
     changed_only: bool,
     view: View,
+    scope: Scope,
 }
 
 impl Reader {
-    const fn of(floor: u64, changed_only: bool, view: View) -> Self {
-        Self { floor, changed_only, view }
-    }
-
     fn pass(self, map: &SpanMap, finding: Finding, desk: &mut Desk<'_>) {
+        if !self.scope.has(finding.kind) {
+            return;
+        }
         let Some(original) = map.original(finding.span.start, finding.span.end) else { return };
         if original.start < self.floor || (self.changed_only && original.view.is_none()) {
             return;
         }
         let view = original.view.unwrap_or(self.view);
-        let span = Span::new(original.start, original.end);
+        let start = original.start.max(original.end.saturating_sub(SPAN_BYTES_MAX));
+        let span = Span::new(start, original.end);
         (desk.report)(Finding { span, detector: name(finding.detector, view), ..finding });
     }
-}
-
-/// Bytes at the end that are the beginning of a character.
-fn half_character(bytes: &[u8]) -> usize {
-    for n in 1..=3_usize {
-        let Some(at) = bytes.len().checked_sub(n) else { break };
-        let needed = match bytes.get(at) {
-            Some(0x80..=0xbf) => continue,
-            Some(0xc2..=0xdf) => 2,
-            Some(0xe0..=0xef) => 3,
-            Some(0xf0..=0xf4) => 4,
-            _ => 1,
-        };
-        return if needed > n { n } else { 0 };
-    }
-    0
 }

@@ -4,7 +4,7 @@
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
-use super::sniff::Sniffer;
+use super::sniff::{Sniffer, Undecided};
 use super::{Budget, Desk};
 use bartizan_core::kind::KindSet;
 
@@ -57,7 +57,6 @@ impl Alphabet {
             (Self::Base64, b'0'..=b'9') => byte.wrapping_sub(b'0').wrapping_add(52),
             (Self::Base64, b'+' | b'-') => 62,
             (Self::Base64, b'/' | b'_') => 63,
-            (Self::Base32, b'a'..=b'z') => byte.wrapping_sub(b'a'),
             (Self::Base32, b'2'..=b'7') => byte.wrapping_sub(b'2').wrapping_add(26),
             (Self::Hex, _) => return u8::try_from(char::from(byte).to_digit(16)?).ok(),
             _ => return None,
@@ -99,9 +98,14 @@ struct Decoder {
     previous_at: u64,
     /// The character that the first bits of the next byte come from.
     byte_at: u64,
+    /// How many were taken up to that one.
+    byte_n: u64,
     /// Whether the characters of the unit follow each other.
     together: bool,
     n_in_line: u32,
+    n_taken: u64,
+    /// Bytes that were looked at.
+    n_bytes: u64,
     between: Option<Between>,
     n_gap: u8,
 }
@@ -120,8 +124,11 @@ impl Decoder {
             unit_at: at,
             previous_at: at,
             byte_at: at,
+            byte_n: 0,
             together: true,
             n_in_line: 0,
+            n_taken: 0,
+            n_bytes: 0,
             between: None,
             n_gap: 0,
         }
@@ -216,6 +223,12 @@ impl Decoder {
         }
     }
 
+    /// Whether a text may begin with the next byte: a run that is too short to be one is read only as long as it is all text, so that
+    /// an ordinary word is not waited for.
+    fn may_begin(&self) -> bool {
+        self.n_bytes == 0 || self.byte_n >= RUN_CHARACTERS_MIN
+    }
+
     /// Takes the value of a character at an offset.
     fn take(&mut self, value: u8, at: u64, desk: &mut Desk<'_>) {
         let (n_each, n_characters, n_bytes) = self.alphabet.sizes();
@@ -225,9 +238,10 @@ impl Decoder {
             self.together &= self.previous_at.saturating_add(1) == at;
         }
         self.n_in_line = self.n_in_line.saturating_add(1);
+        self.n_taken = self.n_taken.saturating_add(1);
         self.n_in_unit = self.n_in_unit.saturating_add(1);
         if self.n_bits == 0 {
-            self.byte_at = at;
+            (self.byte_at, self.byte_n) = (at, self.n_taken);
         }
         self.bits = self.bits.wrapping_shl(n_each) | u32::from(value);
         self.n_bits = self.n_bits.saturating_add(n_each);
@@ -255,8 +269,12 @@ impl Decoder {
                     whole: true,
                 }
             };
-            self.sniffer.feed(byte, shape, end, desk);
-            self.byte_at = at;
+            let anew = self.may_begin();
+            if anew || self.sniffer.is_in_stretch() {
+                self.sniffer.feed((byte, shape), end, anew, desk);
+                self.n_bytes = self.n_bytes.saturating_add(1);
+            }
+            (self.byte_at, self.byte_n) = (at, self.n_taken);
         }
         self.previous_at = at;
         if self.n_in_unit == n_characters {
@@ -273,21 +291,25 @@ impl Decoder {
     }
 
     fn pending(&self, depth: u8, kinds: &KindSet) -> u64 {
-        // What is known of the next byte is its first bits.
+        self.sniffer.pending(depth, self.undecided(), kinds)
+    }
+
+    /// What is known of the next byte.
+    fn undecided(&self) -> Option<Undecided> {
         let (_, n_characters, _) = self.alphabet.sizes();
-        let undecided = match &self.between {
-            Some(between) if !between.ahead.is_empty() => {
-                Some(self.at.saturating_sub(u64::try_from(between.ahead.len()).unwrap_or(0)))
-            }
-            _ if self.n_bits > 0 && self.n_in_unit < n_characters => Some(self.byte_at),
-            _ => None,
-        };
+        if let Some(between) = &self.between {
+            let n = u64::try_from(between.ahead.len()).unwrap_or(0);
+            let at = self.at.saturating_sub(n);
+            return (n > 0).then_some(Undecided { at, least: 0, most: 0xff, may_begin: true });
+        }
+        if self.n_bits == 0 || self.n_in_unit >= n_characters {
+            return None;
+        }
         let n_left = 8_u32.saturating_sub(self.n_bits);
         let known = self.bits & 1_u32.wrapping_shl(self.n_bits).wrapping_sub(1);
         let least = known.wrapping_shl(n_left);
         let most = least.saturating_add(1_u32.wrapping_shl(n_left).saturating_sub(1));
-        let may_be_text = self.between.is_some() || may_begin_text(least, most);
-        self.sniffer.pending(depth, (undecided, may_be_text), kinds)
+        Some(Undecided { at: self.byte_at, least, most, may_begin: self.may_begin() })
     }
 }
 
@@ -308,9 +330,8 @@ pub(super) struct Runs {
 #[derive(Clone, Copy, Debug, Default)]
 struct Run {
     n: u64,
-    /// No character so far that is not one of base32, in one case.
+    /// No character so far that is not one of base32, which is written in capitals.
     upper: bool,
-    lower: bool,
     /// Digits of a hexadecimal number only.
     hex: bool,
     /// The first two characters are `0x`.
@@ -320,7 +341,7 @@ struct Run {
 
 impl Run {
     const EMPTY: Self =
-        Self { n: 0, upper: true, lower: true, hex: true, marked: false, zero: false };
+        Self { n: 0, upper: true, hex: true, marked: false, zero: false };
 
     fn add(&mut self, byte: u8) {
         match self.n {
@@ -330,7 +351,6 @@ impl Run {
         }
         let digit = matches!(byte, b'2'..=b'7');
         self.upper &= byte.is_ascii_uppercase() || digit;
-        self.lower &= byte.is_ascii_lowercase() || digit;
         self.hex &= byte.is_ascii_hexdigit() || (self.marked && self.n == 1);
         self.n = self.n.saturating_add(1);
     }
@@ -343,7 +363,7 @@ impl Run {
     /// The alphabets that it may be written in.
     fn alphabets(&self) -> impl Iterator<Item = Alphabet> + use<> {
         let hex = self.hex.then_some(Alphabet::Hex);
-        let base32 = (self.upper || self.lower).then_some(Alphabet::Base32);
+        let base32 = self.upper.then_some(Alphabet::Base32);
         [Some(Alphabet::Base64), base32, hex].into_iter().flatten()
     }
 }
@@ -359,10 +379,12 @@ struct Pairs {
 
 impl Pairs {
     /// Reads on after a run that ended before a byte at `at`.
-    fn after(&mut self, run: &Run, at: u64) {
-        if run.is_pair() {
+    fn after(&mut self, run: &Run, at: u64, raw: &Raw) {
+        let start = at.saturating_sub(run.n);
+        // The digits after a point are a part of a number.
+        if run.is_pair() && (self.n > 0 || raw.back(start, 1) != Some(b'.')) {
             if self.n == 0 {
-                self.start = at.saturating_sub(run.n);
+                self.start = start;
             }
             self.n = self.n.saturating_add(1);
             self.n_gap = 0;
@@ -401,7 +423,7 @@ impl Runs {
                 self.add(byte, raw, desk);
             } else {
                 if self.run.n > 0 {
-                    self.pairs.after(&self.run, self.cursor);
+                    self.pairs.after(&self.run, self.cursor, raw);
                     (self.run.n, self.segment.n) = (0, 0);
                     if self.pairs.n == PAIRS_MIN {
                         self.open(Alphabet::Hex, self.pairs.start, self.cursor.saturating_add(1), raw, desk);
@@ -495,13 +517,6 @@ impl Runs {
         }
         pending
     }
-}
-
-/// Whether a byte between two may be the first one of a text.
-fn may_begin_text(least: u32, most: u32) -> bool {
-    [(0x09, 0x0d), (0x20, 0x7e), (0xc2, 0xf4)]
-        .into_iter()
-        .any(|(first, last)| least <= last && first <= most)
 }
 
 /// What a run would hold if it were long enough.

@@ -1,0 +1,242 @@
+//! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`, one letter on each line.
+//!
+//! A run of single characters with the same separator between them is read without it; a wider gap is a blank. Where no gap is wider,
+//! words are told by a short list of those that the phrases are made of.
+use super::inner::{Inner, Scope};
+use super::map::Shape;
+use super::name::View;
+use super::raw::Raw;
+use super::{Budget, Desk};
+use bartizan_core::kind::KindSet;
+
+/// Fewest single characters in a row.
+const SINGLES_MIN: u64 = 5;
+/// Most bytes of a gap between two words.
+const GAP_BYTES_MAX: usize = 6;
+/// Most letters of a word that is told from the next.
+const WORD_LETTERS_MAX: usize = 13;
+
+/// Words of phrases that give orders to a model, and those that stand between them.
+static WORDS: &[&str] = &[
+    "ignore", "ignoring", "disregard", "forget", "override", "bypass", "reveal", "repeat", "print", "show", "output", "tell", "all",
+    "any", "every", "everything", "previous", "prior", "above", "earlier", "preceding", "the", "your", "my", "our", "these", "those",
+    "this", "that", "system", "prompt", "prompts", "instructions", "instruction", "rules", "rule", "guidelines", "directives", "messages",
+    "message", "you", "are", "now", "in", "developer", "mode", "new", "and", "of", "me", "us", "initial", "original", "hidden", "secret",
+    "were", "told", "before", "safety", "please", "dan", "a", "an", "as", "unrestricted", "jailbroken", "context", "constraints",
+];
+
+/// What may stand between two characters.
+const fn separates(byte: u8) -> bool {
+    matches!(byte, b' ' | b'.' | b'-' | b'_' | b'\n' | b'\t' | b'*' | b'/' | b'|' | b',' | b'+' | b'~')
+}
+
+/// A character that stands alone: a letter, a digit, or a sign that secrets and addresses have.
+const fn stands_alone(byte: u8, separator: u8) -> bool {
+    byte > b' ' && byte < 0x7f && byte != separator
+}
+
+/// Text whose characters stand apart.
+struct Apart {
+    separator: u8,
+    /// Offset of the next byte.
+    at: u64,
+    /// The characters one after another.
+    together: Inner,
+    /// The same with blanks between words of the list.
+    in_words: Inner,
+    /// Letters that may be a word of the list, with their offsets.
+    letters: Vec<(u8, u64)>,
+    n_gap: usize,
+    after_character: bool,
+}
+
+impl Apart {
+    fn new(separator: u8, start: u64, depth: u8) -> Self {
+        Self {
+            separator,
+            at: start,
+            together: Inner::new(depth, View::Spaced, start, false),
+            in_words: Inner::new(depth, View::Spaced, start, false).only(Scope::Said),
+            letters: Vec::new(),
+            n_gap: 0,
+            after_character: false,
+        }
+    }
+
+    /// Reads the next byte, and returns whether the text goes on.
+    fn step(&mut self, byte: u8, desk: &mut Desk<'_>) -> bool {
+        let at = self.at;
+        self.at = at.saturating_add(1);
+        if stands_alone(byte, self.separator) && !(separates(byte) && self.n_gap == 0 && self.after_character) {
+            if self.after_character && self.n_gap == 0 {
+                return false;
+            }
+            if self.n_gap > 1 {
+                let gap_at = at.saturating_sub(1);
+                self.take_words(0, desk);
+                self.together.add(b" ", Shape::plain(gap_at), desk);
+                self.in_words.add(b" ", Shape::plain(gap_at), desk);
+            }
+            self.take(byte, at, desk);
+            (self.n_gap, self.after_character) = (0, true);
+            return true;
+        }
+        self.n_gap = self.n_gap.saturating_add(1);
+        separates(byte) && self.n_gap <= GAP_BYTES_MAX
+    }
+
+    fn take(&mut self, byte: u8, at: u64, desk: &mut Desk<'_>) {
+        self.together.add(&[byte], of(at), desk);
+        if byte.is_ascii_alphabetic() {
+            self.letters.push((byte, at));
+            self.take_words(WORD_LETTERS_MAX.saturating_sub(1), desk);
+        } else {
+            self.take_words(0, desk);
+            self.in_words.add(&[byte], of(at), desk);
+        }
+        if self.together.is_full() {
+            self.together.flush(desk);
+            self.in_words.flush(desk);
+        }
+    }
+
+    /// Hands on words until at most `n_left` letters are left.
+    fn take_words(&mut self, n_left: usize, desk: &mut Desk<'_>) {
+        while self.letters.len() > n_left {
+            let begins = |word: &&&str| {
+                word.len() <= self.letters.len()
+                    && word.bytes().zip(&self.letters).all(|(want, (byte, _))| want == byte.to_ascii_lowercase())
+            };
+            let word = WORDS.iter().filter(begins).map(|word| word.len()).max();
+            let letters: Vec<(u8, u64)> = self.letters.drain(..word.unwrap_or(1)).collect();
+            for &(byte, at) in &letters {
+                self.in_words.add(&[byte], of(at), desk);
+            }
+            if let (Some(_), Some(&(_, last)), false) = (word, letters.last(), self.letters.is_empty()) {
+                self.in_words.add(b" ", Shape::plain(last), desk);
+            }
+        }
+    }
+
+    fn flush(&mut self, desk: &mut Desk<'_>) {
+        self.together.flush(desk);
+        self.in_words.flush(desk);
+    }
+
+    fn finish(mut self, desk: &mut Desk<'_>) {
+        self.take_words(0, desk);
+        self.together.finish(desk);
+        self.in_words.finish(desk);
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        let letters = self.letters.first().map_or(u64::MAX, |&(_, at)| at);
+        // The words that are not handed on yet matter only where words do.
+        let words = self.in_words.pending(kinds);
+        let letters = if Scope::Said.wants(kinds) { letters } else { u64::MAX };
+        self.together.pending(kinds).min(words).min(letters)
+    }
+}
+
+const fn of(at: u64) -> Shape {
+    Shape { view: View::Spaced, original_at: at, n_decoded: 1, n_original: 1, index: 0, whole: true }
+}
+
+/// Looks for characters that stand apart.
+#[derive(Default)]
+pub(super) struct Spaces {
+    cursor: u64,
+    /// How many characters in a row stand apart, each with a separator after it.
+    n_singles: u64,
+    separator: u8,
+    open: Option<Apart>,
+}
+
+impl Spaces {
+    pub(super) fn read(&mut self, raw: &Raw, ended: bool, desk: &mut Desk<'_>) {
+        for &byte in raw.rest(self.cursor) {
+            if let Some(open) = &mut self.open {
+                if !open.step(byte, desk)
+                    && let Some(open) = self.open.take()
+                {
+                    open.finish(desk);
+                }
+            } else if separates(byte) {
+                self.separate(byte, raw, desk);
+            }
+            self.cursor = self.cursor.saturating_add(1);
+        }
+        if let Some(open) = &mut self.open {
+            open.flush(desk);
+        }
+        if ended && let Some(open) = self.open.take() {
+            open.finish(desk);
+        }
+    }
+
+    /// Reads a separator at the cursor.
+    fn separate(&mut self, byte: u8, raw: &Raw, desk: &mut Desk<'_>) {
+        let single = raw.back(self.cursor, 1).is_some_and(|single| stands_alone(single, byte) && !separates(single));
+        let before = raw.back(self.cursor, 2);
+        let goes_on = single && self.n_singles > 0 && before == Some(byte) && self.separator == byte;
+        let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);
+        self.n_singles = match (goes_on, begins) {
+            (true, _) => self.n_singles.saturating_add(1),
+            (false, true) => 1,
+            _ => 0,
+        };
+        self.separator = byte;
+        if self.n_singles.saturating_add(1) < SINGLES_MIN {
+            return;
+        }
+        let start = self.start();
+        self.n_singles = 0;
+        if let Some(depth) = desk.open(self.cursor.saturating_add(1)) {
+            let mut open = Apart::new(byte, start, depth);
+            for &byte in raw.slice(start, self.cursor.saturating_add(1)) {
+                open.step(byte, desk);
+            }
+            self.open = Some(open);
+        }
+    }
+
+    /// Where the first single stands, when the cursor is at the separator after the last.
+    fn start(&self) -> u64 {
+        self.cursor.saturating_sub(self.n_singles.saturating_mul(2).saturating_sub(1))
+    }
+
+    pub(super) fn pending(&self, raw: &Raw, depth: u8, kinds: &KindSet) -> u64 {
+        if let Some(open) = &self.open {
+            return open.pending(kinds);
+        }
+        let end = raw.end();
+        let tail = |n: u64| raw.back(end, n);
+        // The text ends after a separator, after the single that follows one, or after the first single.
+        let ends_apart = tail(1).is_some_and(separates);
+        let n_after = u64::from(!ends_apart);
+        let n_singles = match (ends_apart, self.n_singles) {
+            (true, 0) => return u64::MAX,
+            (false, n) if n > 0 && tail(2) != Some(self.separator) => 0_u64.saturating_mul(n),
+            (_, n) => n,
+        };
+        let start = end.saturating_sub(n_singles.saturating_mul(2)).saturating_sub(n_after);
+        if n_singles == 0 && tail(2).is_some_and(|before| is_letter(before) || before >= 0x80) {
+            return u64::MAX;
+        }
+        let separator = if n_singles > 0 { self.separator } else { b' ' };
+        let mut budget = Budget::new(depth);
+        let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
+        let mut apart = Apart::new(separator, start, depth.saturating_add(1));
+        for &byte in raw.slice(start, end) {
+            if !apart.step(byte, &mut desk) {
+                return u64::MAX;
+            }
+        }
+        apart.flush(&mut desk);
+        apart.pending(kinds)
+    }
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+}
