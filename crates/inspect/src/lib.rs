@@ -24,6 +24,7 @@ mod rules;
 mod text;
 mod view;
 
+pub use detector::HELD_BYTES_MAX as RULE_HELD_BYTES_MAX;
 pub use view::HELD_BYTES_MAX;
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
 

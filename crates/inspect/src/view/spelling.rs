@@ -183,7 +183,7 @@ impl Spellings {
     fn begin(&mut self, raw: &Raw, desk: &mut Desk<'_>) {
         let start = self.cursor.saturating_sub(4);
         for view in anchor::spellings(raw.slice(start, self.cursor)) {
-            self.open(view, start, raw, desk);
+            self.open(view, start, desk);
         }
     }
 
@@ -195,7 +195,7 @@ impl Spellings {
             // Three letters and a blank.
             let start = end.saturating_sub(3);
             for view in anchor::spellings(raw.slice(start, end)) {
-                self.open(view, start, raw, desk);
+                self.open(view, start, desk);
             }
         }
         if n < 3 {
@@ -205,12 +205,12 @@ impl Spellings {
         if anchor::begins(&reversed(last)) {
             self.is_marked = true;
             let start = end.saturating_sub(n.min(READING_BYTES));
-            self.open(View::Backwards, token_start(raw, start), raw, desk);
+            self.open(View::Backwards, token_start(raw, start), desk);
         }
     }
 
     /// Opens a reading, or makes the one that is open go on.
-    fn open(&mut self, view: View, start: u64, raw: &Raw, desk: &mut Desk<'_>) {
+    fn open(&mut self, view: View, start: u64, desk: &mut Desk<'_>) {
         if let Some(reading) = self.open.iter_mut().find(|reading| reading.view == view) {
             // One that is behind reads up to here first.
             if start < reading.ends {
