@@ -146,8 +146,13 @@ fn main() {
         if show.as_deref() == Some(transform.name) {
             for (text, (plain, hidden)) in benign.iter().zip(plain.iter().zip(&hidden)) {
                 if !plain.iter().any(is_said) && hidden.iter().any(is_said) {
-                    let names: Vec<_> = hidden.iter().map(|kind| catalogue.info(*kind).name).collect();
-                    println!("    new: {names:?} in {}", &text[..text.floor_char_boundary(200)]);
+                    let _ = hidden;
+                    let written = (transform.apply)(text);
+                    TextInspector::new().scan(written.as_bytes(), &mut |finding| {
+                        let at = |offset: u64| written.floor_char_boundary(usize::try_from(offset).unwrap_or(0));
+                        let seen = &written[at(finding.span.start)..at(finding.span.end)];
+                        println!("    new: {} in {seen}", finding.detector);
+                    });
                 }
             }
         }

@@ -15,6 +15,8 @@ use std::sync::LazyLock;
 const MAP_BYTES: u64 = (detector::HELD_BYTES_MAX as u64).saturating_add(HISTORY_BYTES as u64);
 /// Bytes of the original that came after what a view has decoded last.
 const HELD_SLACK_BYTES: u64 = 64;
+/// Bytes before a finding in which a change is a reason for it.
+const BESIDE_BYTES_MAX: u64 = 64;
 /// Decoded bytes that are handed on together.
 const OUT_BYTES: usize = 512;
 
@@ -183,10 +185,14 @@ impl Reader {
             return;
         }
         let Some(original) = map.original(finding.span.start, finding.span.end) else { return };
-        if original.start < self.floor || (self.changed_only && original.view.is_none()) {
+        // What stands beside it may be what the view changed: the word that announces a value, the end of another.
+        let before = finding.span.start.saturating_sub(BESIDE_BYTES_MAX);
+        let beside = map.original(before, finding.span.end.saturating_add(1).min(map.n_decoded()));
+        let changed = original.view.or_else(|| beside.and_then(|beside| beside.view));
+        if original.start < self.floor || (self.changed_only && changed.is_none()) {
             return;
         }
-        let view = original.view.unwrap_or(self.view);
+        let view = changed.unwrap_or(self.view);
         let start = original.start.max(original.end.saturating_sub(SPAN_BYTES_MAX));
         let span = Span::new(start, original.end);
         (desk.report)(Finding { span, detector: name(finding.detector, view), ..finding });
