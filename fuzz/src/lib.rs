@@ -1,6 +1,7 @@
 //! The laws that hostile bytes must not break. Each takes any bytes at all and panics if its law does not hold.
 //!
 //! The tests here run every law on a few seeds; libFuzzer looks for the rest (README.md says how).
+use bartizan_core::evidence::Source;
 use bartizan_core::detect::{Finding, Inspector as _};
 use bartizan_core::json::{Doc, JsonLimits, NodeKind, Splice, decode, encode_into, splice};
 use bartizan_core::kind::KindSet;
@@ -8,6 +9,7 @@ use bartizan_core::record::Leaf;
 use bartizan_gateway::sse::{Deframer, SseError};
 use bartizan_inspect::TextInspector;
 
+pub mod journal;
 pub mod keys;
 pub mod tlog;
 
@@ -95,8 +97,8 @@ pub fn text(bytes: &[u8]) {
     cuts.retain(|&at| text.is_char_boundary(at));
     let inspector = TextInspector::new();
     let mut whole = Vec::new();
-    inspector.scan(text.as_bytes(), &mut |finding| whole.push(finding));
-    let mut detector = inspector.detector();
+    inspector.scan(Source::User, text.as_bytes(), &mut |finding| whole.push(finding));
+    let mut detector = inspector.detector(Source::User);
     let mut pieces: Vec<Finding> = Vec::new();
     let mut pending = 0;
     for chunk in chunks(text.as_bytes(), &cuts) {

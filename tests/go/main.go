@@ -1,6 +1,7 @@
 // Reads what the ledger publishes with code that nobody here wrote: golang.org/x/mod/sumdb/note and tlog.
 //
 //  check inclusion <verifier key> <checkpoint file> <proof file> <leaf file>
+//  check proof <verifier key> <proof file> <leaf file>                 the same with the checkpoint that the proof holds
 //  check growth <verifier key> <old checkpoint file> <witness request file>
 //
 // Exits 0 and says what holds, or 1 and says what does not, or 2 when it was asked wrongly or could not read. It reads the three lines of a
@@ -137,6 +138,15 @@ func inclusion(key, checkpointText, proofText, leaf string) (string, error) {
     return fmt.Sprintf("leaf %d is in %s of size %d", index, trusted.origin, trusted.size), err
 }
 
+// What `bartizan audit prove` writes: the checkpoint stands in the proof, and its signature is checked like any other's.
+func proof(key, proofText, leaf string) (string, error) {
+    _, embedded, err := split(proofText)
+    if err != nil {
+        return "", err
+    }
+    return inclusion(key, embedded, proofText, leaf)
+}
+
 func growth(key, oldText, requestText string) (string, error) {
     old, err := open(key, oldText)
     if err != nil {
@@ -175,15 +185,19 @@ func run(arguments []string) (string, error) {
     if arguments[0] == "inclusion" {
         return inclusion(arguments[1], texts[0], texts[1], texts[2])
     }
+    if arguments[0] == "proof" {
+        return proof(arguments[1], texts[0], texts[1])
+    }
     return growth(arguments[1], texts[0], texts[1])
 }
 
 func main() {
     arguments := os.Args[1:]
     isInclusion := len(arguments) == 5 && arguments[0] == "inclusion"
+    isProof := len(arguments) == 4 && arguments[0] == "proof"
     isGrowth := len(arguments) == 4 && arguments[0] == "growth"
-    if !isInclusion && !isGrowth {
-        fmt.Fprintln(os.Stderr, "usage: check inclusion KEY CHECKPOINT PROOF LEAF | check growth KEY OLD-CHECKPOINT REQUEST")
+    if !isInclusion && !isProof && !isGrowth {
+        fmt.Fprintln(os.Stderr, "usage: check inclusion KEY CHECKPOINT PROOF LEAF | check proof KEY PROOF LEAF | check growth KEY OLD-CHECKPOINT REQUEST")
         os.Exit(2)
     }
     said, err := run(arguments)

@@ -6,7 +6,10 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod bench;
+mod eval;
+mod kinds;
 mod torture;
+mod train;
 
 /// The project's own chores
 #[derive(Debug, Parser)]
@@ -21,14 +24,25 @@ enum Chore {
     /// Measure, and print what was measured as JSON lines
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Write the table of kinds into its reference page
+    Kinds,
     /// Crash the ledger and its keys, break their disk, kill the gateway, and say what was lost
     Torture(torture::TortureArgs),
+    /// Train what is shipped
+    #[command(subcommand)]
+    Train(train::Train),
+    /// Say how well detectors detect, on texts that they never saw
+    #[command(subcommand)]
+    Eval(eval::Eval),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(bench) => bench.run(),
+        Chore::Kinds => kinds::run(),
         Chore::Torture(torture) => torture::run(&torture),
+        Chore::Train(train) => train.run(),
+        Chore::Eval(eval) => eval.run(),
     };
     match done {
         Ok(code) => code,

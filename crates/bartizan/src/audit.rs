@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
 use bartizan_gateway::exchange::verdict_words;
+use bartizan_ledger::index::{INDEX_NAME, Questions};
 use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader, Stored};
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -46,7 +47,8 @@ fn is_absent(folder: &Path, error: &LedgerError) -> bool {
     matches!(error, LedgerError::Absent) || !log_folder(folder).exists()
 }
 
-fn no_ledger(folder: &Path) -> String {
+/// What is said where there is none.
+pub(crate) fn no_ledger(folder: &Path) -> String {
     format!(
         "there is no ledger in {}: is this the state folder? `bartizan serve` makes it, and --dir names another",
         folder.display()
@@ -95,7 +97,7 @@ fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)
         return Err(Usage(message).into());
     }
     let reader = open(folder)?;
-    let entries = reader.find_prefix(prefix)?;
+    let entries = find(folder, &reader, prefix)?;
     if entries.is_empty() {
         return Err(Usage(format!(
             "no record, or more than one, has an id that begins with {prefix}"
@@ -103,6 +105,14 @@ fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)
         .into());
     }
     Ok((reader, entries))
+}
+
+/// The leaves of a record: where the tables are at hand and know for certain, they say where to look; else every leaf is looked at.
+fn find(folder: &Path, reader: &Reader, prefix: &str) -> Result<Vec<Entry>, LedgerError> {
+    let tables = Questions::existing(&log_folder(folder).join(INDEX_NAME));
+    // Tables that cannot be asked are no reason not to look: whatever is wrong with the log shows then.
+    let known = tables.and_then(|tables| tables.find(reader, prefix).ok().flatten());
+    known.map_or_else(|| reader.find_prefix(prefix), Ok)
 }
 
 /// One leaf for programs.
@@ -253,9 +263,9 @@ pub(crate) fn harmless(value: &Value) -> String {
 mod bar;
 mod content;
 pub(crate) mod export;
+pub(crate) mod handover;
 mod parquet;
 pub(crate) mod payloads;
-pub(crate) mod pipe;
 pub(crate) mod prove;
 pub(crate) mod search;
 pub(crate) mod sql;
@@ -265,6 +275,8 @@ mod verdict;
 pub(crate) mod when;
 
 pub(crate) use content::{Content, Lens};
+#[cfg(test)]
+pub(crate) use verdict::Rest;
 pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};
 
 #[cfg(test)]

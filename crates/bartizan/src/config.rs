@@ -4,7 +4,7 @@
 //! the gateway. No secret stands in the file, only names of variables that hold one; the checks here see to it.
 use bartizan_gateway::exchange::Durability;
 use bartizan_gateway::limits::Limits;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -218,6 +218,38 @@ pub(crate) struct Guard {
     pub(crate) policy: Option<PathBuf>,
     /// Whether texts are scanned.
     pub(crate) mode: GuardMode,
+    /// Kinds of your own.
+    pub(crate) kind: Vec<OwnKind>,
+    /// Values that are no findings.
+    pub(crate) except: Vec<Except>,
+    /// Kinds and classes of values that the model reads placeholders for.
+    pub(crate) pseudonyms: Vec<String>,
+}
+
+/// `[[guard.kind]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct OwnKind {
+    /// What policies and records call it: `acme.employee-id`.
+    pub(crate) name: String,
+    /// A few words for people.
+    pub(crate) title: String,
+    /// A regular expression whose matches have a longest length.
+    pub(crate) pattern: Option<String>,
+    /// Words and phrases, in any case.
+    pub(crate) words: Vec<String>,
+    /// Matches that are none.
+    pub(crate) allow: Vec<String>,
+}
+
+/// `[[guard.except]]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Except {
+    /// The kind: `pii.email`.
+    pub(crate) kind: String,
+    /// Values of it; a `*` at the beginning or end of one stands for anything.
+    pub(crate) values: Vec<String>,
 }
 
 impl Guard {
@@ -266,6 +298,9 @@ pub(crate) struct Route {
     /// Rewrite tool calls that hold something secret, instead of refusing them.
     #[serde(default)]
     pub(crate) redact_tool_calls: bool,
+    /// Put values back for their placeholders in tool calls too.
+    #[serde(default)]
+    pub(crate) restore_tool_calls: bool,
     /// Pairs of marks that set documents apart inside a message.
     #[serde(default)]
     pub(crate) document_delimiters: Vec<(String, String)>,
@@ -288,6 +323,7 @@ impl Route {
             upstream: None,
             allow_unread: Vec::new(),
             redact_tool_calls: false,
+            restore_tool_calls: false,
             document_delimiters: Vec::new(),
             subject_header: None,
             durability: None,

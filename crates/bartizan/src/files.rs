@@ -1,9 +1,9 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
-};
+use bartizan_core::disk::Disk;
+use bartizan_ledger::FsDisk;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 /// Reads a whole file of at most `bytes_max` bytes.
@@ -41,31 +41,34 @@ pub(crate) fn read_text_bounded(path: &Path, bytes_max: usize) -> io::Result<Str
     })
 }
 
-/// Gives a file new content such that a reader, or a crash, sees the old bytes or the new ones and nothing between.
+/// Gives a file new content such that a reader, or a crash, sees the old bytes or the new ones and nothing between. Nobody else may read it (0600).
 ///
 /// # Errors
 /// Those of the disk; the old file is then still there.
-pub(crate) fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let name = path.file_name().ok_or_else(|| io::Error::other("the path names no file"))?;
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary_name);
-    let written = write_new(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
-    if let Err(error) = written {
-        // The first error is the one to report; a leftover is only untidy.
-        fs::remove_file(&temporary).unwrap_or_default();
-        return Err(error);
-    }
-    File::open(parent(path))?.sync_all()
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| io::Error::other("the path names no file"))?;
+    replace_on(&FsDisk::unlocked(parent(path)), name, bytes)
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    // A leftover of a crashed process with our number may stand there.
-    fs::remove_file(path).unwrap_or_default();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+/// [`replace`], on any disk.
+fn replace_on(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = format!(".{name}.{}.tmp", std::process::id());
+    // A leftover of a crashed process with our number may stand there, and have another mode.
+    disk.remove(&temporary).unwrap_or_default();
+    let written = write_new(disk, &temporary, bytes).and_then(|()| disk.rename(&temporary, name));
+    if let Err(error) = written {
+        // The first error is the one to report; a leftover is only untidy.
+        disk.remove(&temporary).unwrap_or_default();
+        return Err(error);
+    }
+    disk.sync_dir()
+}
+
+fn write_new(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let mut file = disk.open(name, true)?;
+    file.write_at(bytes, 0)?;
+    file.sync_data()
 }
 
 /// The folder that a path's name stands in.
@@ -77,11 +80,13 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Names that our state folder may hold.
-const OWN_NAMES: [&str; 8] = [
+const OWN_NAMES: [&str; 10] = [
     "keys.toml",
     "keys.recorded.toml",
     "keys.lock",
     "ledger",
+    "orders",
+    "recorded.json",
     "vault",
     "bartizan.toml",
     "lock",
@@ -129,6 +134,8 @@ pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_testkit::{DishonestDisk, Lie, SimDisk};
+    use std::sync::Arc;
 
     #[test]
     fn reading_stops_at_the_bound() {
@@ -146,12 +153,52 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.toml");
         for content in ["one", "two, longer", ""] {
-            replace(&path, content.as_bytes(), 0o600).unwrap();
+            replace(&path, content.as_bytes()).unwrap();
             assert_eq!(read_bounded(&path, 100).unwrap(), content.as_bytes());
             assert!(!is_open_to_others(&path).unwrap());
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }
-        assert!(replace(&folder.path().join("absent/file"), b"x", 0o600).is_err());
+        assert!(replace(&folder.path().join("absent/file"), b"x").is_err());
+    }
+
+    /// A power cut at each operation of replacing a file again and again: what is wrong afterwards, if anything.
+    fn crashes(lie: Option<&Lie>) -> Option<String> {
+        let texts =
+            ["one", "two, which is longer", "3", "four and a half, the longest of them all"];
+        for (seed, cut) in (0..60).flat_map(|seed| (1..24).map(move |cut| (seed, cut))) {
+            let sim = SimDisk::new(seed);
+            let honest: Arc<dyn Disk> = Arc::new(sim.clone());
+            let disk = match lie {
+                Some(lie) => Arc::new(DishonestDisk::new(honest, lie.clone())),
+                None => honest,
+            };
+            sim.cut_power_at(cut);
+            let done = texts.iter().take_while(|text| {
+                replace_on(&*disk, "anchor.json", text.repeat(300).as_bytes()).is_ok()
+            });
+            let n_done = done.count();
+            sim.crash(seed ^ cut);
+            let found = sim.content("anchor.json").map(|bytes| String::from_utf8(bytes).unwrap());
+            let fits = |n: usize| match n.checked_sub(1).map(|n| texts.get(n)) {
+                None => found.is_none(),
+                Some(text) => found == text.map(|text| text.repeat(300)),
+            };
+            if !fits(n_done) && !fits(n_done + 1) {
+                return Some(format!(
+                    "seed {seed}, cut {cut}: {n_done} were done, found {found:?}"
+                ));
+            }
+        }
+        None
+    }
+
+    /// The anchor, notes of handover, keys to come, and what was recorded all go this way.
+    #[test]
+    fn a_power_cut_leaves_the_old_file_or_the_new_one_and_every_sync_is_needed() {
+        assert_eq!(crashes(None), None);
+        for lie in [Lie::Data(""), Lie::Names] {
+            assert!(crashes(Some(&lie)).is_some(), "{lie:?}");
+        }
     }
 
     #[test]

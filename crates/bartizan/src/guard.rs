@@ -1,15 +1,63 @@
 //! From configuration to a compiled guard policy.
-use crate::config::{Config, ConfigError, FILE_BYTES_MAX};
+use crate::config::{self, Config, ConfigError, FILE_BYTES_MAX, OwnKind};
 use crate::files;
 use crate::outcome::Usage;
 use anyhow::Context as _;
-use bartizan_core::kind::Catalogue;
-use bartizan_inspect::KINDS;
+use bartizan_core::detect::Inspector;
+use bartizan_core::kind::{Catalogue, KindInfo};
+use bartizan_inspect::custom::{CustomError, CustomKind, CustomSource, Customized};
+use bartizan_inspect::except::{Exception, Excused};
+use bartizan_inspect::{KINDS, TextInspector};
 use bartizan_policy::{GuardPolicy, PolicyError, Profile, route_permits};
+use std::sync::Arc;
 
-/// Every kind that this process can see.
+/// Every kind that can be seen without a configuration.
 pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new(&KINDS)
+}
+
+/// Compiles a kind of the operator's own.
+///
+/// # Errors
+/// Why it cannot be looked for.
+pub(crate) fn own_kind(kind: &OwnKind) -> Result<CustomKind, CustomError> {
+    CustomKind::new(CustomSource {
+        name: &kind.name,
+        title: &kind.title,
+        pattern: kind.pattern.as_deref(),
+        words: &kind.words,
+        allowed: &kind.allow,
+    })
+}
+
+/// The built-in inspector with kinds of the operator's own.
+///
+/// # Errors
+/// Why they cannot be looked for together.
+pub(crate) fn customized(kinds: Vec<CustomKind>) -> Result<Arc<dyn Inspector>, CustomError> {
+    let inner = Arc::new(TextInspector::new());
+    if kinds.is_empty() { Ok(inner) } else { Ok(Arc::new(Customized::new(inner, kinds)?)) }
+}
+
+/// What looks into texts, as a configuration asks for it.
+///
+/// # Errors
+/// Those that `config check` points at.
+pub(crate) fn inspector(config: &Config) -> anyhow::Result<Arc<dyn Inspector>> {
+    let kinds = config.guard.kind.iter().map(own_kind).collect::<Result<Vec<_>, _>>();
+    let inspector = kinds.and_then(customized).map_err(|error| Usage(error.to_string()))?;
+    let catalogue = Catalogue::new(inspector.kinds());
+    let mut exceptions = Vec::new();
+    for except in &config.guard.except {
+        let kind = catalogue
+            .find(&except.kind)
+            .ok_or_else(|| Usage(format!("there is no kind {}", except.kind)))?;
+        exceptions.extend(except.values.iter().filter_map(|value| Exception::new(kind, value)));
+    }
+    if exceptions.is_empty() {
+        return Ok(inspector);
+    }
+    Ok(Arc::new(Excused::new(inspector, exceptions)))
 }
 
 /// Pairs of file name and Cedar text, which together are one policy.
@@ -29,6 +77,7 @@ pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
         let profile: Profile = config.guard.profile_name().parse()?;
         (profile.file_name().to_owned(), profile.text().to_owned())
     }];
+    texts.extend(own_kinds_text(&config.guard)?);
     for route in config.routes_in_force() {
         if route.allow_unread.is_empty() && !route.redact_tool_calls {
             continue;
@@ -42,12 +91,33 @@ pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
     Ok(texts)
 }
 
+/// The operator's own kinds, exceptions and pseudonyms as comments of the policy: a change of them is a change of policy, and is recorded as one.
+fn own_kinds_text(guard: &config::Guard) -> anyhow::Result<Option<(String, String)>> {
+    if guard.kind.is_empty() && guard.except.is_empty() && guard.pseudonyms.is_empty() {
+        return Ok(None);
+    }
+    let kinds = guard.kind.iter().map(serde_json::to_string);
+    let exceptions = guard.except.iter().map(serde_json::to_string);
+    let pseudonyms = (!guard.pseudonyms.is_empty())
+        .then(|| serde_json::to_string(&serde_json::json!({ "pseudonyms": guard.pseudonyms })));
+    let lines = kinds
+        .chain(exceptions)
+        .chain(pseudonyms)
+        .map(|line| line.map(|line| format!("// {line}\n")));
+    Ok(Some(("kinds.cedar".to_owned(), lines.collect::<Result<_, _>>()?)))
+}
+
 /// Compiles the texts of a policy.
+///
+/// * `kinds`: what can be seen, [`Inspector::kinds`] of what looks into the texts
 ///
 /// # Errors
 /// A [`ConfigError`] that points at the wrong line.
-pub(crate) fn compile(texts: &Texts) -> Result<GuardPolicy, ConfigError> {
-    GuardPolicy::load(texts, &catalogue())
+pub(crate) fn compile(
+    texts: &Texts,
+    kinds: &'static [KindInfo],
+) -> Result<GuardPolicy, ConfigError> {
+    GuardPolicy::load(texts, &Catalogue::new(kinds))
         .map_err(|error: PolicyError| ConfigError::of_policy(&error))
 }
 
@@ -64,7 +134,7 @@ mod tests {
     }
 
     fn action(config: &Config, route: &str, source: Source, kind: &str) -> Action {
-        let policy = compile(&texts(config).unwrap()).unwrap();
+        let policy = compile(&texts(config).unwrap(), &KINDS).unwrap();
         let kind = catalogue().find(kind).unwrap();
         policy.ladder(&Roles::default(), route).action(source, kind)
     }
@@ -91,7 +161,8 @@ mod tests {
     fn a_wrong_policy_is_shown_at_its_place() {
         let text = "@id(\"mine\")\npermit (principal, action == Action::\"relase\", resource);";
         let texts = vec![("mine.cedar".to_owned(), text.to_owned())];
-        let shown = compile(&texts).err().map(|error| error.to_string()).unwrap_or_default();
+        let shown =
+            compile(&texts, &KINDS).err().map(|error| error.to_string()).unwrap_or_default();
         for want in [" --> mine.cedar:2:30", "2 | permit", "^^^^", "help: did you mean"] {
             assert!(shown.contains(want), "{want} is not in\n{shown}");
         }

@@ -270,7 +270,7 @@ pub(crate) fn change<T>(
     let path = path(folder);
     let mut book = KeyBook::read(&path)?;
     let result = change(&mut book)?;
-    files::replace(&path, book.render()?.as_bytes(), 0o600)
+    files::replace(&path, book.render()?.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(result)
 }

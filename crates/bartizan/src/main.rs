@@ -9,6 +9,7 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod anchor;
 mod args;
 mod audit;
 mod clock;
@@ -16,13 +17,16 @@ mod config;
 mod demo;
 mod files;
 mod guard;
+mod inspect;
+mod key_file;
 mod keys;
 mod log;
+mod opening;
 mod orders;
 mod outcome;
 mod print;
+mod rotation;
 mod serve;
-mod tombstones;
 mod vault;
 mod verbs;
 mod witness;

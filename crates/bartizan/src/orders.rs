@@ -1,21 +1,23 @@
 //! What a command asks of the ledger that only its writer may do: record that somebody reads a payload, forget a subject.
 //!
 //! One process writes the ledger. Where that is a running gateway, the command leaves an order in the folder `orders/` and waits for the answer;
-//! where none runs, the command takes the ledger itself. An order names nobody: a subject stands in it as a keyed hash.
-use crate::config::Retention;
+//! where none runs, the command takes the ledger itself, exactly as a gateway would. An order names nobody: a subject stands in it as a keyed hash. An answer that
+//! nobody comes for is cleared away.
+use crate::anchor::Anchor;
+use crate::config::{self, Retention};
+use crate::opening::{self, Place};
 use crate::serve::Sources;
-use crate::vault::Vault;
-use crate::{audit, files, tombstones};
+use crate::vault::{self, Anchoring};
+use crate::{audit, files};
 use anyhow::{Context as _, anyhow, bail};
 use bartizan_core::record::{Draft, Leaf, Payload, Receipt, RecordId, RecordKind, Recorder, Slot};
 use bartizan_core::seal::Retention as Class;
 use bartizan_keys::{KeyStore, SubjectTag, day_of};
-use bartizan_ledger::{FsDisk, FsDiskError, Ledger, Options, Parts};
+use bartizan_ledger::{FsDisk, FsDiskError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const FOLDER: &str = "orders";
 /// Most bytes of an order, and of an answer.
@@ -24,6 +26,8 @@ const ORDER_BYTES_MAX: usize = 4096;
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How often it looks.
 const ANSWER_PAUSE: Duration = Duration::from_millis(20);
+/// How long an answer lies there for a command that may have given up.
+const ANSWER_KEPT_MS: u64 = 60_000;
 /// Orders that are taken at a time; more wait for the next look.
 const ORDERS_MAX: usize = 64;
 
@@ -45,6 +49,11 @@ pub(crate) enum Order {
         /// Who asked for it.
         by: String,
     },
+    /// The clock is right: destroy the keys of days that are over.
+    Expire {
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// What came of it.
@@ -58,6 +67,13 @@ pub(crate) enum Answer {
         /// The record that says so.
         record: String,
     },
+    /// Keys of days that are over were destroyed, and the word of whoever confirmed the clock is recorded under this index.
+    Expired {
+        /// Index of the leaf.
+        index: u64,
+        /// How many keys.
+        keys: u64,
+    },
     /// There is no such subject.
     Nobody,
     /// It was not done.
@@ -67,14 +83,33 @@ pub(crate) enum Answer {
     },
 }
 
-/// Has an order done, by whoever writes the ledger of this state folder.
+/// What it takes to do what is asked.
+pub(crate) struct Office<'a> {
+    /// Records.
+    pub(crate) recorder: &'a dyn Recorder,
+    /// The keys that can be destroyed.
+    pub(crate) keys: &'a KeyStore,
+    /// What the vault knows of the log.
+    pub(crate) anchor: &'a mut Anchor,
+    /// How long what is kept can be read.
+    pub(crate) retention: Retention,
+    /// Time and chance.
+    pub(crate) sources: &'a Sources,
+}
+
+/// Has an order done, by whoever writes the ledger of this place.
 ///
 /// # Errors
 /// When nobody answers, or what was asked cannot be done.
-pub(crate) fn give(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
-    let answer = match FsDisk::lock(&audit::log_folder(state)) {
-        Ok(disk) => alone(state, disk, order, sources)?,
-        Err(FsDiskError::Locked { .. }) => leave(state, order, sources)?,
+pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
+    let ledger = place.ledger()?;
+    let folder = audit::log_folder(&ledger.dir);
+    if !folder.exists() && !vault::folder(&ledger.dir).exists() {
+        bail!(audit::no_ledger(&ledger.dir));
+    }
+    let answer = match FsDisk::lock(&folder) {
+        Ok(disk) => alone(&ledger, disk, order, sources)?,
+        Err(FsDiskError::Locked { .. }) => leave(&ledger.dir, order, sources)?,
         Err(error) => return Err(error.into()),
     };
     match answer {
@@ -84,39 +119,25 @@ pub(crate) fn give(state: &Path, order: &Order, sources: &Sources) -> anyhow::Re
 }
 
 /// Nobody else writes: this process does.
-fn alone(state: &Path, disk: FsDisk, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
-    let (ledger, keys) = open(state, disk, sources)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    Ok(runtime.block_on(fulfil(order, &ledger, &keys, sources)))
-}
-
-/// Records that one of our own keys was replaced. Nobody else writes the ledger.
-///
-/// # Errors
-/// When it cannot be recorded; the key is replaced all the same.
-pub(crate) fn rotated(state: &Path, which: &str, sources: &Sources) -> anyhow::Result<()> {
-    let disk = FsDisk::lock(&audit::log_folder(state))?;
-    let (ledger, _) = open(state, disk, sources)?;
-    let mut id = [0; 16];
-    sources.entropy.fill(&mut id);
-    let evidence = json!({"version": 1, "event": "rotated", "key": which, "by": operator(sources)});
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let written = write(RecordKind::KeyEvent, RecordId(id), &evidence, &ledger, sources);
-    runtime.block_on(written).map(|_| ())
-}
-
-fn open(state: &Path, disk: FsDisk, sources: &Sources) -> anyhow::Result<(Ledger, Arc<KeyStore>)> {
-    let vault = Vault::open(state, sources)?;
-    let parts = Parts {
-        disk: Arc::new(disk),
-        clock: Arc::clone(&sources.clock),
-        entropy: Arc::clone(&sources.entropy),
-        sealer: vault.keys.clone(),
-        signer: vault.signer,
-    };
-    let (ledger, _) = Ledger::open(parts, Options::default())?;
-    tombstones::destroy_again(state, &vault.keys)?;
-    Ok((ledger, vault.keys))
+fn alone(
+    ledger: &config::Ledger,
+    disk: FsDisk,
+    order: &Order,
+    sources: &Sources,
+) -> anyhow::Result<Answer> {
+    opening::runtime()?.block_on(async {
+        let mut opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await?;
+        let mut office = Office {
+            recorder: &opened.ledger,
+            keys: &opened.vault.keys,
+            anchor: &mut opened.anchor,
+            retention: ledger.retention,
+            sources,
+        };
+        let answer = fulfil(order, &mut office).await;
+        opened.close(sources)?;
+        Ok(answer)
+    })
 }
 
 /// A gateway writes: it gets the order, and its answer is waited for.
@@ -128,7 +149,7 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
     let name = RecordId(id).to_string();
     let (path, answer_path) =
         (folder.join(format!("{name}.order")), folder.join(format!("{name}.answer")));
-    files::replace(&path, &serde_json::to_vec(order)?, 0o600)?;
+    files::replace(&path, &serde_json::to_vec(order)?)?;
     let started_us = sources.clock.monotonic_us();
     let limit_us = u64::try_from(ANSWER_WAIT.as_micros()).unwrap_or(u64::MAX);
     loop {
@@ -137,6 +158,7 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
             return Ok(serde_json::from_slice(&bytes)?);
         }
         if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
+            // Whoever answers after this finds that nobody waits, and clears it away.
             std::fs::remove_file(&path).unwrap_or_default();
             bail!(
                 "the process that writes the ledger did not answer within {} s: is it a gateway of this version? Its log may say why",
@@ -148,33 +170,51 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
 }
 
 /// Takes the orders that lie there, and answers each. For the process that writes the ledger.
-pub(crate) async fn take(
-    state: &Path,
-    recorder: &dyn Recorder,
-    keys: &KeyStore,
-    sources: &Sources,
-) {
-    for path in waiting(&state.join(FOLDER)) {
+pub(crate) async fn take(state: &Path, office: &mut Office<'_>) {
+    let folder = state.join(FOLDER);
+    let now_ms = office.sources.clock.unix_ms();
+    for path in waiting(&folder, now_ms) {
         let answer = match read(&path) {
-            Ok(order) => fulfil(&order, recorder, keys, sources).await,
+            Ok(order) => fulfil(&order, office).await,
             Err(error) => Answer::Failed { reason: format!("the order cannot be read: {error:#}") },
         };
         let told = serde_json::to_vec(&answer)
             .map_err(anyhow::Error::from)
-            .and_then(|bytes| Ok(files::replace(&path.with_extension("answer"), &bytes, 0o600)?));
-        if let Err(error) = told.and_then(|()| Ok(std::fs::remove_file(&path)?)) {
+            .and_then(|bytes| Ok(files::replace(&path.with_extension("answer"), &bytes)?));
+        if let Err(error) = told.and_then(|()| Ok(take_away(&path)?)) {
             tracing::error!(error = %format!("{error:#}"), "An order could not be answered.");
         }
     }
 }
 
-fn waiting(folder: &Path) -> Vec<PathBuf> {
+/// The orders that lie there. Answers that nobody came for are cleared away.
+fn waiting(folder: &Path, now_ms: u64) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let paths = entries.flatten().map(|entry| entry.path());
-    paths
-        .filter(|path| path.extension().is_some_and(|end| end == "order"))
-        .take(ORDERS_MAX)
-        .collect()
+    let mut orders = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("order") if orders.len() < ORDERS_MAX => orders.push(path),
+            Some("answer") if is_stale(&path, now_ms) => {
+                std::fs::remove_file(&path).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    orders
+}
+
+fn is_stale(path: &Path, now_ms: u64) -> bool {
+    let written = path.metadata().and_then(|metadata| metadata.modified());
+    let written_ms = written.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    written_ms.is_some_and(|ms| u128::from(ANSWER_KEPT_MS) + ms.as_millis() < u128::from(now_ms))
+}
+
+/// Whoever gave the order may have taken it back meanwhile.
+fn take_away(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> anyhow::Result<Order> {
@@ -183,100 +223,123 @@ fn read(path: &Path) -> anyhow::Result<Order> {
 
 /// Does what is asked, and records it. A subject is forgotten only after the tombstone is durable: a crash between the two is finished at the
 /// next start.
-pub(crate) async fn fulfil(
-    order: &Order,
-    recorder: &dyn Recorder,
-    keys: &KeyStore,
-    sources: &Sources,
-) -> Answer {
-    match done(order, recorder, keys, sources).await {
+pub(crate) async fn fulfil(order: &Order, office: &mut Office<'_>) -> Answer {
+    match done(order, office).await {
         Ok(answer) => answer,
         Err(error) => Answer::Failed { reason: format!("{error:#}") },
     }
 }
 
-async fn done(
-    order: &Order,
-    recorder: &dyn Recorder,
-    keys: &KeyStore,
-    sources: &Sources,
-) -> anyhow::Result<Answer> {
+async fn done(order: &Order, office: &mut Office<'_>) -> anyhow::Result<Answer> {
     match order {
-        Order::Reveal { record, .. } => {
+        Order::Reveal { record, by } => {
             let record: RecordId = record.parse()?;
-            let receipt = append(RecordKind::Reveal, record, order, recorder, sources).await?;
+            let evidence = json!({"version": 1, "action": "reveal", "by": by});
+            let receipt = office.write(RecordKind::Reveal, record, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: record.to_string() })
         }
-        Order::Erase { tag, .. } => {
+        Order::Erase { tag, by } => {
             let tag: SubjectTag = tag.parse()?;
-            let Some(key) = keys.subject_key(tag) else { return Ok(Answer::Nobody) };
-            let receipt = append(RecordKind::Tombstone, key, order, recorder, sources).await?;
-            keys.destroy(key)?;
+            let Some(key) = office.keys.subject_key(tag) else { return Ok(Answer::Nobody) };
+            // It keeps no tag: that would tell who was forgotten, to whoever still has the tenant's key.
+            let evidence = json!({"version": 1, "action": "erase", "by": by});
+            let receipt = office.destroy(key, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: key.to_string() })
+        }
+        Order::Expire { by } => {
+            let (now_ms, trusted_ms) = (office.sources.clock.unix_ms(), office.anchor.trusted_ms());
+            let n_due = office.due(now_ms).len();
+            let evidence = json!({
+                "version": 1, "action": "confirm_clock", "by": by, "clock_ms": now_ms,
+                "trusted_ms": trusted_ms, "keys": n_due,
+            });
+            let receipt = office.decide(&evidence).await?;
+            office.anchor.believe_operator(now_ms);
+            let n_expired = expire(office).await?;
+            Ok(Answer::Expired { index: receipt.index, keys: n_expired as u64 })
         }
     }
 }
 
-/// The record of what was asked, durable. It keeps no tag: that would tell who was forgotten, to whoever still has the tenant's key.
-async fn append(
-    kind: RecordKind,
-    record: RecordId,
-    order: &Order,
-    recorder: &dyn Recorder,
-    sources: &Sources,
-) -> anyhow::Result<Receipt> {
-    let (action, by) = match order {
-        Order::Reveal { by, .. } => ("reveal", by),
-        Order::Erase { by, .. } => ("erase", by),
-    };
-    let evidence = json!({"version": 1, "action": action, "by": by});
-    write(kind, record, &evidence, recorder, sources).await
+/// Keys of days that are over, with the retention that says so. A day is over at its end: what was written in its last minute is kept as long as
+/// was promised.
+pub(crate) fn due(keys: &KeyStore, retention: Retention, now_ms: u64) -> Vec<(Class, RecordId)> {
+    let today = day_of(now_ms);
+    let days = Class::ALL.into_iter().filter_map(|class| {
+        let day = today.checked_sub(retention.days(class))?;
+        Some(keys.periods_before(class, day).into_iter().map(move |key| (class, key)))
+    });
+    days.flatten().collect()
 }
 
 /// Forgets what is older than its retention: for each key of a day that is over, a tombstone, then its destruction. Returns how many.
 ///
 /// # Errors
-/// When a tombstone cannot be recorded or a key cannot be destroyed; what was done stays done.
-pub(crate) async fn expire(
-    retention: Retention,
-    recorder: &dyn Recorder,
-    keys: &KeyStore,
-    sources: &Sources,
-) -> anyhow::Result<usize> {
-    let today = day_of(sources.clock.unix_ms());
-    let mut n_expired = 0;
-    for class in Class::ALL {
-        // A day is over at its end: what was written in its last minute is kept as long as was promised.
-        let Some(day) = today.checked_sub(retention.days(class)) else { continue };
-        for key in keys.periods_before(class, day) {
-            let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
-            tombstone(key, &evidence, recorder, sources).await?;
-            keys.destroy(key)?;
-            n_expired += 1;
-        }
+/// [`Ahead`](crate::anchor::Ahead) when the clock has gone on too far to be believed: then nothing is destroyed. When a tombstone cannot be
+/// recorded or a key cannot be destroyed; what was done stays done.
+pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
+    let now_ms = office.sources.clock.unix_ms();
+    office.anchor.believe(now_ms)?;
+    let due = office.due(now_ms);
+    for &(class, key) in &due {
+        let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
+        office.destroy(key, &evidence).await?;
     }
-    Ok(n_expired)
+    Ok(due.len())
 }
 
-async fn tombstone(
-    key: RecordId,
-    evidence: &Value,
-    recorder: &dyn Recorder,
-    sources: &Sources,
-) -> anyhow::Result<Receipt> {
-    write(RecordKind::Tombstone, key, evidence, recorder, sources).await
-}
+impl Office<'_> {
+    fn due(&self, now_ms: u64) -> Vec<(Class, RecordId)> {
+        due(self.keys, self.retention, now_ms)
+    }
 
-async fn write(
-    kind: RecordKind,
-    record: RecordId,
-    evidence: &Value,
-    recorder: &dyn Recorder,
-    sources: &Sources,
-) -> anyhow::Result<Receipt> {
-    let payload = Payload { slot: Slot::Evidence, bytes: evidence.to_string().into_bytes() };
-    let leaf = Leaf::new(record, kind, sources.clock.unix_ms());
-    Ok(recorder.append(Draft::new(leaf, vec![payload])).await?)
+    /// A tombstone, durable, and then no key any more.
+    ///
+    /// # Errors
+    /// When it cannot be recorded, or the key cannot be destroyed.
+    pub(crate) async fn destroy(
+        &mut self,
+        key: RecordId,
+        evidence: &Value,
+    ) -> anyhow::Result<Receipt> {
+        let receipt = self.write(RecordKind::Tombstone, key, evidence).await?;
+        self.anchor.forgot(key);
+        self.keys.destroy(key)?;
+        Ok(receipt)
+    }
+
+    /// Records what an operator has decided.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) async fn decide(&self, evidence: &Value) -> anyhow::Result<Receipt> {
+        self.write_new(RecordKind::Decision, evidence).await
+    }
+
+    /// A record of its own.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub(crate) async fn write_new(
+        &self,
+        kind: RecordKind,
+        evidence: &Value,
+    ) -> anyhow::Result<Receipt> {
+        let mut id = [0; 16];
+        self.sources.entropy.fill(&mut id);
+        self.write(kind, RecordId(id), evidence).await
+    }
+
+    async fn write(
+        &self,
+        kind: RecordKind,
+        record: RecordId,
+        evidence: &Value,
+    ) -> anyhow::Result<Receipt> {
+        let payload = Payload { slot: Slot::Evidence, bytes: evidence.to_string().into_bytes() };
+        let leaf = Leaf::new(record, kind, self.sources.clock.unix_ms());
+        Ok(self.recorder.append(Draft::new(leaf, vec![payload])).await?)
+    }
 }
 
 /// Who gives an order: the name of the account, as the environment tells it. It is a note, not a proof.

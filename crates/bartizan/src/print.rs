@@ -25,10 +25,19 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 /// # Errors
 /// Those of stdout, except a closed pipe.
 pub(crate) fn data(text: &str) -> io::Result<()> {
+    put(text).map(|_| ())
+}
+
+/// [`data`], for output that goes on for long: `false` when the reader went away, so that there is no point in going on.
+///
+/// # Errors
+/// Those of [`data`].
+pub(crate) fn put(text: &str) -> io::Result<bool> {
     let mut out = anstream::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        done => done,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

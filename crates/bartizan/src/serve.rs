@@ -5,26 +5,30 @@ use crate::audit;
 use crate::config::{self, Config, GuardMode, LedgerMode, Listen};
 use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
+use crate::opening::{self, How, Opened};
 use crate::outcome::Usage;
-use crate::tombstones;
-use crate::vault::Vault;
+use crate::vault::Anchoring;
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
+use bartizan_core::sign::Signer as _;
 use bartizan_gateway::http::{Gateway, GatewayOptions, MoreMetrics, ServerTls};
-use bartizan_keys::KeyStore;
-use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Recovery};
+use bartizan_keys::PlaceholderKey;
+use bartizan_ledger::{FsDisk, Ledger, Options, Recovery};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 mod build;
-mod cosign;
+pub(crate) mod cosign;
 mod desk;
 pub(crate) mod follow;
 mod journal;
 mod meter;
+mod names;
+mod notices;
+mod objector;
 mod off;
 mod reload;
 pub(crate) mod signals;
@@ -33,7 +37,10 @@ mod tally;
 use build::Builder;
 pub(crate) use build::check_files;
 use cosign::{Watch, WatchTask};
-use desk::Desk;
+use desk::{Books, Desk};
+pub(crate) use journal::RECORDED_FILE;
+use notices::{ClockSigns, notices};
+use objector::Objector;
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -103,6 +110,8 @@ pub(crate) struct Running {
     builder: Builder,
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
+    /// The name of the log, where there is one.
+    log: Option<String>,
     tally: TallyTask,
     desk: Option<Desk>,
     watch: Option<WatchTask>,
@@ -123,11 +132,14 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    let OpenLedger { recorder, ledger, recovery, keys, watch } =
+    let OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders } =
         open_ledger(&config, &sources, &meter).await?;
+    if let Some(key) = placeholders {
+        builder.names().use_key(key);
+    }
     let (watch, watching) = watch.unzip();
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
-    let journal = built.journal(&sources, &folder)?;
+    let journal = built.journal(&sources, &folder, log.as_deref(), config.ledger.retention)?;
     let gateway = Gateway::new(GatewayOptions {
         setup: built.setup,
         recorder: Arc::clone(&recorder),
@@ -136,9 +148,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         tally: tally.counter(),
         more_metrics: Some(more_metrics(meter, watch.clone())),
     });
-    if let Some(watch) = &watch {
-        gateway.notify_with(watch.notices());
-    }
+    let signs = inform(&gateway, watch.clone(), ledger.as_ref(), books.as_ref());
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -155,8 +165,9 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
             return Err(error);
         }
     };
-    let desk =
-        keys.map(|keys| Desk::start(&config.ledger, Arc::clone(&recorder), keys, sources.clone()));
+    let desk = books.map(|books| {
+        Desk::start(&config.ledger, Arc::clone(&recorder), books, signs, sources.clone())
+    });
     let made_key = None;
     let mut running = Running {
         listen_addr,
@@ -170,12 +181,31 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         builder,
         recorder,
         ledger,
+        log,
         tally,
         desk,
         watch: watching,
     };
     running.make_first_key().await?;
     Ok(running)
+}
+
+/// Tells the gateway what only the ledger and the vault know: what `/readyz` has to say of them, and whether a person has a key already.
+fn inform(
+    gateway: &Gateway,
+    watch: Option<Arc<Watch>>,
+    ledger: Option<&Weak<Ledger>>,
+    books: Option<&Books>,
+) -> Arc<ClockSigns> {
+    let newest = ledger.and_then(Weak::upgrade).map(|ledger| ledger.newest());
+    let signs = Arc::new(ClockSigns::new(newest));
+    gateway.notify_with(notices(watch, Arc::clone(&signs)));
+    if let Some(keys) = books.map(|books| Arc::clone(&books.keys)) {
+        let has_key =
+            move |name: &str| keys.tag(name).is_ok_and(|tag| keys.subject_key(tag).is_some());
+        gateway.know_subjects_with(Box::new(has_key));
+    }
+    signs
 }
 
 impl Running {
@@ -241,7 +271,8 @@ impl Running {
 
     /// Nothing is let in under a key or a policy that could not be recorded.
     async fn enforce(&mut self, built: build::Built) -> anyhow::Result<()> {
-        let journal = built.journal(self.builder.sources(), &self.config.ledger.dir)?;
+        let (log, ledger) = (self.log.as_deref(), &self.config.ledger);
+        let journal = built.journal(self.builder.sources(), &ledger.dir, log, ledger.retention)?;
         journal.write(&*self.recorder).await?;
         self.gateway.reload(built.setup);
         Ok(())
@@ -275,10 +306,11 @@ impl Running {
 
     /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
     pub(crate) async fn close(self) -> Option<String> {
-        let Self { gateway, recorder, ledger, tally, desk, watch, .. } = self;
-        if let Some(desk) = desk {
-            desk.stop().await;
-        }
+        let Self { gateway, recorder, ledger, tally, desk, watch, builder, .. } = self;
+        let books = match desk {
+            Some(desk) => desk.stop().await,
+            None => None,
+        };
         if let Some(watch) = watch {
             watch.stop().await;
         }
@@ -293,6 +325,12 @@ impl Running {
         };
         let is_closed = tokio::time::timeout(LEDGER_CLOSE_MAX, gone).await.is_ok();
         let late = (!is_closed).then(|| "the ledger did not close in time".to_owned());
+        if let (Some(Books { mut anchor, cosigner, .. }), true) = (books, is_closed)
+            && let Err(error) = opening::keep_last(&mut anchor, &cosigner, builder.sources())
+        {
+            // The next start reads what this would have saved it.
+            tracing::warn!(error = %format!("{error:#}"), "The vault's anchor was not written.");
+        }
         failure.or(late)
     }
 
@@ -339,9 +377,12 @@ fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 struct OpenLedger {
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
+    /// The log's name.
+    log: Option<String>,
     recovery: Option<Recovery>,
-    keys: Option<Arc<KeyStore>>,
+    books: Option<Books>,
     watch: Option<(Arc<Watch>, WatchTask)>,
+    placeholders: Option<PlaceholderKey>,
 }
 
 fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
@@ -360,7 +401,9 @@ async fn open_ledger(
 ) -> anyhow::Result<OpenLedger> {
     if config.ledger.mode == LedgerMode::Off {
         let recorder = Arc::new(off::Unrecorded::default());
-        return Ok(OpenLedger { recorder, ledger: None, recovery: None, keys: None, watch: None });
+        let (ledger, log, recovery, books) = (None, None, None, None);
+        let (watch, placeholders) = (None, None);
+        return Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders });
     }
     let disk = FsDisk::lock(&audit::log_folder(&config.ledger.dir))?;
     let defaults = Options::default();
@@ -372,32 +415,27 @@ async fn open_ledger(
     };
     let disk =
         Arc::new(meter::MeteredDisk::new(disk, Arc::clone(meter), Arc::clone(&sources.clock)));
-    let vault = Vault::open(&config.ledger.dir, sources)?;
-    let watch = match &config.ledger.witness {
-        // Before a byte of the log is changed: a log that was set back stays as it was found.
-        Some(witness) => {
-            let folder = audit::log_folder(&config.ledger.dir);
-            Some(Watch::open(witness, &folder, &*vault.signer, sources).await?)
-        }
-        None => None,
-    };
-    let parts = Parts {
-        disk,
-        clock: Arc::clone(&sources.clock),
-        entropy: Arc::clone(&sources.entropy),
-        sealer: vault.keys.clone(),
-        signer: vault.signer,
-    };
-    let (ledger, recovery) = Ledger::open(parts, options)
-        .with_context(|| format!("cannot open the ledger in {}", config.ledger.dir.display()))?;
-    tombstones::destroy_again(&config.ledger.dir, &vault.keys)?;
+    let anchoring = Anchoring::Strict;
+    let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
+    let Opened { ledger, recovery, vault, anchor, followed, watch, .. } =
+        opening::open(how, sources).await?;
+    tracing::debug!(leaves = followed.n_read, "The vault's anchor has followed the ledger.");
+    let cosigner = ledger.cosigner();
     let watch = watch.map(|watch| {
-        let task = watch.start(ledger.cosigner());
+        let task = watch.start(cosigner.clone());
         (watch, task)
     });
-    let recorder = Arc::new(ledger);
-    let (ledger, recovery) = (Some(Arc::downgrade(&recorder)), Some(recovery));
-    Ok(OpenLedger { recorder, ledger, recovery, keys: Some(vault.keys), watch })
+    let log = Some(vault.signer.name().to_owned());
+    let placeholders = Some(vault.placeholders);
+    let books = Some(Books { keys: vault.keys, anchor, cosigner });
+    let ledger = Arc::new(ledger);
+    let recorder = Arc::clone(&ledger) as Arc<dyn Recorder>;
+    let recorder = match &watch {
+        Some((watch, _)) => Arc::new(Objector::new(recorder, Arc::clone(watch))),
+        None => recorder,
+    };
+    let (ledger, recovery) = (Some(Arc::downgrade(&ledger)), Some(recovery));
+    Ok(OpenLedger { recorder, ledger, log, recovery, books, watch, placeholders })
 }
 
 /// What differs and cannot change while we run.

@@ -2,19 +2,19 @@
 //! keys that seal payloads.
 //!
 //! It stands beside the ledger, not in it, because the two want different backups: a copy of the ledger is evidence for anybody, and a copy of
-//! the vault brings erased keys back to whoever restores it. (Opening destroys them again: the ledger has their tombstones.)
-use crate::files;
+//! the vault brings erased keys back to whoever restores it. (Opening destroys them again: the ledger has their tombstones, and the
+//! [`crate::anchor`] tells which copy is the older one.)
+use crate::anchor::{self, Anchor};
 use crate::serve::Sources;
+use crate::{files, key_file};
 use anyhow::{Context as _, bail};
 use bartizan_core::disk::Disk;
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::{
-    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, StoreError, TenantKey, check_mode,
+    Access, KEY_FILE_BYTES_MAX, KeyStore, NoteKey, Options, PlaceholderKey, StoreError, TenantKey,
 };
+use bartizan_ledger::FsDisk;
 use bartizan_ledger::tlog::VerifierKey;
-use bartizan_ledger::{FsDisk, cross_sign};
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +23,10 @@ const LOG_KEY_FILE: &str = "log.key";
 const TENANT_KEY_FILE: &str = "tenant.key";
 /// The tenant's next key, while the key store is being wrapped by it.
 const NEXT_TENANT_KEY_FILE: &str = "tenant.key.next";
+/// The log's next key, until everybody is told that it signs.
+const NEXT_LOG_KEY_FILE: &str = "log.key.next";
 /// Verifier keys that one log may have had.
-const VERIFIERS_MAX: usize = 64;
+pub(crate) const VERIFIERS_MAX: usize = 64;
 /// The public key, beside the log that it is for.
 const VERIFIER_FILE: &str = "log.vkey";
 /// Where it stands, there is a log.
@@ -38,6 +40,8 @@ pub(crate) struct Vault {
     pub(crate) signer: Arc<NoteKey>,
     /// Seals and opens payloads.
     pub(crate) keys: Arc<KeyStore>,
+    /// Names values in prompts.
+    pub(crate) placeholders: PlaceholderKey,
 }
 
 /// Where the vault of a state folder is.
@@ -45,21 +49,45 @@ pub(crate) fn folder(state: &Path) -> PathBuf {
     state.join(FOLDER)
 }
 
+/// How a vault stands to its ledger when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anchoring {
+    /// The ledger must be what the vault knows, or what came of that.
+    Strict,
+    /// The operator says that an older ledger is all that is left.
+    SetBack,
+}
+
 impl Vault {
+    /// As everybody opens it.
+    #[cfg(test)]
+    pub(crate) fn open(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
+        Self::open_as(state, Anchoring::Strict, sources)
+    }
+
     /// Opens the vault for the one process that records, and makes it where there is neither vault nor ledger.
     ///
     /// # Errors
-    /// When the folder is in use, a key is readable by others or damaged, or the keys of a ledger are gone.
-    pub(crate) fn open(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
+    /// When the folder is in use, a key is readable by others or damaged, the keys of a ledger are gone, or the ledger is older than what the
+    /// vault knows of it ([`AnchorError`](crate::anchor::AnchorError)).
+    pub(crate) fn open_as(
+        state: &Path,
+        anchoring: Anchoring,
+        sources: &Sources,
+    ) -> anyhow::Result<Self> {
         let folder = folder(state);
         let ledger = crate::audit::log_folder(state);
         let disk: Arc<dyn Disk> = Arc::new(FsDisk::lock(&folder)?);
         let files = [LOG_KEY_FILE, TENANT_KEY_FILE].map(|file| folder.join(file));
+        for file in &files {
+            key_file::finish(file).with_context(|| format!("cannot mend {}", file.display()))?;
+        }
         let lacks_key = files.iter().any(|file| !file.exists());
         let has_log = ledger.join(FIRST_SEGMENT).exists();
-        if lacks_key && has_log {
+        // Where there is an anchor there was a log, wherever it is now.
+        if lacks_key && (has_log || anchor::is_there(state)) {
             bail!(
-                "there is a ledger in {}, and its keys are gone from {}: restore them, or move the ledger away to begin another",
+                "there is a ledger in {}, or was one, and its keys are gone from {}: restore them, or move both folders away to begin another",
                 ledger.display(),
                 folder.display()
             );
@@ -67,17 +95,36 @@ impl Vault {
         if lacks_key {
             make_keys(&folder, sources)?;
         }
+        finish_rotation(&folder, &ledger)?;
         let access = if has_log { Access::Write } else { Access::Create };
         let vault = Self::load(&folder, &disk, access, sources)?;
+        let anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
+        if anchoring == Anchoring::Strict || !has_log {
+            anchor.check(has_log)?;
+        }
         publish_key(&ledger, &vault.signer)?;
         Ok(vault)
     }
 
-    /// Opens the vault to look at payloads, while another process may be recording.
+    /// Opens the vault to look at payloads, while another process may be recording. What the ledger has a tombstone for opens nothing, whatever
+    /// the vault still has.
+    ///
+    /// # Errors
+    /// When there is none, or it is not for this user, or the ledger cannot be read.
+    pub(crate) fn read(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
+        let vault = Self::peek(state, sources)?;
+        if crate::audit::log_folder(state).join(FIRST_SEGMENT).exists() {
+            let erased = anchor::tombstones(state, &vault.signer)?;
+            vault.keys.hide(&erased.into_iter().collect::<Vec<_>>())?;
+        }
+        Ok(vault)
+    }
+
+    /// Opens the vault as it is, to look at no payload.
     ///
     /// # Errors
     /// When there is none, or it is not for this user.
-    pub(crate) fn read(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
+    pub(crate) fn peek(state: &Path, sources: &Sources) -> anyhow::Result<Self> {
         let folder = folder(state);
         let disk: Arc<dyn Disk> = Arc::new(FsDisk::read_only(&folder));
         Self::load(&folder, &disk, Access::Read, sources)
@@ -89,38 +136,43 @@ impl Vault {
         access: Access,
         sources: &Sources,
     ) -> anyhow::Result<Self> {
-        let signer = NoteKey::parse(&read_key(&folder.join(LOG_KEY_FILE))?)
-            .with_context(|| format!("cannot use {}", folder.join(LOG_KEY_FILE).display()))?;
+        let signer = note_key(&folder.join(LOG_KEY_FILE))?;
         let open = |tenant: &TenantKey| {
             let (clock, entropy) = (Arc::clone(&sources.clock), Arc::clone(&sources.entropy));
             let options = Options { access, ..Options::default() };
             KeyStore::open(Arc::clone(disk), clock, entropy, tenant, options)
         };
-        let next = folder.join(NEXT_TENANT_KEY_FILE);
-        let (keys, report) = match open(&tenant_key(&folder.join(TENANT_KEY_FILE))?) {
+        let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
+        let tenant = tenant_key(&now)?;
+        let mut placeholders = tenant.placeholder_key();
+        let (keys, report) = match open(&tenant) {
             // A rotation was cut short after the store had changed hands.
             Err(StoreError::WrongKey { .. }) if next.exists() => {
-                let opened = open(&tenant_key(&next)?);
+                let tenant = tenant_key(&next)?;
+                placeholders = tenant.placeholder_key();
+                let opened = open(&tenant);
                 if opened.is_ok() && access != Access::Read {
-                    fs::rename(&next, folder.join(TENANT_KEY_FILE))?;
+                    key_file::swap(&now, &next)?;
                 }
                 opened
             }
             opened => opened,
         }
         .with_context(|| format!("cannot open the key store in {}", folder.display()))?;
+        if access != Access::Read {
+            // It was cut short before that: the store has never seen this key.
+            key_file::discard(&next)?;
+        }
         if 0 < report.damaged {
             tracing::error!(
                 slots = report.damaged,
                 "Keys in the vault are damaged: what they sealed cannot be read. Restore keys.slots from a backup."
             );
         }
-        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys) })
+        Ok(Self { signer: Arc::new(signer), keys: Arc::new(keys), placeholders: placeholders? })
     }
-}
 
-impl Vault {
-    /// Gives the tenant another key. What was sealed stays readable; the old key is of no use any more.
+    /// Gives the tenant another key. What was sealed stays readable; the old key is of no use any more, and is overwritten.
     ///
     /// # Errors
     /// Those of the disk. After a crash the next start goes on with whichever key the store has by then.
@@ -128,43 +180,71 @@ impl Vault {
         let folder = folder(state);
         let (now, next) = (folder.join(TENANT_KEY_FILE), folder.join(NEXT_TENANT_KEY_FILE));
         let tenant = TenantKey::generate("tenant", &*sources.entropy)?;
-        files::replace(&next, tenant.private_text().as_bytes(), 0o600)?;
+        files::replace(&next, tenant.private_text().as_bytes())?;
         let report = self.keys.rewrap(&tenant)?;
-        fs::rename(&next, &now)?;
-        fs::File::open(&folder)?.sync_all()?;
+        key_file::swap(&now, &next)?;
         Ok(report.rewrapped)
     }
+}
 
-    /// Lets another key sign from now on. The log keeps its name, and the last checkpoint has the signatures of both.
-    ///
-    /// # Errors
-    /// Those of the disk, and of a checkpoint that the present key has not signed.
-    pub(crate) fn rotate_log(
-        &self,
-        state: &Path,
-        ledger: &dyn Disk,
-        sources: &Sources,
-    ) -> anyhow::Result<String> {
-        let new = NoteKey::generate(self.signer.name(), &*sources.entropy)?;
-        cross_sign(ledger, &*self.signer, &new)?;
-        // The public key first: whoever verifies with what lies there finds the new one, or the old one, or both.
-        publish_key(&crate::audit::log_folder(state), &new)?;
-        let path = folder(state).join(LOG_KEY_FILE);
-        files::replace(&path, new.private_text().as_bytes(), 0o600)?;
-        Ok(new.verifier().to_string())
+/// The key that signs the log, where it is here and for this user.
+pub(crate) fn log_key(state: &Path) -> Option<NoteKey> {
+    note_key(&folder(state).join(LOG_KEY_FILE)).ok()
+}
+
+/// The key that will sign, durable and of no effect yet: the one that an earlier rotation left behind, or a new one of the same name.
+///
+/// # Errors
+/// Those of the disk.
+pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyhow::Result<NoteKey> {
+    let path = folder(state).join(NEXT_LOG_KEY_FILE);
+    if path.exists() {
+        let key = note_key(&path)?;
+        if key.name() == name {
+            return Ok(key);
+        }
+        key_file::discard(&path)?;
     }
+    let key = NoteKey::generate(name, &*sources.entropy)?;
+    files::replace(&path, key.private_text().as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(key)
+}
+
+/// Lets the next key sign from now on, and overwrites the file of the present one.
+///
+/// # Errors
+/// Those of the disk; the next start then does it.
+pub(crate) fn take_next_log_key(state: &Path) -> anyhow::Result<()> {
+    let folder = folder(state);
+    Ok(key_file::swap(&folder.join(LOG_KEY_FILE), &folder.join(NEXT_LOG_KEY_FILE))?)
+}
+
+/// Ends a rotation of the log's key that was cut short, where everybody has been told already; else the present key goes on.
+fn finish_rotation(folder: &Path, ledger: &Path) -> anyhow::Result<()> {
+    let next = folder.join(NEXT_LOG_KEY_FILE);
+    if !next.exists() {
+        return Ok(());
+    }
+    let key = VerifierKey::of_log(&note_key(&next)?)?;
+    if published_keys(ledger)?.first() == Some(&key) {
+        key_file::swap(&folder.join(LOG_KEY_FILE), &next)?;
+        return Ok(());
+    }
+    tracing::warn!(
+        "A rotation of the log's key was cut short, and the old key goes on: run `bartizan vault rotate log` again."
+    );
+    Ok(())
 }
 
 fn tenant_key(path: &Path) -> anyhow::Result<TenantKey> {
-    TenantKey::parse(&read_key(path)?).with_context(|| format!("cannot use {}", path.display()))
+    let bytes = key_file::read(path)?;
+    TenantKey::parse(&bytes).with_context(|| format!("cannot use {}", path.display()))
 }
 
-/// Reads a key file that nobody else may read.
-fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let context = || format!("cannot read {}", path.display());
-    let mode = fs::metadata(path).with_context(context)?.permissions().mode();
-    check_mode(&path.display().to_string(), mode)?;
-    files::read_bounded(path, KEY_FILE_BYTES_MAX).with_context(context)
+fn note_key(path: &Path) -> anyhow::Result<NoteKey> {
+    let bytes = key_file::read(path)?;
+    NoteKey::parse(&bytes).with_context(|| format!("cannot use {}", path.display()))
 }
 
 fn make_keys(folder: &Path, sources: &Sources) -> anyhow::Result<()> {
@@ -178,14 +258,14 @@ fn make_keys(folder: &Path, sources: &Sources) -> anyhow::Result<()> {
         [(TENANT_KEY_FILE, tenant.private_text()), (LOG_KEY_FILE, log.private_text())]
     {
         let path = folder.join(file);
-        files::replace(&path, text.as_bytes(), 0o600)
+        files::replace(&path, text.as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
 /// Puts the public key beside the log, for whoever copies the log. It proves nothing by itself: an auditor gets it on another way.
-fn publish_key(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()> {
+pub(crate) fn publish_key(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()> {
     let path = ledger.join(VERIFIER_FILE);
     let old = match files::read_text_bounded(&path, VERIFIERS_MAX * KEY_FILE_BYTES_MAX) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -203,7 +283,7 @@ fn publish_key(ledger: &Path, signer: &NoteKey) -> anyhow::Result<()> {
         text
     });
     files::private_folder(ledger)?;
-    files::replace(&path, text.as_bytes(), 0o600)
+    files::replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

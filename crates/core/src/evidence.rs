@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The version of this enum that records carry.
-pub const EVIDENCE_VERSION: u32 = 1;
+pub const EVIDENCE_VERSION: u32 = 2;
 
 /// Where a piece of text came from. The release ladder tells them apart: the same words are harmless from the user
 /// and an attack from a tool.
@@ -87,5 +87,7 @@ pub enum Evidence {
         place: String,
         /// Which bytes of the decoded text at that place.
         span: Span,
+        /// How sure the detector was, in thousandths.
+        score: u16,
     },
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 
 /// Most kinds one process can know.
-pub const KINDS_MAX: usize = 512;
+pub const KINDS_MAX: usize = 1024;
 
 /// Numbers below this one are the structural kinds of [`STRUCTURAL`]; an inspector's own kinds start here.
 pub const FIRST_DETECTED: u16 = 32;
@@ -81,8 +81,17 @@ pub const STRUCTURAL: &[KindInfo] = &[
     },
     KindInfo { name: "limit.depth", title: "nested too deeply to check", extent: Extent::Part },
     KindInfo { name: "secret.upstream-key", title: "the upstream's own key", extent: Extent::Span },
-    KindInfo { name: "limit.view", title: "encoded too deeply or too long to check", extent: Extent::Part },
+    KindInfo { name: "limit.pseudonyms", title: "too many pseudonyms", extent: Extent::Part },
+    KindInfo {
+        name: "limit.view",
+        title: "encoded too deeply or too long to check",
+        extent: Extent::Part,
+    },
 ];
+
+/// Where this request's own placeholders stand in an answer. It is no finding, so it stands in no table, and no policy is asked about it.
+const OWN_PLACEHOLDER: KindInfo =
+    KindInfo { name: "pseudonym.own", title: "placeholder of this request", extent: Extent::Span };
 
 macro_rules! structural {
     ($($(#[$doc:meta])* $name:ident = $index:expr),* $(,)?) => { $($(#[$doc])* pub const $name: KindId = KindId($index);)* };
@@ -114,8 +123,12 @@ structural! {
     LIMIT_DEPTH = 11,
     /// `secret.upstream-key`
     UPSTREAM_KEY = 12,
+    /// `limit.pseudonyms`
+    LIMIT_PSEUDONYMS = 13,
     /// `limit.view`
-    LIMIT_VIEW = 13,
+    LIMIT_VIEW = 14,
+    /// `pseudonym.own`: a mark inside an exchange, the last number below [`FIRST_DETECTED`]. It is in no [`Catalogue`]'s list.
+    PSEUDONYM_OWN = 31,
 }
 
 /// A set of kinds, a few machine words long.
@@ -208,6 +221,9 @@ impl Catalogue {
     /// What is known of a kind; a number that nobody gave out is `unknown`, which no policy permits.
     pub fn info(&self, kind: KindId) -> &KindInfo {
         let first = usize::from(FIRST_DETECTED);
+        if kind == PSEUDONYM_OWN {
+            return &OWN_PLACEHOLDER;
+        }
         let found = if kind.index() < first {
             STRUCTURAL.get(kind.index())
         } else {
@@ -250,18 +266,21 @@ mod tests {
             (LIMIT_HELD_BYTES, "limit.held-bytes"),
             (LIMIT_DEPTH, "limit.depth"),
             (UPSTREAM_KEY, "secret.upstream-key"),
+            (LIMIT_PSEUDONYMS, "limit.pseudonyms"),
             (LIMIT_VIEW, "limit.view"),
         ] {
             assert_eq!(catalogue.info(kind).name, name);
             assert_eq!(catalogue.find(name), Some(kind));
         }
-        assert!(STRUCTURAL.len() <= usize::from(FIRST_DETECTED));
+        assert!(STRUCTURAL.len() < usize::from(FIRST_DETECTED), "the last one is taken");
+        assert_eq!(catalogue.info(PSEUDONYM_OWN).name, "pseudonym.own");
+        assert_eq!(catalogue.find("pseudonym.own"), None, "policies cannot name it");
     }
 
     #[test]
     fn sets_hold_what_was_put_in() {
         let mut set = KindSet::EMPTY;
-        let (low, high) = (KindId::new(3).unwrap(), KindId::new(511).unwrap());
+        let (low, high) = (KindId::new(3).unwrap(), KindId::new(1023).unwrap());
         set.insert(low);
         set.insert(high);
         assert!(set.contains(low) && set.contains(high) && !set.contains(UNREAD_MEDIA));
@@ -269,6 +288,6 @@ mod tests {
         assert!(
             !set.contains(low) && set.intersects(&KindSet::ALL) && !set.intersects(&KindSet::EMPTY)
         );
-        assert!(KindId::new(512).is_none() && KindId::detected(480).is_none());
+        assert!(KindId::new(1024).is_none() && KindId::detected(992).is_none());
     }
 }

@@ -199,6 +199,12 @@ pub enum RecordError {
         /// What the disk said.
         reason: String,
     },
+    /// Somebody has shown that the log contradicts itself, and nothing may be released as if it were audited.
+    #[error("the log contradicts itself, so nothing is released: {reason}")]
+    Contradicted {
+        /// What was shown.
+        reason: String,
+    },
     /// The record itself cannot be written.
     #[error("the record cannot be written: {0}")]
     Unwritable(#[from] LeafError),

@@ -134,6 +134,18 @@ impl fmt::Debug for dyn Sealer {
     }
 }
 
+/// Names values by a keyed hash, so that the same one has the same name again without anybody keeping a table.
+pub trait Pseudonymizer: Send + Sync {
+    /// The name of `value` in `scope`: 16 bytes that nobody can compute, or link across scopes, without the key.
+    fn tag(&self, scope: &[u8], value: &[u8]) -> [u8; 16];
+}
+
+impl fmt::Debug for dyn Pseudonymizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pseudonymizer").finish_non_exhaustive()
+    }
+}
+
 /// Why a payload was not sealed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

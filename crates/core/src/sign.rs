@@ -1,6 +1,9 @@
 //! Signatures over notes, made by whoever holds the key.
 use std::fmt;
 
+/// Bytes of a [`Signer::mark`].
+pub const MARK_BYTES: usize = 16;
+
 /// Signs with one Ed25519 key under a public name. Whoever implements it holds the secret; nobody else sees it.
 pub trait Signer: Send + Sync {
     /// The key's name, as notes carry it: `example.com/log`. No spaces and no plus sign.
@@ -16,6 +19,10 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// [`SignError`] when the key cannot be used.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+
+    /// A keyed hash over `message` that nobody without the signing key can make: by it the key's holder knows again what he wrote himself,
+    /// before there is a signature over it. Its key is derived from the signing key and serves nothing else.
+    fn mark(&self, message: &[u8]) -> [u8; MARK_BYTES];
 }
 
 impl fmt::Debug for dyn Signer {

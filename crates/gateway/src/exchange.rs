@@ -25,6 +25,8 @@ pub struct Guard {
     pub limits: Limits,
     /// With `false` nothing is scanned (a bench and a comparison need it); records are still written.
     pub scan: bool,
+    /// Values that the model reads placeholders for, where there are such kinds.
+    pub pseudonyms: Option<Pseudonyms>,
     /// Tells how long the guards have been at it.
     pub clock: Arc<dyn Clock>,
 }
@@ -71,6 +73,8 @@ pub struct Route {
     pub name: String,
     /// Pairs of strings that set documents apart inside a message, such as `<doc>` and `</doc>`.
     pub document_delimiters: Vec<(String, String)>,
+    /// Whether placeholders are restored in the arguments of tool calls too.
+    pub restore_tool_calls: bool,
 }
 
 /// A request that has been read, on behalf of a caller that has been identified.
@@ -88,6 +92,8 @@ pub struct Call<'a> {
     pub key_id: &'a str,
     /// The value of the route's header that names the subject.
     pub subject: Option<&'a str>,
+    /// The caller's name for the conversation that this request belongs to.
+    pub conversation: Option<&'a str>,
     /// Without, what is drafted for the record holds no text, and nobody is told of a record.
     pub is_recorded: bool,
     /// Wall time.
@@ -152,6 +158,7 @@ mod keyed;
 mod logprobs;
 mod open;
 mod plain;
+mod pseudonym;
 mod received;
 mod record;
 mod stream;
@@ -160,6 +167,7 @@ mod subject;
 pub use answer::{Answer, Closed, Failure};
 pub use findings::verdict_words;
 pub use keyed::{KEY_BYTES_MIN, Keyed};
+pub use pseudonym::{CONVERSATION_BYTES_MAX, Pseudonyms, is_class_of};
 pub use stream::{StreamGuard, StreamState};
 pub use subject::SUBJECT_BYTES_MAX;
 

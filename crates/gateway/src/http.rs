@@ -22,10 +22,12 @@ mod hosts;
 mod identity;
 mod listener;
 mod metrics;
+mod people;
 mod post;
 mod progress;
 mod room;
 mod service;
+mod settle;
 mod setup;
 mod tasks;
 mod ticket;
@@ -34,6 +36,7 @@ mod upstream;
 
 pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};
+pub use people::KnownSubjects;
 pub use post::{POST_BYTES_MAX, PostError, Posted, Poster};
 pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions, Terms, subject_header};
 pub use tls::{ServerTls, ServerTlsError};
@@ -122,6 +125,8 @@ pub(crate) struct Shared {
     metrics: metrics::Metrics,
     heavy: heavy::Heavy,
     tasks: tasks::Tasks,
+    settling: settle::Settling,
+    people: people::People,
 }
 
 impl Shared {
@@ -153,6 +158,8 @@ impl Gateway {
             metrics: metrics::Metrics::default(),
             heavy: heavy::Heavy::default(),
             tasks: tasks::Tasks::default(),
+            settling: settle::Settling::default(),
+            people: people::People::default(),
         });
         shared.tasks.spawn_background(listener::sweep(Arc::clone(&shared)));
         Self { shared }
@@ -162,6 +169,11 @@ impl Gateway {
     pub fn notify_with(&self, notices: Notices) {
         // A second one has nothing to say: there is one binary, and it calls this once.
         drop(self.shared.notices.set(notices));
+    }
+
+    /// Lets the gateway tell new people from known ones, so that `subjects_per_key_max` counts. The first one stays.
+    pub fn know_subjects_with(&self, known: KnownSubjects) {
+        self.shared.people.know_with(known);
     }
 
     /// Serves callers at an address; port 0 takes a free one. Returns the address that is really used.
@@ -190,6 +202,7 @@ impl Gateway {
 
     /// Replaces the setup. Exchanges that are under way finish under the old one.
     pub fn reload(&self, setup: Setup) {
+        self.shared.people.keep(|id| setup.keys.entries().iter().any(|entry| entry.id == id));
         self.shared.setup.store(Arc::new(setup));
     }
 
@@ -215,9 +228,11 @@ impl Gateway {
         all_ended
     }
 
-    /// Drops everything now. The OUTCOME of each open exchange is in line when this returns.
+    /// Drops everything now. The OUTCOME of each open exchange is in line when this returns, or it found no room there for two more
+    /// seconds, was given up, and is counted.
     pub async fn halt(&self) {
         self.shared.tasks.halt().await;
+        self.shared.settle_last().await;
     }
 }
 

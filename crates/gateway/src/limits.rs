@@ -33,8 +33,12 @@ pub struct Limits {
     pub choices_max: usize,
     /// Channels of one choice: fields that carry text.
     pub channels_max: usize,
+    /// People whom one caller's key may name for the first time, since the gateway was started.
+    pub subjects_per_key_max: usize,
     /// Findings of one exchange.
     pub findings_max: usize,
+    /// Different values of one request that get placeholders.
+    pub pseudonyms_max: usize,
     /// Levels of arrays and objects in JSON.
     pub json_depth_max: usize,
     /// Values in one JSON document.
@@ -74,7 +78,9 @@ impl Default for Limits {
             held_bytes_max: 64 << 10,
             choices_max: 128,
             channels_max: 64,
+            subjects_per_key_max: 100_000,
             findings_max: 10_000,
+            pseudonyms_max: 1_000,
             json_depth_max: 64,
             json_nodes_max: 1_000_000,
             head_ms: 10_000,

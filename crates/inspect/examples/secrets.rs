@@ -12,6 +12,7 @@
     reason = "a measurement needs arguments, something to read and a place to print to"
 )]
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonLimits, Value};
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
@@ -123,7 +124,7 @@ fn main() {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         let Some(row) = read(&line) else { continue };
         let mut found = Vec::new();
-        inspector.scan(row.text.as_bytes(), &mut |finding| {
+        inspector.scan(Source::User, row.text.as_bytes(), &mut |finding| {
             let name = names.get(&finding.kind).map_or("", |info| info.name);
             let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
             if name.starts_with("secret.") {

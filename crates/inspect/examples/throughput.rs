@@ -7,6 +7,7 @@
     reason = "a measurement needs a clock and a place to print to"
 )]
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindSet;
 use bartizan_inspect::TextInspector;
 use std::hint::black_box;
@@ -120,13 +121,13 @@ fn main() {
     println!("{:<16} {:>9} {:>9} {:>9}", "MB/s", "whole", "1 KiB", "5 bytes");
     for (name, text) in &texts {
         let whole = megabytes_per_second(text, |bytes| {
-            inspector.scan(bytes, &mut |finding| {
+            inspector.scan(Source::Model, bytes, &mut |finding| {
                 black_box(finding);
             });
         });
         let stream = |n_bytes: usize| {
             megabytes_per_second(text, |bytes| {
-                let mut detector = inspector.detector();
+                let mut detector = inspector.detector(Source::Model);
                 for chunk in bytes.chunks(n_bytes) {
                     detector.push(chunk, &mut |finding| {
                         black_box(finding);

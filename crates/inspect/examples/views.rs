@@ -11,6 +11,7 @@
     reason = "a measurement prints, reads the texts where there are some, and may fail loudly"
 )]
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonLimits};
 use bartizan_core::kind::{Catalogue, KindId};
 use bartizan_inspect::{KINDS, TextInspector, kind_details};
@@ -27,7 +28,7 @@ const TEXT_BYTES_MAX: usize = 2000;
 
 fn kinds_of(text: &str) -> BTreeSet<KindId> {
     let mut kinds = BTreeSet::new();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| {
         kinds.insert(finding.kind);
     });
     kinds
@@ -75,7 +76,10 @@ fn planted() -> Vec<(&'static str, Vec<String>)> {
 }
 
 fn texts(folder: &str, name: &str) -> Vec<String> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/text").join(folder).join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/text")
+        .join(folder)
+        .join(name);
     let Ok(lines) = std::fs::read_to_string(path) else { return Vec::new() };
     let text = |line: &str| {
         let doc = Doc::read(line.as_bytes(), JsonLimits::default()).ok()?;
@@ -89,7 +93,15 @@ fn texts(folder: &str, name: &str) -> Vec<String> {
 }
 
 fn percent(n: usize, of: usize) -> String {
-    if of == 0 { "-".to_owned() } else { format!("{:.1}", 100.0 * f64::from(u32::try_from(n).unwrap_or(0)) / f64::from(u32::try_from(of).unwrap_or(1))) }
+    if of == 0 {
+        "-".to_owned()
+    } else {
+        format!(
+            "{:.1}",
+            100.0 * f64::from(u32::try_from(n).unwrap_or(0))
+                / f64::from(u32::try_from(of).unwrap_or(1))
+        )
+    }
 }
 
 fn main() {
@@ -114,8 +126,15 @@ fn main() {
     let flagged = |text: &str| !kinds_of(text).is_empty();
     let plain: Vec<BTreeSet<KindId>> = benign.iter().map(|text| kinds_of(text)).collect();
     let n_plain = plain.iter().filter(|kinds| !kinds.is_empty()).count();
-    println!("{} benign texts, {} % flagged in plain", benign.len(), percent(n_plain, benign.len()));
-    println!("{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}", "recall in %", "secrets", "numbers", "phrases", "benign", "new");
+    println!(
+        "{} benign texts, {} % flagged in plain",
+        benign.len(),
+        percent(n_plain, benign.len())
+    );
+    println!(
+        "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "recall in %", "secrets", "numbers", "phrases", "benign", "new"
+    );
     for transform in TRANSFORMS {
         let mut cells = Vec::new();
         for (class, items) in &planted {
@@ -142,14 +161,20 @@ fn main() {
         let n_hidden = hidden.iter().filter(|kinds| !kinds.is_empty()).count();
         // The characters themselves are found, as they should be; what counts is what they say.
         let is_said = |kind: &KindId| !catalogue.info(*kind).name.starts_with("hidden.");
-        let n_new = plain.iter().zip(&hidden).filter(|(plain, hidden)| !plain.iter().any(is_said) && hidden.iter().any(is_said)).count();
+        let n_new = plain
+            .iter()
+            .zip(&hidden)
+            .filter(|(plain, hidden)| !plain.iter().any(is_said) && hidden.iter().any(is_said))
+            .count();
         if show.as_deref() == Some(transform.name) {
             for (text, (plain, hidden)) in benign.iter().zip(plain.iter().zip(&hidden)) {
                 if !plain.iter().any(is_said) && hidden.iter().any(is_said) {
                     let _ = hidden;
                     let written = (transform.apply)(text);
-                    TextInspector::new().scan(written.as_bytes(), &mut |finding| {
-                        let at = |offset: u64| written.floor_char_boundary(usize::try_from(offset).unwrap_or(0));
+                    TextInspector::new().scan(Source::User, written.as_bytes(), &mut |finding| {
+                        let at = |offset: u64| {
+                            written.floor_char_boundary(usize::try_from(offset).unwrap_or(0))
+                        };
                         let seen = &written[at(finding.span.start)..at(finding.span.end)];
                         println!("    new: {} in {seen}", finding.detector);
                     });
@@ -158,7 +183,10 @@ fn main() {
         }
         cells.push(percent(n_hidden, benign.len()));
         cells.push(percent(n_new, benign.len()));
-        println!("{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}", transform.name, cells[0], cells[1], cells[2], cells[3], cells[4]);
+        println!(
+            "{:<24} {:>9} {:>9} {:>9} {:>9} {:>9}",
+            transform.name, cells[0], cells[1], cells[2], cells[3], cells[4]
+        );
     }
     let _ = flagged;
 }

@@ -15,8 +15,11 @@ const TRIGRAM_MASK: u32 = 0x3_ffff;
 const DIGIT: u8 = 26;
 const AT: u8 = 31;
 const COLON: u8 = 32;
+const ESCAPE: u8 = 44;
 /// The code that stands for what is before the text.
 const NOTHING: u8 = 27;
+/// The bit of a capital in the table of codes. It is no part of the code: names begin with capitals, and literals match in any case.
+const CAPITAL: u8 = 64;
 /// First of the codes that the other bytes above ASCII share.
 const HIGH: u8 = 46;
 
@@ -33,6 +36,8 @@ const fn code_of(byte: u8) -> u8 {
         b'@' => AT,
         b':' => COLON,
         b'/' => 33,
+        0x1b => ESCAPE,
+        b'`' => 45,
         0..=0x7f => 34,
         // Lead and second bytes of the invisible characters have codes of their own: they must not be found everywhere.
         0xe2 => 35,
@@ -161,7 +166,7 @@ impl Gate {
     fn build() -> Self {
         let mut codes = [0_u8; 256];
         for (byte, code) in (0..=u8::MAX).zip(&mut codes) {
-            *code = code_of(byte);
+            *code = code_of(byte) | if byte.is_ascii_uppercase() { CAPITAL } else { 0 };
         }
         let mut gate = Self {
             codes,
@@ -196,6 +201,7 @@ impl Gate {
                     gate.want([first, second, DIGIT]);
                 }
                 gate.want([first, second, AT]);
+                gate.want([first, second, ESCAPE]);
                 if second < 6 || second == DIGIT || second == COLON {
                     gate.want([first, second, COLON]);
                 }
@@ -222,7 +228,7 @@ impl Gate {
         }
     }
 
-    /// Calls `hit` with the offset of each byte in `text` from `from` on that ends a wanted trigram.
+    /// Calls `hit` with the offset of each byte in `text` from `from` on that ends a wanted trigram or is a capital.
     pub(crate) fn pass(
         &self,
         state: &mut GateState,
@@ -233,9 +239,9 @@ impl Gate {
         let mut trigram = state.0;
         for (at, &byte) in text.slice(0, text.len()).iter().enumerate().skip(from) {
             let code = self.codes.get(usize::from(byte)).copied().unwrap_or(0);
-            trigram = (trigram << CODE_BITS | u32::from(code)) & TRIGRAM_MASK;
+            trigram = (trigram << CODE_BITS | u32::from(code % CAPITAL)) & TRIGRAM_MASK;
             let word = self.wanted.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
-            if word >> (trigram & 63) & 1 == 1 {
+            if word >> (trigram & 63) & 1 == 1 || code >= CAPITAL {
                 hit(at, trigram);
             }
         }
@@ -255,6 +261,10 @@ impl Gate {
             DIGIT => rules::at_digit(text, at, &mut found),
             AT => rules::at_at_sign(text, at, &mut found),
             COLON => rules::at_colon(text, at, &mut found),
+            _ if text.get(at).is_some_and(|byte| byte.is_ascii_uppercase()) => {
+                rules::at_capital(text, at, &mut found);
+            }
+            ESCAPE => rules::at_escape(text, at, &mut found),
             _ => {}
         }
         let Some(start) = at.checked_sub(2) else { return };

@@ -3,6 +3,7 @@
 //! A kind is what is reported; a [`Rule`] is the line in which its candidates wait. One rule may report many kinds, and one kind may be
 //! found by several rules. The rows stand in several files; the order of the files and of their rows is the number of a kind.
 use crate::rules::{RULES_LEN, Rule};
+use bartizan_core::detect::Score;
 use bartizan_core::kind::{Extent, KINDS_MAX, KindId, KindInfo, KindSet};
 use std::sync::LazyLock;
 
@@ -24,13 +25,12 @@ macro_rules! kinds {
         )*];
     };
     (
-        $(#[$doc:meta])* enum $table:ident from $first:expr;
+        $(#[$attribute:meta])* enum $table:ident from $first:expr;
         $($variant:ident = $name:literal, $title:literal, [$($rule:ident),*] $(.$set:ident($($value:expr),*))*;)+
     ) => {
-        $(#[$doc])*
+        $(#[$attribute])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
-        #[expect(clippy::enum_variant_names, reason = "a variant is the kind's own name")]
         pub(crate) enum $table { $($variant,)* }
 
         impl From<$table> for $crate::kinds::Kind {
@@ -48,6 +48,7 @@ mod pii;
 mod secret;
 mod text;
 
+pub(crate) use pii::Personal;
 pub(crate) use secret::Secret;
 
 /// A kind of this crate: an index into [`KINDS`].
@@ -64,6 +65,17 @@ pub(crate) enum Support {
     Checksum,
     /// Words near it say what it is.
     Context,
+}
+
+impl Support {
+    /// How sure that is. A checksum can fit by chance too, but nobody would bet on it.
+    pub(crate) const fn score(self) -> Score {
+        match self {
+            Self::Form => Score::thousandths(900),
+            Self::Checksum => Score::CERTAIN,
+            Self::Context => Score::thousandths(800),
+        }
+    }
 }
 
 /// What is known of a kind without having seen one.
@@ -153,7 +165,6 @@ impl KindDetails {
         self
     }
 
-    #[expect(dead_code, reason = "for rows that other files will add")]
     const fn no_example(mut self, reason: &'static str) -> Self {
         self.example = Example::Absent(reason);
         self
@@ -238,6 +249,7 @@ const fn details() -> [KindDetails; KINDS_LEN] {
 #[expect(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::large_stack_arrays,
     reason = "runs at build time only, where a wrong index is an error"
 )]
 const fn infos() -> [KindInfo; KINDS_LEN] {
@@ -321,6 +333,8 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_core::detect::Inspector as _;
+    use bartizan_core::evidence::Source;
 
     /// Numbers are stored nowhere, but a kind that moved would be a kind that somebody mixed up.
     #[test]
@@ -372,7 +386,8 @@ mod tests {
         for (number, details) in (0..).zip(kind_details()) {
             let Some(text) = details.example_text() else { continue };
             let mut kinds = Vec::new();
-            crate::detector::scan(text.as_bytes(), &mut |finding| kinds.push(finding.kind));
+            let inspector = crate::TextInspector::new();
+            inspector.scan(Source::User, text.as_bytes(), &mut |finding| kinds.push(finding.kind));
             let id = Kind(number).id().expect("a kind has a number");
             assert!(kinds.contains(&id), "{} is not in {text:?}", details.info.name);
         }

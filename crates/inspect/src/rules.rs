@@ -3,19 +3,28 @@ use crate::gate::Head;
 use crate::kinds::Kind;
 use crate::text::{Answer, Stop, Text, is_word};
 
+mod active;
 mod address;
 mod card;
 mod cloud;
+mod context;
+mod crypto;
+mod date;
+mod digest;
 mod email;
 mod hidden;
 mod iban;
+mod mac;
+mod national;
 mod pem;
 mod phone;
 mod phrase;
+mod proper;
 mod secret;
 mod separator;
 mod ssn;
 mod token;
+mod url;
 
 /// Most bytes of one finding. What goes on after it is a further finding.
 pub(crate) const MATCH_BYTES_MAX: usize = 2048;
@@ -69,6 +78,16 @@ rules! {
     Connection,
     Telegram,
     Discord,
+    National,
+    Proper,
+    Street,
+    Url,
+    Date,
+    Mac,
+    Crypto,
+    Ansi,
+    Html,
+    Link,
 }
 
 /// How many rules there are.
@@ -101,6 +120,9 @@ pub(crate) fn heads() -> Vec<Head> {
         phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
     );
     heads.extend(secret::heads());
+    heads.extend(crypto::HEADS.map(|bytes| Head::new(Rule::Crypto, bytes, true, true)));
+    heads.extend(url::HEADS.map(|bytes| Head::new(Rule::Url, bytes, true, true)));
+    heads.extend(active::heads());
     heads.sort_by_key(Head::key);
     heads.dedup_by_key(|head| head.key());
     heads
@@ -125,6 +147,16 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Bidi => hidden::decide_bidi(text, start),
         Rule::Override => phrase::decide(text, start),
+        Rule::National => national::decide(text, start),
+        Rule::Proper => proper::decide(text, start),
+        Rule::Crypto => crypto::decide(text, start),
+        Rule::Mac => mac::decide(text, start),
+        Rule::Url => url::decide(text, start),
+        Rule::Date => date::decide(text, start),
+        Rule::Street => proper::street::decide(text, start),
+        Rule::Ansi => active::ansi::decide(text, start),
+        Rule::Html => active::html::decide(text, start),
+        Rule::Link => active::link::decide(text, start),
         Rule::AwsAccessKey
         | Rule::Github
         | Rule::Gitlab
@@ -153,6 +185,7 @@ pub(crate) fn go_on(rule: Rule, _kind: Kind, text: Text<'_>, start: usize) -> An
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Vendor => secret::go_on(text, start),
+        Rule::Link => active::link::go_on(text, start),
         _ => token::go_on(rule, text, start),
     }
 }
@@ -197,6 +230,7 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     {
         found(Rule::Discord, start);
     }
+    national::starts(text, at, |start| found(Rule::National, start));
     if !text.is_boundary(at) {
         return;
     }
@@ -205,6 +239,26 @@ pub(crate) fn at_digit(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     }
     if let Some(start) = phone::start_of(text, at) {
         found(Rule::Phone, start);
+    }
+    // Those with colons are found at the colon; with hyphens there is nothing but digits to go by.
+    if crypto::may_begin(text, at) {
+        found(Rule::Crypto, at);
+    }
+    if mac::may_begin(text, at) {
+        found(Rule::Mac, at);
+    }
+    if date::may_begin(text, at) {
+        found(Rule::Date, at);
+    }
+    if proper::street::may_begin(text, at) {
+        found(Rule::Street, at);
+    }
+}
+
+/// Candidates at a capital.
+pub(crate) fn at_capital(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
+    if proper::may_begin(text, at) {
+        found(Rule::Proper, at);
     }
 }
 
@@ -225,6 +279,18 @@ pub(crate) fn at_colon(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, u
     {
         found(Rule::Ipv6, start);
     }
+    if text.get(at) == Some(b':')
+        && let Some(start) = mac::start_of(text, at)
+    {
+        found(Rule::Mac, start);
+    }
+}
+
+/// Candidates at the control character that begins the escapes of terminals.
+pub(crate) fn at_escape(text: Text<'_>, at: usize, found: &mut impl FnMut(Rule, usize)) {
+    if text.get(at) == Some(0x1b) {
+        found(Rule::Ansi, at);
+    }
 }
 
 /// Candidates at the first byte of a character that may be invisible.
@@ -242,6 +308,12 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
     let mut first = end;
     if wanted(Rule::Iban) {
         first = first.min(iban::partial(text));
+    }
+    if wanted(Rule::Mac) {
+        first = first.min(mac::partial(text));
+    }
+    if wanted(Rule::National) {
+        first = first.min(national::partial(text));
     }
     if wanted(Rule::Email) {
         first = first.min(email::start_of(text, end));

@@ -7,8 +7,10 @@
 //!
 //! What is written backwards as a whole is known when its last byte, the first to be read, is there: it is reported when the channel
 //! ends, under a name that ends in `.late`, and may begin before what was let go.
+use crate::Ears;
 use crate::detector::{self, TextDetector};
-use bartizan_core::detect::{Detector, Finding};
+use crate::model::ModelDetector;
+use bartizan_core::detect::{Detector, Finding, Score};
 use bartizan_core::kind::{KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
 
@@ -46,6 +48,23 @@ const PIECE_BYTES: usize = 512;
 /// Name and version of what reports that views met a limit.
 const LIMIT_DETECTOR: &str = "limit.view@1";
 
+/// Where a channel stands: how many views lie over it, and who listens to what it says.
+#[derive(Clone, Copy, Debug)]
+struct Level {
+    depth: u8,
+    ears: Ears,
+}
+
+impl Level {
+    const fn new(ears: Ears) -> Self {
+        Self { depth: 0, ears }
+    }
+
+    const fn deeper(self) -> Self {
+        Self { depth: self.depth.saturating_add(1), ears: self.ears }
+    }
+}
+
 /// What a view reports to, and how much it may still do.
 struct Desk<'d> {
     report: &'d mut dyn FnMut(Finding),
@@ -55,24 +74,24 @@ struct Desk<'d> {
 /// What one view of one channel has left. It is spent in the order of the channel's bytes, so cuts do not matter.
 #[derive(Debug)]
 struct Budget {
-    /// How many views lie over this channel.
-    depth: u8,
+    /// Where this channel stands.
+    level: Level,
     n_decoded: u64,
     /// Whether the limit that was met was reported.
     told: bool,
 }
 
 impl Budget {
-    const fn new(depth: u8) -> Self {
-        Self { depth, n_decoded: 0, told: false }
+    const fn new(level: Level) -> Self {
+        Self { level, n_decoded: 0, told: false }
     }
 }
 
 impl Desk<'_> {
-    /// The depth of what opens here, if it may; else the limit is reported at the byte that ends at `end`, once.
-    fn open(&mut self, end: u64) -> Option<u8> {
-        if self.budget.depth < DEPTH_MAX && self.budget.n_decoded < DECODED_BYTES_MAX {
-            return Some(self.budget.depth.saturating_add(1));
+    /// The level of what opens here, if it may; else the limit is reported at the byte that ends at `end`, once.
+    fn open(&mut self, end: u64) -> Option<Level> {
+        if self.budget.level.depth < DEPTH_MAX && self.budget.n_decoded < DECODED_BYTES_MAX {
+            return Some(self.budget.level.deeper());
         }
         self.limit(end);
         None
@@ -92,14 +111,19 @@ impl Desk<'_> {
             self.budget.told = true;
             // One byte is enough to say where, and no byte of what was let go.
             let span = Span::new(end.saturating_sub(1), end);
-            (self.report)(Finding { span, kind: LIMIT_VIEW, detector: LIMIT_DETECTOR });
+            (self.report)(Finding {
+                span,
+                kind: LIMIT_VIEW,
+                detector: LIMIT_DETECTOR,
+                score: Score::CERTAIN,
+            });
         }
     }
 }
 
 /// All views of one channel, each with its budget.
 struct Views {
-    depth: u8,
+    level: Level,
     raw: Raw,
     fold: (Fold, Budget),
     runs: (Runs, Budget),
@@ -108,14 +132,15 @@ struct Views {
 }
 
 impl Views {
-    fn new(depth: u8) -> Self {
+    fn new(level: Level) -> Self {
+        let budget = || Budget::new(level);
         Self {
-            depth,
+            level,
             raw: Raw::default(),
-            fold: (Fold::default(), Budget::new(depth)),
-            runs: (Runs::default(), Budget::new(depth)),
-            spellings: (Spellings::default(), Budget::new(depth)),
-            spaces: (Spaces::default(), Budget::new(depth)),
+            fold: (Fold::default(), budget()),
+            runs: (Runs::default(), budget()),
+            spellings: (Spellings::default(), budget()),
+            spaces: (Spaces::default(), budget()),
         }
     }
 
@@ -139,14 +164,14 @@ impl Views {
     }
 
     fn pending(&self, kinds: &KindSet) -> u64 {
-        if self.depth >= DEPTH_MAX {
+        if self.level.depth >= DEPTH_MAX {
             return u64::MAX;
         }
-        let (raw, depth) = (&self.raw, self.depth);
-        let pending = self.fold.0.pending(raw, depth, kinds);
-        let pending = pending.min(self.runs.0.pending(raw, depth, kinds));
+        let (raw, level) = (&self.raw, self.level);
+        let pending = self.fold.0.pending(raw, level, kinds);
+        let pending = pending.min(self.runs.0.pending(raw, level, kinds));
         let pending = pending.min(self.spellings.0.pending(raw, kinds));
-        pending.min(self.spaces.0.pending(raw, depth, kinds))
+        pending.min(self.spaces.0.pending(raw, level, kinds))
     }
 }
 
@@ -168,7 +193,7 @@ impl Same {
     }
 
     /// Reports what waits and is decided: no finding of its kind that covers it is still to come.
-    fn settle(&mut self, plain: &TextDetector, report: &mut dyn FnMut(Finding)) {
+    fn settle(&mut self, plain: &Plain, report: &mut dyn FnMut(Finding)) {
         let known = &self.plain;
         self.waiting.retain(|finding| {
             let kinds = KindSet::from_iter([finding.kind]);
@@ -195,19 +220,50 @@ fn is_covered(finding: &Finding, plain: &[Finding]) -> bool {
     })
 }
 
+/// What reads the bytes as they stand: the rules, and the text model where the text is somebody's request or data.
+struct Plain {
+    rules: TextDetector,
+    model: Option<ModelDetector<'static>>,
+}
+
+impl Plain {
+    fn new(ears: Ears) -> Self {
+        Self { rules: TextDetector::new(), model: ears.detector() }
+    }
+
+    fn push(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.rules.push(piece, report);
+        if let Some(model) = &mut self.model {
+            model.push(piece, report);
+        }
+    }
+
+    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+        self.rules.finish(report);
+        if let Some(model) = &mut self.model {
+            model.finish(report);
+        }
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        let rules = self.rules.pending(kinds);
+        self.model.as_ref().map_or(rules, |model| model.pending(kinds).min(rules))
+    }
+}
+
 /// Reads one channel as it stands and through its views.
 pub(crate) struct Channel {
-    plain: TextDetector,
+    plain: Plain,
     views: Views,
     same: Same,
     ended: bool,
 }
 
 impl Channel {
-    fn new(depth: u8) -> Self {
+    fn new(level: Level) -> Self {
         Self {
-            plain: TextDetector::new(),
-            views: Views::new(depth),
+            plain: Plain::new(level.ears),
+            views: Views::new(level),
             same: Same::default(),
             ended: false,
         }
@@ -280,7 +336,11 @@ impl Late {
         } else if self.found.len() < LATE_MAX {
             self.found.push(finding);
         } else {
-            let limit = Finding { kind: LIMIT_VIEW, detector: name::name(LIMIT_DETECTOR, name::View::Reversed), ..finding };
+            let limit = Finding {
+                kind: LIMIT_VIEW,
+                detector: name::name(LIMIT_DETECTOR, name::View::Reversed),
+                ..finding
+            };
             self.limit.get_or_insert(limit);
         }
     }
@@ -293,8 +353,8 @@ impl Late {
 }
 
 impl ViewDetector {
-    pub(crate) fn new() -> Self {
-        Self { channel: Channel::new(0), late: Late::default() }
+    pub(crate) fn new(ears: Ears) -> Self {
+        Self { channel: Channel::new(Level::new(ears)), late: Late::default() }
     }
 }
 
@@ -320,11 +380,15 @@ impl Detector for ViewDetector {
 }
 
 /// Reads a whole text at once: what stands there, and what its views say.
-pub(crate) fn scan(text: &[u8], report: &mut dyn FnMut(Finding)) {
+pub(crate) fn scan(ears: Ears, text: &[u8], report: &mut dyn FnMut(Finding)) {
     let mut found = Vec::new();
     detector::scan(text, &mut |finding| found.push(finding));
+    if let Some(judge) = ears.judge() {
+        judge.findings(text, ears.source, &mut |finding| found.push(finding));
+        found.sort_unstable();
+    }
     let (mut late, mut seen) = (Late::default(), Vec::new());
-    let mut views = Views::new(0);
+    let mut views = Views::new(Level::new(ears));
     views.push(text, &mut |finding| seen.push(finding));
     views.read(true, &mut |finding| seen.push(finding));
     if !seen.is_empty() {

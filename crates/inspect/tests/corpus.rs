@@ -1,5 +1,6 @@
 //! Real texts, where they are at hand: benign prompts have no secrets and hardly an override phrase, and streams agree with whole texts.
 use bartizan_core::detect::{Finding, Inspector};
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{Doc, JsonLimits};
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
@@ -19,6 +20,9 @@ fn texts(name: &str) -> Vec<String> {
     lines.lines().filter_map(text).collect()
 }
 
+/// Kinds that say little alone.
+const LOW: [&str; 5] = ["pii.date", "pii.url", "pii.name", "pii.location", "pii.organisation"];
+
 #[test]
 fn benign_prompts_pass() {
     let names: BTreeMap<_, _> = Catalogue::new(&KINDS).iter().collect();
@@ -33,9 +37,10 @@ fn benign_prompts_pass() {
         for text in texts(name) {
             n_texts += 1;
             let mut whole: Vec<Finding> = Vec::new();
-            TextInspector::new().scan(text.as_bytes(), &mut |finding| whole.push(finding));
+            TextInspector::new()
+                .scan(Source::User, text.as_bytes(), &mut |finding| whole.push(finding));
             let mut streamed = Vec::new();
-            let mut detector = TextInspector::new().detector();
+            let mut detector = TextInspector::new().detector(Source::User);
             text.as_bytes()
                 .chunks(7)
                 .for_each(|chunk| detector.push(chunk, &mut |finding| streamed.push(finding)));
@@ -44,7 +49,10 @@ fn benign_prompts_pass() {
             assert_eq!(streamed, whole, "{text}");
             for finding in whole {
                 let kind = names.get(&finding.kind).map_or("", |info| info.name);
-                *counts.entry(kind).or_default() += 1;
+                // Names of people and places and dates are in ordinary prompts; they are no alarm.
+                if !LOW.contains(&kind) {
+                    *counts.entry(kind).or_default() += 1;
+                }
                 let is_alarm = kind.starts_with("secret.")
                     || kind.starts_with("injection.")
                     || kind == "pii.card";

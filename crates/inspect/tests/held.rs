@@ -1,5 +1,6 @@
 //! What a stream holds back: in `standard` nothing in the median, however small the chunks are; and what a detector keeps is bounded.
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, KindSet};
 use bartizan_inspect::{HELD_BYTES_MAX, KINDS, TextInspector};
 
@@ -16,7 +17,7 @@ fn standard() -> KindSet {
 
 /// Bytes held after each push of four bytes, sorted.
 fn held(text: &str, kinds: &KindSet) -> Vec<u64> {
-    let mut detector = TextInspector::new().detector();
+    let mut detector = TextInspector::new().detector(Source::Model);
     let (mut n_pushed, mut held) = (0, Vec::new());
     for chunk in text.as_bytes().chunks(4) {
         detector.push(chunk, &mut |_| {});
@@ -58,7 +59,7 @@ fn ordinary_text_is_hardly_held() {
 #[test]
 fn words_that_begin_like_keys_are_let_go_at_once() {
     for text in ["words", "task-force", "ask", "mask_", "disk", "Ghost", "hello", "exciting"] {
-        let mut detector = TextInspector::new().detector();
+        let mut detector = TextInspector::new().detector(Source::Model);
         detector.push(["a ", text].concat().as_bytes(), &mut |_| {});
         assert_eq!(detector.pending(&standard()), text.len() as u64 + 2, "{text}");
     }
@@ -76,7 +77,7 @@ fn what_may_be_a_secret_is_held_from_its_first_byte() {
         ("----", 0),
         ("a https://hooks.sl", 2),
     ] {
-        let mut detector = TextInspector::new().detector();
+        let mut detector = TextInspector::new().detector(Source::Model);
         detector.push(text.as_bytes(), &mut |_| {});
         assert_eq!(detector.pending(&standard()), from, "{text}");
     }

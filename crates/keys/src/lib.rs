@@ -43,6 +43,7 @@ mod file;
 mod header;
 mod note;
 mod pieces;
+mod placeholder;
 mod problem;
 mod ready;
 mod secret;
@@ -58,6 +59,7 @@ pub use file::{
     check_name,
 };
 pub use note::{NoteAlgorithm, NoteKey, VerifierKey};
+pub use placeholder::PlaceholderKey;
 pub use problem::StoreError;
 pub use secret::Secret;
 pub use store::{

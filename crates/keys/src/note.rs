@@ -11,18 +11,21 @@
 //!
 //! Source: [C2SP signed-note](https://c2sp.org/signed-note), [C2SP tlog-cosignature](https://c2sp.org/tlog-cosignature).
 use crate::base64;
-use crate::cipher::sha256_4;
+use crate::cipher::{expand, mac_16, mac_key, sha256_4};
 use crate::file::{KeyFileError, NameError, check_name, hex_into, line};
 use crate::secret::Secret;
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use bartizan_core::clock::Entropy;
 use bartizan_core::digest::parse_hex;
-use bartizan_core::sign::{SignError, Signer};
+use bartizan_core::sign::{MARK_BYTES, SignError, Signer};
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
 const PRIVATE: &str = "PRIVATE+KEY+";
+/// What the key of the marks is derived for.
+const MARK_INFO: &str = "bartizan ledger mark v1";
 const PRIVATE_KIND: KeyFileError =
     KeyFileError::Kind { expected: "a private note key", begins: PRIVATE };
 
@@ -181,6 +184,7 @@ impl<'a> Parts<'a> {
 pub struct NoteKey {
     seed: Secret<32>,
     pair: Ed25519KeyPair,
+    marks: hmac::Key,
     verifier: VerifierKey,
 }
 
@@ -196,10 +200,12 @@ impl NoteKey {
     fn new(name: &str, seed: Secret<32>) -> Result<Self, KeyFileError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed.expose())
             .map_err(|_| KeyFileError::Material)?;
+        let marks = expand(seed.expose(), MARK_INFO).map_err(|_| KeyFileError::Material)?;
+        let marks = mac_key(marks.expose());
         let public = pair.public_key().as_ref();
         let public = public.try_into().map_err(|_| KeyFileError::Material)?;
         let verifier = VerifierKey::new(name, NoteAlgorithm::Note, public)?;
-        Ok(Self { seed, pair, verifier })
+        Ok(Self { seed, pair, marks, verifier })
     }
 
     /// Reads a key file.
@@ -263,6 +269,10 @@ impl Signer for NoteKey {
         let signature = self.pair.try_sign(message).map_err(|_| refused())?;
         signature.as_ref().try_into().map_err(|_| refused())
     }
+
+    fn mark(&self, message: &[u8]) -> [u8; MARK_BYTES] {
+        mac_16(&self.marks, message)
+    }
 }
 
 impl fmt::Debug for NoteKey {
@@ -310,6 +320,22 @@ mod tests {
         assert_eq!(cosigner.public_key(), key.public_key());
         assert_ne!(cosigner.id(), key.verifier().id());
         assert_eq!(cosigner.to_string().parse::<VerifierKey>().unwrap(), cosigner);
+    }
+
+    #[test]
+    fn a_mark_is_the_one_that_everybody_with_the_key_computes() {
+        let key = NoteKey::parse(PRIVATE_TEXT.as_bytes()).unwrap();
+        // HMAC-SHA256 under HKDF-Expand of the seed, cut to 16 bytes; computed with Python's hmac module.
+        assert_eq!(hex(&key.mark(b"a group of leaves")), "7acd42ebfe5a8a6c959f6354814b6136");
+        assert_ne!(key.mark(b"a group of leaves"), key.mark(b"a group of leavez"));
+        let other = NoteKey::generate("PeterNeumann", &SimEntropy::new(1)).unwrap();
+        assert_ne!(other.mark(b"a group of leaves"), key.mark(b"a group of leaves"));
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        let mut text = String::new();
+        hex_into(bytes, &mut text);
+        text
     }
 
     #[test]

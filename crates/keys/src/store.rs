@@ -337,6 +337,20 @@ impl KeyStore {
         Ok(n_destroyed)
     }
 
+    /// Hides the keys that tombstones name from whoever reads a store that somebody else writes: they open nothing here from now on, and the
+    /// file stays as it is. Returns how many of them were there.
+    ///
+    /// # Errors
+    /// Those of [`KeyStore::destroy_again`], which is what this does to a store that may be written.
+    pub fn hide(&self, keys: &[RecordId]) -> Result<usize, StoreError> {
+        if self.options.access != Access::Read {
+            return self.destroy_again(keys);
+        }
+        let mut table = self.table();
+        // Nothing is ever written to a store that is only read, so what is marked for writing stays in memory.
+        Ok(keys.iter().filter(|key| table.forget(**key)).count())
+    }
+
     fn persist_new(&self) -> Result<(), StoreError> {
         self.check()?;
         let made = self.made.load(Ordering::Acquire);

@@ -5,11 +5,12 @@
 //! ```
 //!
 //! The checksum is the first 4 bytes of SHA-256 over the line before its last space, so that a typo is told before anything is sealed under a
-//! key that exists nowhere else. The key itself encrypts nothing: two keys are derived from it, one that wraps and one
-//! value by which a store tells whether it belongs to this tenant.
+//! key that exists nowhere else. The key itself encrypts nothing: two keys are derived from it, one that wraps and one that names values in
+//! prompts, and one value by which a store tells whether it belongs to this tenant.
 use crate::base64;
 use crate::cipher::{CipherError, aead, expand, expand_to, sha256_4};
 use crate::file::{KeyFileError, check_name, hex_into, line};
+use crate::placeholder::PlaceholderKey;
 use crate::secret::Secret;
 use aws_lc_rs::aead::LessSafeKey;
 use bartizan_core::clock::Entropy;
@@ -102,6 +103,14 @@ impl TenantKey {
     /// What wraps other keys.
     pub(crate) fn wrap_key(&self) -> Result<LessSafeKey, CipherError> {
         aead(expand(self.key.expose(), "bartizan wrap 1")?.expose())
+    }
+
+    /// What names values in prompts. Another tenant's key gives other names, and so does the next key of this one.
+    ///
+    /// # Errors
+    /// [`KeyFileError::Material`], when the provider refuses the key.
+    pub fn placeholder_key(&self) -> Result<PlaceholderKey, KeyFileError> {
+        PlaceholderKey::derive(self.key.expose()).map_err(|_| KeyFileError::Material)
     }
 
     /// What a store remembers of its tenant: it fits this key only, and says nothing about it.

@@ -211,15 +211,15 @@ fn publish(disk: &dyn Disk) -> io::Result<()> {
     disk.sync_dir()
 }
 
-/// Takes away what a crash left of a new file, wiping it first: its keys may be destroyed in the real one later.
+/// Takes away what a crash left of a new file, wiping it first: its keys may be destroyed in the real one later. A name that a power cut brings back
+/// is one of zeros, and is taken away again.
 fn discard_unready(disk: &dyn Disk) -> io::Result<()> {
     match disk.open(UNREADY_FILE, false) {
         Ok(mut file) => wipe(&mut *file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     }
-    disk.remove(UNREADY_FILE)?;
-    disk.sync_dir()
+    disk.remove(UNREADY_FILE)
 }
 
 fn wipe(file: &mut dyn DiskFile) -> io::Result<()> {

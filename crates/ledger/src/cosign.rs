@@ -24,6 +24,8 @@ struct Letters {
     bell: Option<SyncSender<Chore>>,
     /// A ring stands in the line of the second thread.
     is_rung: bool,
+    /// Nothing is signed any more.
+    is_silent: bool,
 }
 
 /// What the second thread finds in the box.
@@ -90,6 +92,16 @@ impl Cosigner {
             letters.ring();
         }
         Ok(())
+    }
+
+    /// Signs no further checkpoint of this log, and publishes nothing more of it, until it is opened again: for a log that was shown to contradict
+    /// itself. What is recorded stays in the journal, under the vouchers of the log's key.
+    pub fn fall_silent(&self) {
+        self.lock().is_silent = true;
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.lock().is_silent
     }
 
     pub(crate) fn notices(&self) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! The bytes on disk, version 2.
+//! The bytes on disk, version 3.
 //!
 //! A log is a row of segment files. A segment is a header block and then *groups*: what one sync made durable. A group starts on a block of
 //! its own, so that tearing it cannot touch what an earlier sync promised, and has
@@ -14,16 +14,20 @@
 //! eight bytes and the body, carried on from the checksum of the frame before, and started from the log, the segment, the
 //! offset and the number of the group: bytes that were left behind by something else do not pass for live ones. The mark has a checksum of its own and a
 //! SHA-256 chain over all marks before it. A group that does not check is torn if no later group exists, and damage if one does.
+//!
+//! Everybody can compute a checksum and a chain. So each mark also has a *voucher*: a keyed hash by the log's signer over the log, the segment, the
+//! mark, its chain and the snapshot. It is what tells the holder of the key that the leaves behind the last signed checkpoint are his own.
 use crate::merkle::sha256_of;
 use bartizan_core::digest::Digest;
+use bartizan_core::sign::{self, Signer};
 
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// The unit in which groups are aligned: a page of the cache, and the largest sector in use.
 pub(crate) const BLOCK_BYTES: usize = 4096;
 pub(crate) const BLOCK: u64 = BLOCK_BYTES as u64;
 pub(crate) const FRAME_HEAD_BYTES: usize = 12;
 pub(crate) const GROUP_BODY_BYTES: usize = 24;
-pub(crate) const MARK_BYTES: usize = 104;
+pub(crate) const MARK_BYTES: usize = 104 + sign::MARK_BYTES;
 /// What a leaf frame holds for each slot: its code, the hash of what is stored, the commitment to its key.
 pub(crate) const SLOT_BYTES: usize = 65;
 /// Most leaves of one group.
@@ -31,7 +35,7 @@ pub(crate) const GROUP_LEAVES_MAX: usize = 16_384;
 /// Most INTENTs that may be without an OUTCOME.
 pub(crate) const OPEN_RECORDS_MAX: usize = 65_536;
 /// Most bytes of a body that is read in one piece: a snapshot of the fullest state.
-pub(crate) const BODY_BYTES_MAX: usize = 64 + 64 * 32 + OPEN_RECORDS_MAX * 16;
+pub(crate) const BODY_BYTES_MAX: usize = 72 + 64 * 32 + OPEN_RECORDS_MAX * 16;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"BARTIZAN";
 const MARK_MAGIC: [u8; 8] = *b"BZCOMMIT";
@@ -202,10 +206,12 @@ pub(crate) struct Mark {
     pub(crate) checksum: u32,
     /// SHA-256 over the chain before and this mark.
     pub(crate) chain: Digest,
+    /// By which the log's signer knows the group again.
+    pub(crate) voucher: [u8; sign::MARK_BYTES],
 }
 
 impl Mark {
-    /// A mark that carries on `chain`.
+    /// A mark that carries on `chain`, and that nobody vouches for yet.
     pub(crate) fn new(
         head: GroupHead,
         start: u64,
@@ -214,9 +220,28 @@ impl Mark {
         chain: &Digest,
     ) -> Self {
         let size = head.first + u64::from(head.n_leaves);
-        let mut mark = Self { number: head.number, start, size, root, checksum, chain: *chain };
+        let (number, voucher) = (head.number, [0; sign::MARK_BYTES]);
+        let mut mark = Self { number, start, size, root, checksum, chain: *chain, voucher };
         mark.chain = mark.chained(chain);
         mark
+    }
+
+    /// What `signer` says of a group with this mark in this place. The root stands for the leaves, which stand for their payloads; the chain
+    /// for all groups before it. The snapshot is bound by a checksum only, so it is named by itself.
+    pub(crate) fn vouch(
+        &self,
+        signer: &dyn Signer,
+        log: &LogId,
+        segment: u64,
+        snapshot: Option<&[u8]>,
+    ) -> [u8; sign::MARK_BYTES] {
+        let mut message = Vec::with_capacity(2 * MARK_BYTES);
+        message.extend_from_slice(log);
+        message.extend_from_slice(&segment.to_le_bytes());
+        message.extend_from_slice(&self.facts());
+        message.extend_from_slice(&self.chain.0);
+        message.extend(snapshot.map(|body| sha256_of(&[body]).0).into_iter().flatten());
+        signer.mark(&message)
     }
 
     /// The chain that this mark must have after `before`.
@@ -239,6 +264,7 @@ impl Mark {
     pub(crate) fn encode(&self, log: &LogId, segment: u64, offset: u64) -> Vec<u8> {
         let mut bytes = self.facts();
         bytes.extend_from_slice(&self.chain.0);
+        bytes.extend_from_slice(&self.voucher);
         let checksum = mark_checksum(&bytes, log, segment, offset);
         bytes.extend_from_slice(&checksum.to_le_bytes());
         bytes
@@ -260,6 +286,7 @@ impl Mark {
             root: Digest(rest.array()?),
             checksum: rest.u32()?,
             chain: Digest(rest.array()?),
+            voucher: rest.array()?,
         })
     }
 }
@@ -275,7 +302,7 @@ fn mark_checksum(covered: &[u8], log: &LogId, segment: u64, offset: u64) -> u32 
 
 /// The chain before the first group.
 pub(crate) fn genesis(log: &LogId) -> Digest {
-    sha256_of(&[b"bartizan log 2", log])
+    sha256_of(&[b"bartizan log 3", log])
 }
 
 const _: () = assert!(SEGMENT_HEAD_BYTES <= BLOCK_BYTES && MARK_BYTES <= BLOCK_BYTES);
@@ -283,6 +310,7 @@ const _: () = assert!(SEGMENT_HEAD_BYTES <= BLOCK_BYTES && MARK_BYTES <= BLOCK_B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bartizan_testkit::SimSigner;
 
     const LOG: LogId = [9; 16];
 
@@ -318,7 +346,9 @@ mod tests {
     #[test]
     fn a_mark_is_one_only_where_it_was_written() {
         let head = GroupHead { number: 5, first: 10, n_leaves: 2, n_bytes: 8192 };
-        let mark = Mark::new(head, 4096, Digest([1; 32]), 77, &genesis(&LOG));
+        let signer = SimSigner::new("example.com/log", 1);
+        let mut mark = Mark::new(head, 4096, Digest([1; 32]), 77, &genesis(&LOG));
+        mark.voucher = mark.vouch(&signer, &LOG, 1, None);
         let bytes = mark.encode(&LOG, 1, 8000);
         assert_eq!(bytes.len(), MARK_BYTES);
         assert_eq!(Mark::decode(&bytes, &LOG, 1, 8000), Some(mark));
@@ -334,5 +364,35 @@ mod tests {
             assert_eq!(Mark::decode(&bad, &LOG, 1, 8000), None, "byte {at}");
         }
         assert_eq!(GroupHead::decode(&head.encode()), Some(head));
+    }
+
+    #[test]
+    fn a_voucher_is_about_everything_that_a_mark_stands_for() {
+        let head = GroupHead { number: 5, first: 10, n_leaves: 2, n_bytes: 8192 };
+        let mark = Mark::new(head, 4096, Digest([1; 32]), 77, &genesis(&LOG));
+        let signer = SimSigner::new("example.com/log", 1);
+        let voucher = mark.vouch(&signer, &LOG, 1, Some(b"snapshot"));
+        assert_eq!(mark.vouch(&signer, &LOG, 1, Some(b"snapshot")), voucher);
+        let others = [
+            ("key", mark.vouch(&SimSigner::new("example.com/log", 2), &LOG, 1, Some(b"snapshot"))),
+            ("log", mark.vouch(&signer, &[8; 16], 1, Some(b"snapshot"))),
+            ("segment", mark.vouch(&signer, &LOG, 2, Some(b"snapshot"))),
+            ("snapshot", mark.vouch(&signer, &LOG, 1, Some(b"snapshoz"))),
+            ("no snapshot", mark.vouch(&signer, &LOG, 1, None)),
+            ("number", Mark { number: 6, ..mark }.vouch(&signer, &LOG, 1, Some(b"snapshot"))),
+            ("start", Mark { start: 8192, ..mark }.vouch(&signer, &LOG, 1, Some(b"snapshot"))),
+            ("size", Mark { size: 13, ..mark }.vouch(&signer, &LOG, 1, Some(b"snapshot"))),
+            ("root", {
+                let other = Mark { root: Digest([2; 32]), ..mark };
+                other.vouch(&signer, &LOG, 1, Some(b"snapshot"))
+            }),
+            ("chain", {
+                let other = Mark { chain: Digest([2; 32]), ..mark };
+                other.vouch(&signer, &LOG, 1, Some(b"snapshot"))
+            }),
+        ];
+        for (name, other) in others {
+            assert_ne!(other, voucher, "{name}");
+        }
     }
 }

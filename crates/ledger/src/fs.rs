@@ -14,8 +14,9 @@ const LOCK_NAME: &str = "lock";
 #[derive(Debug)]
 pub struct FsDisk {
     folder: PathBuf,
-    /// Held while this disk may be written; the kernel lets go of it when the process ends, however it ends.
+    /// Held for as long as this disk is; the kernel lets go of it when the process ends, however it ends.
     lock: Option<Arc<File>>,
+    may_write: bool,
 }
 
 /// Why a folder cannot be used.
@@ -49,13 +50,14 @@ pub enum FsDiskError {
 }
 
 impl FsDisk {
-    /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent.
+    /// The folder for writing, by nobody else at the same time; it is made, with mode 0700, when it is absent, and so are the folders on the way
+    /// to it, each durable in the one above before anything is put into it.
     ///
     /// # Errors
     /// [`FsDiskError`].
     pub fn lock(folder: &Path) -> Result<Self, FsDiskError> {
         let failed = |source| FsDiskError::Disk { folder: folder.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        make_durable(folder).map_err(failed)?;
         let mode = folder.metadata().map_err(failed)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(FsDiskError::Open { folder: folder.to_owned(), mode });
@@ -64,15 +66,22 @@ impl FsDisk {
         let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = options.open(folder.join(LOCK_NAME)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)) }),
+            Ok(()) => {
+                Ok(Self { folder: folder.to_owned(), lock: Some(Arc::new(lock)), may_write: true })
+            }
             Err(TryLockError::WouldBlock) => Err(FsDiskError::Locked { folder: folder.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }
 
+    /// A folder that is there, for changes that need no lock because each is one rename.
+    pub fn unlocked(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), lock: None, may_write: true }
+    }
+
     /// The folder for reading only: a log that another process writes, or a copy on a medium that cannot be written.
     pub fn read_only(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), lock: None }
+        Self { folder: folder.to_owned(), lock: None, may_write: false }
     }
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
@@ -82,7 +91,39 @@ impl FsDisk {
 
     fn may_write(&self) -> io::Result<()> {
         let refused = || io::Error::new(io::ErrorKind::PermissionDenied, "opened for reading only");
-        self.lock.as_ref().map(|_| ()).ok_or_else(refused)
+        self.may_write.then_some(()).ok_or_else(refused)
+    }
+}
+
+/// Makes a folder and those above it that are absent, each durable in the one above. The folder's own name is synced also where it is there
+/// already: a process that was killed may have made it a moment ago.
+fn make_durable(folder: &Path) -> io::Result<()> {
+    if !folder.is_dir()
+        && let Some(above) = parent(folder)
+    {
+        make_durable(above)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    match parent(folder) {
+        Some(above) => sync(above),
+        None => Ok(()),
+    }
+}
+
+/// The folder that a path stands in; none above the root.
+fn parent(path: &Path) -> Option<&Path> {
+    let above = path.parent()?;
+    Some(if above.as_os_str().is_empty() { Path::new(".") } else { above })
+}
+
+/// Makes the names in a folder durable. One that we may not read was not made by us.
+fn sync(folder: &Path) -> io::Result<()> {
+    match File::open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        opened => opened?.sync_all(),
     }
 }
 
@@ -106,7 +147,7 @@ impl Disk for FsDisk {
             self.may_write()?;
         }
         let mut options = OpenOptions::new();
-        options.read(true).write(self.lock.is_some()).create(create).mode(0o600);
+        options.read(true).write(self.may_write).create(create).mode(0o600);
         Ok(Box::new(FsFile(options.open(self.path(name)?)?)))
     }
 
@@ -129,7 +170,7 @@ impl Disk for FsDisk {
         if !folder.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Arc::new(Self { folder, lock: self.lock.clone() }))
+        Ok(Arc::new(Self { folder, lock: self.lock.clone(), may_write: self.may_write }))
     }
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {

@@ -5,8 +5,10 @@ use crate::format::{
 };
 use crate::record::Record;
 use crate::state::State;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{RecordId, RecordKind};
+use bartizan_core::sign::Signer;
 
 /// More than a group is padded with: at most a block, and the mark's place in it.
 const ZEROS: [u8; BLOCK_BYTES + MARK_BYTES] = [0; BLOCK_BYTES + MARK_BYTES];
@@ -40,7 +42,17 @@ pub(crate) struct LeafSeen {
     pub(crate) offset: u64,
     pub(crate) record: RecordId,
     pub(crate) kind: RecordKind,
+    pub(crate) unix_ms: u64,
     pub(crate) hash: Digest,
+}
+
+impl Group {
+    /// Whether the holder of this key wrote the group, in this place of this log.
+    pub(crate) fn is_vouched(&self, signer: &dyn Signer, log: &LogId) -> bool {
+        let snapshot = self.snapshot.as_ref().map(State::encode);
+        let voucher = self.mark.vouch(signer, log, self.segment, snapshot.as_deref());
+        verify_slices_are_equal(&voucher, &self.mark.voucher).is_ok()
+    }
 }
 
 /// Bytes of a group whose records' frames take `records_bytes`, from its first byte to the end of its mark.
@@ -58,6 +70,7 @@ pub(crate) fn build<'a>(
     snapshot: Option<&[u8]>,
     records: impl Iterator<Item = &'a Record>,
     (root, chain): (Digest, &Digest),
+    signer: &dyn Signer,
 ) -> Mark {
     out.clear();
     let seed = group_seed(place.log, place.segment, place.start, head.number);
@@ -69,7 +82,8 @@ pub(crate) fn build<'a>(
     for record in records {
         frames.put_record(record);
     }
-    let mark = Mark::new(head, place.start, root, frames.checksum, chain);
+    let mut mark = Mark::new(head, place.start, root, frames.checksum, chain);
+    mark.voucher = mark.vouch(signer, place.log, place.segment, snapshot);
     let mark_at = out.len().next_multiple_of(BLOCK_BYTES);
     let mark_at = if mark_at - out.len() < MARK_BYTES { mark_at + BLOCK_BYTES } else { mark_at };
     let padding = mark_at - MARK_BYTES - out.len();

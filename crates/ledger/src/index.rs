@@ -34,6 +34,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod fold;
+mod place;
 mod problem;
 mod query;
 mod schema;
@@ -55,6 +56,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use place::PLACES_MAX;
 pub use problem::{IndexError, QueryError};
 pub use query::{Answer, QUERY_BYTES_MAX, QUERY_ROWS_MAX, QueryLimits, Questions, Value};
 pub use schema::INDEX_SCHEMA;
@@ -382,7 +384,7 @@ fn is_empty(db: &Connection) -> rusqlite::Result<bool> {
     Ok(db.query_row(n_rows, [], |row| row.get::<_, i64>(0))? == 0)
 }
 
-/// What the checkpoint says. One that is missing or damaged says nothing: that is for `verify` to tell.
+/// What the checkpoint says. One that is missing says nothing, and of one that is damaged whoever reads the leaves to their end is told.
 fn head(reader: &Reader) -> Option<Head> {
     reader.checkpoint().ok().flatten().as_ref().map(Head::of)
 }

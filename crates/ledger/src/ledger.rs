@@ -2,6 +2,7 @@
 use crate::cosign::Cosigner;
 use crate::format::LogId;
 use crate::log_folder::Head;
+use crate::newest::Newest;
 use crate::options::Options;
 use crate::problem::LedgerError;
 use crate::publish::Publisher;
@@ -54,6 +55,7 @@ pub struct Ledger {
     sealer: Arc<dyn Sealer>,
     limits: Options,
     cosigner: Cosigner,
+    newest: Newest,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -65,38 +67,53 @@ impl fmt::Debug for Ledger {
 
 impl Ledger {
     /// Opens the log in a folder, or makes one; mends what a crash left, and gives every INTENT without an OUTCOME one that
-    /// says `interrupted`.
+    /// says `interrupted`. Once it is open, every leaf is one that the signer's key stands for, by a signature or by its own mark.
     ///
     /// # Errors
-    /// [`LedgerError`]; a damaged log is not touched.
+    /// [`LedgerError`]; a damaged log is not touched, nor one that has leaves of somebody else behind its checkpoint, nor one that is shorter
+    /// than what witnesses have cosigned.
     pub fn open(parts: Parts, options: Options) -> Result<(Self, Recovery), LedgerError> {
         options.check()?;
         let Parts { disk, clock, entropy, sealer, signer } = parts;
-        let (mut store, torn_bytes) = match find_end(&disk, &*signer)? {
-            None => (Store::create(&*disk, &*entropy, options.clone())?, 0),
+        let (keys, limits) = (Arc::clone(&signer), options.clone());
+        let (mut store, torn_bytes, torn_copy) = match find_end(&disk, &*signer)? {
+            None => (Store::create(&*disk, &*entropy, keys, limits)?, 0, None),
             Some(end) => {
-                let torn_bytes = end.tail.n_bytes;
-                (Store::resume(&*disk, end, options.clone())?, torn_bytes)
+                let torn_bytes = end.tail.rest.n_bytes();
+                let (store, kept) = Store::resume(&*disk, &*clock, end, keys, limits)?;
+                (store, torn_bytes, kept)
             }
         };
+        let newest = Newest::new(Arc::clone(&clock));
+        newest.seen(store.state().newest_ms);
+        let clock_behind_ms = newest.clock_behind_ms();
         let queue = Arc::new(Queue::new(options.clone()));
         let cosigner = Cosigner::default();
         let publisher = Publisher::open(&disk, signer, cosigner.clone())?;
         let mut helper = Helper::start(disk, store.log(), publisher, &options, &queue)?;
         let interrupted = store.interrupt(&mut helper, &*clock, &*sealer)?;
-        let recovery = store.recovery(torn_bytes, interrupted);
+        newest.seen(store.state().newest_ms);
+        let leaves = store.state().tree.size();
+        let recovery = Recovery { leaves, torn_bytes, torn_copy, interrupted, clock_behind_ms };
         if let Some(number) = store.wanted() {
             helper.order(number);
         }
         let keys = Arc::clone(&sealer);
         let line = Arc::clone(&queue);
         let n_leaves = options.checkpoint_leaves;
-        let writer = Writer { store, helper, queue: line, clock, keys, n_leaves, told: None };
+        let seen = newest.clone();
+        let writer =
+            Writer { store, helper, queue: line, clock, keys, newest: seen, n_leaves, told: None };
         let thread = std::thread::Builder::new().name("ledger".to_owned());
         let interval_us = options.checkpoint_interval_us;
         let thread = thread.spawn(move || writer.run(interval_us));
         let writer = Some(thread.map_err(LedgerError::disk("start", "the writer's thread"))?);
-        Ok((Self { queue, sealer, limits: options, cosigner, writer }, recovery))
+        Ok((Self { queue, sealer, limits: options, cosigner, newest, writer }, recovery))
+    }
+
+    /// The time of the newest leaf, and how far the clock is behind it. The handle does not keep the log open.
+    pub fn newest(&self) -> Newest {
+        self.newest.clone()
     }
 
     /// Takes cosignatures of witnesses. The handle does not keep the log open.
@@ -111,7 +128,8 @@ impl Ledger {
         } else if limit < drafts.len() {
             Err(RecordError::Full { limit })
         } else {
-            Job::new(drafts, &*self.sealer, self.limits.record_bytes_max)
+            let newest_ms = self.newest.unix_ms();
+            Job::new(drafts, &*self.sealer, self.limits.record_bytes_max, newest_ms)
         };
         match job.and_then(|(job, pending)| self.queue.push(job).map(|()| pending)) {
             Ok(pending) => Box::pin(pending),
@@ -151,6 +169,7 @@ struct Writer {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
     keys: Arc<dyn Sealer>,
+    newest: Newest,
     /// Leaves after which a checkpoint is due.
     n_leaves: u64,
     /// Size of the log at the last checkpoint, and when that was.
@@ -203,6 +222,7 @@ impl Writer {
         });
         match persisted.and_then(|()| self.store.commit(&mut self.helper, batch)) {
             Ok(answers) => {
+                self.newest.seen(self.store.state().newest_ms);
                 batch.drain(..).zip(answers).for_each(|(job, answer)| job.promise.keep(answer));
                 Ok(())
             }

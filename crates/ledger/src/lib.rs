@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 mod cosign;
+mod cut;
 mod format;
 mod fs;
 mod group;
@@ -36,6 +37,7 @@ pub mod index;
 mod ledger;
 mod log_folder;
 pub mod merkle;
+mod newest;
 mod options;
 mod problem;
 mod promise;
@@ -51,12 +53,15 @@ mod state;
 mod store;
 mod tally;
 pub mod tlog;
+mod torn;
 mod verify;
 mod walk;
 
 pub use cosign::Cosigner;
+pub use cut::{CutTail, cut_is_recorded, cut_tail};
 pub use fs::{FsDisk, FsDiskError};
 pub use ledger::{Ledger, Parts};
+pub use newest::Newest;
 pub use options::Options;
 pub use problem::{Flaw, LedgerError, Problem};
 pub use published::Published;
@@ -64,4 +69,5 @@ pub use reader::{Entries, Entry, Payloads, Reader, Stored};
 pub use recover::Recovery;
 pub use rotate::cross_sign;
 pub use tally::{TALLY_REASONS_MAX, Tally};
+pub use torn::{TORN_BYTES_MAX, TORN_FILES_MAX, TORN_FOLDER, TornCopy};
 pub use verify::Verification;

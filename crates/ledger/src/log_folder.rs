@@ -48,8 +48,12 @@ impl LogFolder {
         }
     }
 
-    /// The folder inside the ledger's, made and durable.
+    /// The folder inside the ledger's; made, and durable, where there is none. One that is found is durable with the other names that opening the
+    /// journal has found.
     pub(crate) fn make(ledger: &dyn Disk) -> io::Result<Self> {
+        if let Some(found) = Self::find(ledger)? {
+            return Ok(found);
+        }
         let disk = ledger.folder(LOG_FOLDER, true)?;
         ledger.sync_dir()?;
         Ok(Self { disk })
@@ -57,21 +61,21 @@ impl LogFolder {
 
     /// The checkpoint, if there is one. Its signatures are not looked at.
     pub(crate) fn checkpoint(&self) -> Result<Option<SignedCheckpoint>, Trouble> {
-        self.read(CHECKPOINT_NAME)
+        self.read(CHECKPOINT_NAME, Flaw::Checkpoint)
     }
 
     /// The newest checkpoint that met a quorum of witnesses, if there is one. Its signatures are not looked at.
     pub(crate) fn witnessed(&self) -> Result<Option<SignedCheckpoint>, Trouble> {
-        self.read(WITNESSED_NAME)
+        self.read(WITNESSED_NAME, Flaw::Witnessed)
     }
 
-    fn read(&self, name: &'static str) -> Result<Option<SignedCheckpoint>, Trouble> {
+    fn read(&self, name: &'static str, flaw: Flaw) -> Result<Option<SignedCheckpoint>, Trouble> {
         let failed = |error| Trouble::Disk(LedgerError::disk("read", name)(error));
         let bytes = read_file(&*self.disk, name, NOTE_BYTES_MAX).map_err(failed)?;
         let Some(bytes) = bytes else { return Ok(None) };
         let checkpoint = SignedCheckpoint::parse(&bytes);
-        let flaw = Problem { segment: 0, offset: 0, leaf: None, flaw: Flaw::Checkpoint };
-        checkpoint.map(Some).map_err(|_| flaw.into())
+        let problem = Problem { segment: 0, offset: 0, leaf: None, flaw };
+        checkpoint.map(Some).map_err(|_| problem.into())
     }
 
     /// Replaces the checkpoint. What it stands for must be durable.

@@ -48,7 +48,10 @@ pub fn leaf_hash(leaf: &[u8]) -> Digest {
     }
 }
 
-fn node_hash(left: &Digest, right: &Digest) -> Digest {
+/// The hash of two subtrees, the left one perfect: SHA-256 over a one byte and both.
+///
+/// Source: RFC 6962, section 2.1.
+pub(crate) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     let mut bytes = [1; 65];
     let (_, hashes) = bytes.split_at_mut(1);
     let (to_left, to_right) = hashes.split_at_mut(32);

@@ -80,6 +80,35 @@ pub enum Flaw {
     /// No key that is trusted has signed the checkpoint.
     #[error("the checkpoint is signed by none of the trusted keys")]
     CheckpointUnsigned,
+    /// The file of the newest witnessed checkpoint cannot be read as one of this log.
+    #[error("log/witnessed is damaged, or of another log: restore it from a copy")]
+    Witnessed,
+    /// No key that is trusted has signed the newest witnessed checkpoint.
+    #[error(
+        "log/witnessed is signed by none of the trusted keys of the log: it is damaged, or the log had another key then, which has to be named as well"
+    )]
+    WitnessedUnsigned,
+    /// Witnesses have cosigned more than the checkpoint stands for.
+    #[error(
+        "log/checkpoint stands for {leaves} leaves, and witnesses have cosigned {size}: the log was cut, or restored from an older copy"
+    )]
+    WitnessedAhead {
+        /// Leaves that the checkpoint stands for.
+        leaves: u64,
+        /// Leaves that witnesses have cosigned.
+        size: u64,
+    },
+    /// The log's root is not the one that witnesses have cosigned.
+    #[error("the log has another root than the one that witnesses have cosigned at {size} leaves")]
+    WitnessedRoot {
+        /// Leaves that witnesses have cosigned.
+        size: u64,
+    },
+    /// A group behind the checkpoint was not written with the log's key.
+    #[error(
+        "leaves behind the checkpoint were not written with the log's key: somebody else added or changed them"
+    )]
+    Unvouched,
     /// A published file does not fit the leaves, or is missing.
     #[error("published file: {0}")]
     Tile(String),
@@ -148,7 +177,7 @@ pub enum LedgerError {
         name: String,
     },
     /// The log was written by another version.
-    #[error("{name} has format version {version}, this build knows 2: use the build that wrote it")]
+    #[error("{name} has format version {version}, this build knows 3: use the build that wrote it")]
     Version {
         /// The file.
         name: String,
@@ -158,6 +187,24 @@ pub enum LedgerError {
     /// The log is damaged. Nothing was changed.
     #[error("the log is damaged at {0}: nothing was changed; keep a copy, then restore a backup")]
     Damaged(Problem),
+    /// Leaves behind the checkpoint are not the log's own. Nothing was changed.
+    #[error(
+        "{0}: nothing was changed; keep a copy, and restore the newest good one; where there is none, `bartizan vault accept --cut-tail` cuts off what comes from there on, keeps it in torn/, and records that"
+    )]
+    Unvouched(Problem),
+    /// The log is not the one that witnesses have seen. Nothing was changed.
+    #[error(
+        "{0}: nothing was changed; restore its newest copy, or begin a new log with a state folder of its own"
+    )]
+    Witnessed(Flaw),
+    /// Leaves have no signature yet, and the key that vouches for them is to go.
+    #[error(
+        "{leaves} leaves came after the checkpoint, and no signature covers them yet: start the gateway once with the present key, and stop it again, then give the log another key"
+    )]
+    Unsigned {
+        /// How many.
+        leaves: u64,
+    },
     /// The published tiles are not those of the checkpoint.
     #[error(
         "the published log is damaged: {0}; it can be made again from the journal: move the folder log/ away"
@@ -203,6 +250,10 @@ impl From<Problem> for LedgerError {
         match problem.flaw {
             Flaw::Foreign => Self::Foreign { name },
             Flaw::Version { version } => Self::Version { name, version },
+            Flaw::WitnessedAhead { .. } | Flaw::WitnessedRoot { .. } => {
+                Self::Witnessed(problem.flaw)
+            }
+            Flaw::Unvouched => Self::Unvouched(problem),
             _ => Self::Damaged(problem),
         }
     }

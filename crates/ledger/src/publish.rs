@@ -43,8 +43,7 @@ impl Publisher {
     ) -> Result<Self, LedgerError> {
         let folder = LogFolder::make(&**disk).map_err(LedgerError::disk("make", "log"))?;
         let latest = own_checkpoint(&folder, &*signer)?;
-        // One that cannot be read is replaced by the next; nothing hangs from it.
-        let witnessed = folder.witnessed().ok().flatten().map_or(0, |old| Head::of(&old).size);
+        let witnessed = folder.witnessed()?.map_or(0, |old| Head::of(&old).size);
         let builder = match latest.as_ref().map(Head::of) {
             None => TileBuilder::new(),
             Some(Head { size, root }) => {
@@ -67,8 +66,11 @@ impl Publisher {
         self.cosigner.clone()
     }
 
-    /// Publishes the log up to `head`, which is durable in the journal.
+    /// Publishes the log up to `head`, which is durable in the journal; nothing, once nothing may be signed.
     pub(crate) fn publish(&mut self, head: Head) -> Result<(), RecordError> {
+        if self.cosigner.is_silent() {
+            return Ok(());
+        }
         let mut files = Vec::new();
         // The journal has grown since; what is durable by now is all that is needed below.
         self.walk.reader.forget();
@@ -110,7 +112,9 @@ impl Publisher {
     /// Takes what lies in the letter box: cosignatures of the newest checkpoint, the newest witnessed one, and other extension lines.
     pub(crate) fn cosign(&mut self) -> Result<(), RecordError> {
         let Taken { notices, cosigned, witnessed } = self.cosigner.take();
-        let Some(latest) = &self.latest else { return Ok(()) };
+        let Some(latest) = self.latest.as_ref().filter(|_| !self.cosigner.is_silent()) else {
+            return Ok(());
+        };
         let head = Head::of(latest);
         let is_sound = |signed: &SignedCheckpoint| Head::of(signed).size <= head.size;
         if let Some(witnessed) = witnessed.filter(is_sound)

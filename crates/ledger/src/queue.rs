@@ -22,17 +22,18 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Seals the drafts, whose payloads may have `bytes_max` bytes in all.
+    /// Seals the drafts, whose payloads may have `bytes_max` bytes in all, for a time not before `newest_ms`.
     pub(crate) fn new(
         drafts: Vec<Draft>,
         sealer: &dyn Sealer,
         bytes_max: usize,
+        newest_ms: u64,
     ) -> Result<(Self, Pending), RecordError> {
         let bytes = drafts.iter().flat_map(|draft| &draft.payloads).map(|p| p.bytes.len()).sum();
         if bytes_max < bytes {
             return Err(RecordError::TooLarge { bytes, bytes_max });
         }
-        let seal = |draft| Record::seal(draft, sealer);
+        let seal = |draft| Record::seal(draft, sealer, newest_ms);
         let records = drafts.into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
         let n_bytes = records.iter().map(Record::n_bytes).sum();
         let (promise, pending) = promise();

@@ -4,12 +4,13 @@ use crate::merkle::root_of;
 use crate::problem::{Flaw, LedgerError, Problem};
 use crate::segment::{Depth, SegmentReader};
 use crate::tlog::{SignedCheckpoint, TileReader, TlogProof, VerifierKey};
-use crate::verify::{Verification, verify};
-use crate::walk::{Step, Walk, count_segments};
+use crate::verify::{Known, Verification, verify};
+use crate::walk::{Step, Tail, Walk, count_segments};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{Leaf, RecordId, Slot};
 use bartizan_core::seal::{OpenError, Opener, Retention, Sealing};
+use bartizan_core::sign::Signer;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Stored {
 #[derive(Clone)]
 pub struct Reader {
     disk: Arc<dyn Disk>,
+    /// Keys of the log before those that it is verified with.
+    former: Vec<VerifierKey>,
 }
 
 impl fmt::Debug for Reader {
@@ -64,10 +67,22 @@ impl Reader {
     /// # Errors
     /// [`LedgerError::Absent`] when there is none, [`LedgerError::Damaged`] when a segment is missing, and those of the disk.
     pub fn open(disk: Arc<dyn Disk>) -> Result<Self, LedgerError> {
-        if count_segments(&*disk)? == 0 { Err(LedgerError::Absent) } else { Ok(Self { disk }) }
+        if count_segments(&*disk)? == 0 {
+            Err(LedgerError::Absent)
+        } else {
+            Ok(Self { disk, former: Vec::new() })
+        }
     }
 
-    /// Every leaf from the first on, with its checksums checked and its payloads skipped.
+    /// The same, knowing keys that the log had before: the newest witnessed checkpoint may still be signed by one. They vouch for nothing else.
+    #[must_use]
+    pub fn with_former_keys(mut self, former: Vec<VerifierKey>) -> Self {
+        self.former = former;
+        self
+    }
+
+    /// Every leaf from the first on, with its checksums checked and its payloads skipped. Where the leaves end before the checkpoint says so,
+    /// the last item is an error: a log that was cut must not look like a short one.
     ///
     /// # Errors
     /// Those of the disk, and [`LedgerError`] for a first segment that is none.
@@ -80,8 +95,11 @@ impl Reader {
     /// # Errors
     /// Those of [`Reader::entries`].
     pub fn since(&self, index: u64) -> Result<Entries, LedgerError> {
+        // Read before the log is, so that a log that grows meanwhile is not behind it.
+        let promised = self.checkpoint().map(|signed| signed.as_ref().map(Head::of));
         let walk = Walk::before(Arc::clone(&self.disk), Depth::Leaves, index)?;
-        Ok(Entries { walk: Some(walk), ready: VecDeque::new(), n_seen: None, index })
+        let promised = Some(promised);
+        Ok(Entries { walk: Some(walk), ready: VecDeque::new(), n_seen: None, index, promised })
     }
 
     /// Every leaf of one record, in order.
@@ -186,11 +204,11 @@ impl Reader {
     /// # Errors
     /// Those of the disk. What is wrong with the log is a finding, not an error.
     pub fn verify(&self) -> Result<Verification, LedgerError> {
-        self.verify_with(&[], &mut |_| {})
+        verify(&self.disk, self.known(&[]), None, &mut |_| {})
     }
 
     /// [`Reader::verify`], which tells now and then how many leaves it has checked. Of `keys`, where there are any, at least one must
-    /// have signed the checkpoint, and no signature of one of them may be wrong.
+    /// have signed the checkpoint and the newest witnessed one, and no signature of one of them may be wrong.
     ///
     /// # Errors
     /// Those of [`Reader::verify`].
@@ -199,7 +217,24 @@ impl Reader {
         keys: &[VerifierKey],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
-        verify(&self.disk, keys, progress)
+        verify(&self.disk, self.known(keys), None, progress)
+    }
+
+    /// [`Reader::verify_with`] by the holder of the log's own key, who also knows whether the leaves behind the checkpoint are his own.
+    ///
+    /// # Errors
+    /// Those of [`Reader::verify`].
+    pub fn verify_own(
+        &self,
+        keys: &[VerifierKey],
+        signer: &dyn Signer,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Verification, LedgerError> {
+        verify(&self.disk, self.known(keys), Some(signer), progress)
+    }
+
+    fn known<'k>(&'k self, now: &'k [VerifierKey]) -> Known<'k> {
+        Known { now, former: &self.former }
     }
 }
 
@@ -269,6 +304,8 @@ pub struct Entries {
     n_seen: Option<u64>,
     /// The first leaf that is wanted.
     index: u64,
+    /// What the checkpoint says, or why it cannot be read; it is asked once, at the end.
+    promised: Option<Result<Option<Head>, LedgerError>>,
 }
 
 impl fmt::Debug for Entries {
@@ -292,10 +329,20 @@ impl Entries {
                 let flaw = Flaw::Order;
                 Err(Problem { segment, offset, leaf: self.n_seen, flaw }.into())
             }
-            Step::End(_) => {
+            Step::End(tail) => {
                 self.walk = None;
-                Ok(())
+                self.end(&tail)
             }
+        }
+    }
+
+    /// Compares the place where the leaves end with what the checkpoint promises.
+    fn end(&mut self, tail: &Tail) -> Result<(), LedgerError> {
+        let promised = self.promised.take().transpose()?.flatten();
+        let leaves = self.n_seen.unwrap_or(0);
+        match promised {
+            Some(Head { size, .. }) if leaves < size => Err(tail.cut(leaves, size).into()),
+            _ => Ok(()),
         }
     }
 }

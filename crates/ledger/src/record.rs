@@ -9,6 +9,7 @@ use bartizan_core::seal::{Retention, Sealed, Sealer, Sealing};
 pub(crate) struct Record {
     pub(crate) id: RecordId,
     pub(crate) kind: RecordKind,
+    pub(crate) unix_ms: u64,
     /// The canonical encoding.
     pub(crate) leaf: Vec<u8>,
     pub(crate) hash: Digest,
@@ -28,7 +29,14 @@ pub(crate) struct Kept {
 
 impl Record {
     /// Seals and hashes what a draft holds, and encodes its leaf.
-    pub(crate) fn seal(draft: Draft, sealer: &dyn Sealer) -> Result<Self, RecordError> {
+    ///
+    /// * `newest_ms`: nothing is sealed for a time before this one. A clock that went back would else seal for a day whose key is
+    ///   about to be destroyed.
+    pub(crate) fn seal(
+        draft: Draft,
+        sealer: &dyn Sealer,
+        newest_ms: u64,
+    ) -> Result<Self, RecordError> {
         let Draft { mut leaf, mut payloads, subject, is_stream } = draft;
         if (leaf.kind == RecordKind::Outcome) != leaf.outcome.is_some() {
             return Err(unwritable("outcome"));
@@ -38,7 +46,7 @@ impl Record {
         if payloads.windows(2).any(twice) {
             return Err(unwritable("payload slot"));
         }
-        let (record, kind, unix_ms) = (leaf.record, leaf.kind, leaf.unix_ms);
+        let (record, kind, unix_ms) = (leaf.record, leaf.kind, leaf.unix_ms.max(newest_ms));
         let subject = subject.as_deref();
         let mut stream_root = None;
         let keep = |Payload { slot, bytes }| {
@@ -66,7 +74,7 @@ impl Record {
         };
         let encoded = leaf.encode()?;
         let hash = leaf_hash(&encoded);
-        Ok(Self { id: leaf.record, kind: leaf.kind, leaf: encoded, hash, payloads })
+        Ok(Self { id: record, kind, unix_ms: leaf.unix_ms, leaf: encoded, hash, payloads })
     }
 
     /// Bytes of its frames.

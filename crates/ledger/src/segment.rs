@@ -143,8 +143,12 @@ impl SegmentReader {
         }
     }
 
-    /// Whether a mark of a group after `number` stands anywhere from `offset` on.
-    pub(crate) fn has_mark_after(&mut self, offset: u64, number: u64) -> Result<bool, Trouble> {
+    /// Whether the mark of a group with such a number stands anywhere from `offset` on.
+    pub(crate) fn has_mark(
+        &mut self,
+        offset: u64,
+        is_wanted: impl Fn(u64) -> bool,
+    ) -> Result<bool, Trouble> {
         let (log, segment) = (self.log, self.number);
         let mut at = offset.next_multiple_of(BLOCK) + BLOCK - MARK_BYTES as u64;
         loop {
@@ -152,7 +156,7 @@ impl SegmentReader {
             if bytes.len() < MARK_BYTES {
                 return Ok(false);
             }
-            if Mark::decode(bytes, &log, segment, at).is_some_and(|mark| number < mark.number) {
+            if Mark::decode(bytes, &log, segment, at).is_some_and(|mark| is_wanted(mark.number)) {
                 return Ok(true);
             }
             at += BLOCK;
@@ -192,6 +196,15 @@ impl SegmentReader {
         }
         let end = start + u64::from(head.n_bytes);
         Ok(Group { head, segment: self.number, start, end, snapshot, leaves, mark })
+    }
+
+    /// Number and first leaf of the first group; `None` when there is none, or it is torn.
+    pub(crate) fn first_group(&mut self) -> Result<Option<GroupHead>, Trouble> {
+        match self.read_ends(BLOCK, None) {
+            Ok((head, ..)) => Ok(Some(head)),
+            Err(Trouble::Fault { torn: true, .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
     }
 
     /// The group frame and the mark, which must agree.
@@ -289,7 +302,8 @@ impl SegmentReader {
         if !in_order || !fits {
             self.note(progress, offset, index, Flaw::Payload);
         }
-        let seen = LeafSeen { offset, record: leaf.record, kind: leaf.kind, hash };
+        let Leaf { record, kind, unix_ms, .. } = leaf;
+        let seen = LeafSeen { offset, record, kind, unix_ms, hash };
         let entry = Entry { index, leaf, leaf_hash: hash, payloads, segment: self.number, offset };
         Ok(Some((seen, entry)))
     }

@@ -5,15 +5,18 @@ use crate::options::Options;
 use crate::problem::{Flaw, LedgerError};
 use crate::queue::Job;
 use crate::record::unwritable;
-use crate::recover::{End, Recovery};
+use crate::recover::End;
 use crate::segment::used_bytes;
 use crate::state::State;
+use crate::torn::{self, TornCopy};
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{Draft, Leaf, Outcome, Receipt, RecordError, RecordId, RecordKind};
 use bartizan_core::seal::Sealer;
+use bartizan_core::sign::Signer;
 use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
 const ZEROS_BYTES: u64 = 1 << 20;
 
@@ -35,6 +38,10 @@ pub(crate) struct Store {
     /// Segments that recovery found behind the last one, ready for use.
     spare: VecDeque<Box<dyn DiskFile>>,
     buffer: Vec<u8>,
+    /// Vouches for every group.
+    signer: Arc<dyn Signer>,
+    /// The next group begins a segment, also where this one has room.
+    is_stale: bool,
     limits: Options,
 }
 
@@ -79,6 +86,7 @@ impl Store {
     pub(crate) fn create(
         disk: &dyn Disk,
         entropy: &dyn Entropy,
+        signer: Arc<dyn Signer>,
         limits: Options,
     ) -> Result<Self, LedgerError> {
         let mut log = [0; 16];
@@ -87,14 +95,25 @@ impl Store {
         let file = file.map_err(LedgerError::disk("create", segment_name(0)))?;
         let state = State::genesis(&log);
         let (spare, buffer) = (VecDeque::new(), Vec::new());
-        Ok(Self { log, state, segment: 0, file, offset: BLOCK, spare, buffer, limits })
+        let (segment, offset, is_stale) = (0, BLOCK, false);
+        Ok(Self { log, state, segment, file, offset, spare, buffer, signer, is_stale, limits })
     }
 
     /// Goes on where a log ended. What may be in the cache only, because a sync of the process before failed or never
-    /// came, is written again and synced; what was torn is replaced by zeros.
-    pub(crate) fn resume(disk: &dyn Disk, end: End, limits: Options) -> Result<Self, LedgerError> {
-        let End { log, state, n_segments, tail, last } = end;
+    /// came, is written again and synced; what was torn is replaced by zeros, once there is a copy of it. Names that may be in the cache only are
+    /// made durable before, that of the copies' folder among them.
+    pub(crate) fn resume(
+        disk: &dyn Disk,
+        clock: &dyn Clock,
+        end: End,
+        signer: Arc<dyn Signer>,
+        limits: Options,
+    ) -> Result<(Self, Option<TornCopy>), LedgerError> {
+        let End { log, state, n_segments, tail, last, is_stale } = end;
         let name = segment_name(tail.segment);
+        let kept = torn::keep(disk, &tail.rest, clock.unix_ms());
+        let kept =
+            kept.map_err(LedgerError::disk("keep a copy of torn bytes in", torn::TORN_FOLDER))?;
         disk.sync_dir().map_err(LedgerError::disk("sync", "the folder"))?;
         let open = |number| {
             let name = segment_name(number);
@@ -111,7 +130,9 @@ impl Store {
             spare.push_back(file);
         }
         let (segment, offset, buffer) = (tail.segment, tail.offset, Vec::new());
-        Ok(Self { log, state, segment, file, offset, spare, buffer, limits })
+        let store =
+            Self { log, state, segment, file, offset, spare, buffer, signer, is_stale, limits };
+        Ok((store, kept))
     }
 
     pub(crate) fn log(&self) -> LogId {
@@ -141,7 +162,7 @@ impl Store {
                 leaf.outcome = Some(Outcome::Interrupted);
                 Draft::new(leaf, Vec::new())
             };
-            let (job, _receipt) = Job::new(records.iter().map(outcome).collect(), sealer, 0)?;
+            let (job, _receipt) = Job::new(records.iter().map(outcome).collect(), sealer, 0, 0)?;
             self.commit(segments, &[job])?;
         }
         Ok(open.len() as u64)
@@ -155,8 +176,10 @@ impl Store {
     ) -> Result<Vec<Result<Receipt, RecordError>>, RecordError> {
         let bytes_max = jobs.iter().map(|job| job.n_bytes).sum();
         let n_bytes = group_bytes(None, bytes_max) as u64;
-        if self.offset != BLOCK && self.limits.segment_bytes < self.offset + n_bytes {
+        let is_full = self.is_stale || self.limits.segment_bytes < self.offset + n_bytes;
+        if self.offset != BLOCK && is_full {
             self.roll(segments)?;
+            self.is_stale = false;
         }
         let snapshot = (self.offset == BLOCK).then(|| self.state.encode());
         let first = self.state.tree.size();
@@ -179,7 +202,8 @@ impl Store {
         let place = Place { log: &self.log, segment: self.segment, start: self.offset };
         let records = accepted().flat_map(|job| &job.records);
         let ends = (self.state.tree.root(), &self.state.chain);
-        let mark = build(&mut self.buffer, place, head, snapshot.as_deref(), records, ends);
+        let (snapshot, signer) = (snapshot.as_deref(), &*self.signer);
+        let mark = build(&mut self.buffer, place, head, snapshot, records, ends, signer);
         assert!(self.buffer.len() == n_bytes, "a group has the length that it says it has");
         self.file.write_at(&self.buffer, self.offset).map_err(stopped("write"))?;
         self.file.sync_data().map_err(stopped("sync"))?;
@@ -217,6 +241,7 @@ impl Store {
         for record in &job.records {
             receipt = Ok(Receipt { index: self.state.tree.size(), leaf_hash: record.hash });
             self.state.tree.append(record.hash);
+            self.state.newest_ms = self.state.newest_ms.max(record.unix_ms);
         }
         receipt
     }
@@ -233,11 +258,6 @@ impl Store {
             segments.order(wanted);
         }
         Ok(())
-    }
-
-    /// What recovery reports, once it is done.
-    pub(crate) fn recovery(&self, torn_bytes: u64, interrupted: u64) -> Recovery {
-        Recovery { leaves: self.state.tree.size(), torn_bytes, interrupted }
     }
 }
 
@@ -268,7 +288,7 @@ fn mend(
 }
 
 /// Zeros every block from `start` on that is not zero.
-fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+pub(crate) fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     let mut bytes = vec![0; 64 << 10];
     let mut at = start;
     while at < end {

@@ -21,6 +21,7 @@
 //! #     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
 //! #         Ok(self.0.sign(message).as_ref().try_into().unwrap())
 //! #     }
+//! #     fn mark(&self, _: &[u8]) -> [u8; 16] { unreachable!() }
 //! # }
 //! # let key = Key(Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap());
 //! let hashes = [leaf_hash(b"first"), leaf_hash(b"second")];

@@ -5,19 +5,23 @@
 //! leaves some before their checkpoint, others after it); a partial file whose full one says the same; the unused ends of segments, of which
 //! [`Verification::unfinished_bytes`] tells, because a write that was cut off looks like that.
 //!
+//! Leaves behind the checkpoint have no signature yet. Whoever holds the log's key is told whether they are his own; everybody else is told how
+//! many there are, and that nobody can vouch for them.
+//!
 //! What nobody can see in the folder alone: leaves that were cut off behind the checkpoint, and an older copy of the whole folder in place of
 //! the newer one. Both show to whoever has seen a later checkpoint: a witness, or an auditor who kept one.
 use crate::log_folder::{Head, LogFolder};
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::publish::TileCheck;
 use crate::reader::Entry;
-use crate::recover::settle;
+use crate::recover::{check_voucher, settle, settle_as};
 use crate::segment::Depth;
 use crate::state::State;
 use crate::tlog::{NoteError, SignedCheckpoint, VerifierKey};
 use crate::walk::{Step, Walk};
 use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
+use bartizan_core::sign::Signer;
 use std::sync::Arc;
 
 /// What an honest reader can say about a log.
@@ -35,15 +39,31 @@ pub struct Verification {
     pub checkpoint: Option<u64>,
     /// Names of the trusted keys that have signed that checkpoint.
     pub signed_by: Vec<String>,
+    /// Leaves behind the checkpoint, which no signature covers yet.
+    pub unsigned_leaves: u64,
+    /// Whether the holder of the log's key knows all of these for his own. Without the key nobody can say.
+    pub unsigned_vouched: bool,
     /// Bytes behind the end that belong to no whole group: a write under way, or one that a crash tore.
     pub unfinished_bytes: u64,
+    /// Whether a valid commit mark stands among them: the group was written to its end, and a power cut or a flipped bit has damaged it.
+    pub unfinished_marked: bool,
     /// The first thing that is wrong.
     pub problem: Option<Problem>,
 }
 
+/// Keys of the log, as far as a reader trusts them.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'k> {
+    /// One of these must have signed the checkpoint, if there are any.
+    pub(crate) now: &'k [VerifierKey],
+    /// Those before them, which may have signed what witnesses cosigned then.
+    pub(crate) former: &'k [VerifierKey],
+}
+
 pub(crate) fn verify(
     disk: &Arc<dyn Disk>,
-    keys: &[VerifierKey],
+    keys: Known<'_>,
+    signer: Option<&dyn Signer>,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Verification, LedgerError> {
     let mut report = Verification {
@@ -53,10 +73,13 @@ pub(crate) fn verify(
         open: 0,
         checkpoint: None,
         signed_by: Vec::new(),
+        unsigned_leaves: 0,
+        unsigned_vouched: false,
         unfinished_bytes: 0,
+        unfinished_marked: false,
         problem: None,
     };
-    match check(disk, keys, &mut report, progress) {
+    match check(disk, keys, signer, &mut report, progress) {
         Ok(()) => report.verified = true,
         Err(Trouble::Fault { problem, .. }) => report.problem = Some(problem),
         Err(Trouble::Disk(error)) => return Err(error),
@@ -66,22 +89,36 @@ pub(crate) fn verify(
 
 fn check(
     disk: &Arc<dyn Disk>,
-    keys: &[VerifierKey],
+    keys: Known<'_>,
+    signer: Option<&dyn Signer>,
     report: &mut Verification,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(), Trouble> {
     let mut walk = Walk::new(Arc::clone(disk), Depth::Payloads)?;
     let mut state = State::genesis(&walk.log());
-    // Read before the log is, so that a log that grows meanwhile is not behind it.
-    let (mut owed, mut tiles) = read_checkpoint(&**disk, keys, report)?.unzip();
+    // Read before the log is, so that a log that grows meanwhile is not behind it; the witnessed one first, for the same reason.
+    let mut witnessed = read_witnessed(&**disk, keys)?;
+    let (mut owed, mut tiles) = read_checkpoint(&**disk, keys.now, report)?.unzip();
     let had_checkpoint = owed.is_some();
+    let (log, known) = (walk.log(), owed.map_or(0, |head| head.size));
+    if let Some(Head { size, .. }) = witnessed.filter(|head| had_checkpoint && known < head.size) {
+        let flaw = Flaw::WitnessedAhead { leaves: known, size };
+        return Err(Problem { segment: 0, offset: 0, leaf: None, flaw }.into());
+    }
     let (mut segment, mut offset) = (0, 0);
     loop {
         settle(&mut owed, &state, segment, offset)?;
+        if let Some(Head { size, .. }) = witnessed {
+            let flaw = Flaw::WitnessedRoot { size };
+            settle_as(&mut witnessed, &state, Problem { segment, offset, leaf: None, flaw })?;
+        }
         let mut entries = Vec::new();
         match walk.step(Some(&mut entries))? {
             Step::Group(group) => {
                 (segment, offset) = (group.segment, group.end);
+                if let Some(signer) = signer {
+                    check_voucher(&group, known, &log, signer)?;
+                }
                 state.follow(&group).map_err(|(offset, leaf, flaw)| {
                     Trouble::from(Problem { segment, offset, leaf, flaw })
                 })?;
@@ -89,10 +126,13 @@ fn check(
                 report.leaves = state.tree.size();
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;
+                report.unsigned_leaves = report.leaves.saturating_sub(known);
                 progress(report.leaves);
             }
             Step::End(tail) => {
-                report.unfinished_bytes = tail.n_bytes;
+                report.unfinished_bytes = tail.rest.n_bytes();
+                report.unfinished_marked = tail.rest.is_marked;
+                report.unsigned_vouched = signer.is_some();
                 // A log that began a moment ago may have got its checkpoint since.
                 if !had_checkpoint && 0 < report.leaves && find_checkpoint(&**disk)?.is_none() {
                     let flaw = Flaw::CheckpointMissing;
@@ -102,12 +142,7 @@ fn check(
                 if let Some(problem) = tiles.as_ref().and_then(TileCheck::before_cut) {
                     return Err(problem.into());
                 }
-                let flaw = if tail.n_bytes == 0 {
-                    Flaw::Cut { leaves: report.leaves, size }
-                } else {
-                    tail.problem.flaw
-                };
-                return Err(Problem { flaw, ..tail.problem }.into());
+                return Err(tail.cut(report.leaves, size).into());
             }
         }
     }
@@ -131,6 +166,30 @@ fn read_checkpoint(
     let head = Head::of(&checkpoint);
     report.checkpoint = Some(head.size);
     Ok(Some((head, TileCheck::new(folder, head.size))))
+}
+
+/// The newest checkpoint that witnesses have cosigned, with the log's signature as far as keys are known. Whoever knows keys of witnesses, too, is
+/// told of a cosignature that does not hold; how many are enough is for a policy to say.
+fn read_witnessed(disk: &dyn Disk, keys: Known<'_>) -> Result<Option<Head>, Trouble> {
+    let wrong = |flaw| Trouble::from(Problem { segment: 0, offset: 0, leaf: None, flaw });
+    let opened = LogFolder::find(disk).map_err(LedgerError::disk("open", "log"));
+    let Some(folder) = opened.map_err(Trouble::Disk)? else { return Ok(None) };
+    let Some(witnessed) = folder.witnessed()? else { return Ok(None) };
+    let origin = witnessed.checkpoint().origin();
+    if folder.checkpoint()?.is_some_and(|own| own.checkpoint().origin() != origin) {
+        return Err(wrong(Flaw::Witnessed));
+    }
+    let known = [keys.now, keys.former].concat();
+    if !keys.now.is_empty() {
+        let signed = witnessed.verify(&known).map_err(|error| match error {
+            NoteError::NoKnownKey => wrong(Flaw::WitnessedUnsigned),
+            _ => wrong(Flaw::Witnessed),
+        })?;
+        if signed.iter().all(|signed| signed.key.name() != origin) {
+            return Err(wrong(Flaw::WitnessedUnsigned));
+        }
+    }
+    Ok(Some(Head::of(&witnessed)))
 }
 
 fn find_checkpoint(disk: &dyn Disk) -> Result<Option<(LogFolder, SignedCheckpoint)>, Trouble> {

@@ -20,15 +20,47 @@ pub(crate) fn count_segments(disk: &dyn Disk) -> Result<u64, Trouble> {
     Ok(numbers.len() as u64)
 }
 
+/// Bytes behind the last group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    /// From there to the last one that is not zero.
+    pub(crate) n_bytes: u64,
+}
+
+/// What stands behind the last group.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Of this segment and those after it, as far as they have bytes.
+    pub(crate) pieces: Vec<Piece>,
+    /// Among them is the commit mark of the group that should come next: it was written to the end, and is torn or damaged.
+    pub(crate) is_marked: bool,
+}
+
+impl Rest {
+    pub(crate) fn n_bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.n_bytes).sum()
+    }
+}
+
 /// Where the groups end.
 #[derive(Debug)]
 pub(crate) struct Tail {
     pub(crate) segment: u64,
     pub(crate) offset: u64,
-    /// Bytes from there to the last one that is not zero, in this segment and those after it.
-    pub(crate) n_bytes: u64,
+    pub(crate) rest: Rest,
     /// What stands there instead of a group.
     pub(crate) problem: Problem,
+}
+
+impl Tail {
+    /// The problem of a log that ends here, after `leaves` leaves, and has a checkpoint for `size`.
+    pub(crate) fn cut(&self, leaves: u64, size: u64) -> Problem {
+        let cut = self.rest.pieces.is_empty();
+        let flaw = if cut { Flaw::Cut { leaves, size } } else { self.problem.flaw.clone() };
+        Problem { flaw, ..self.problem.clone() }
+    }
 }
 
 pub(crate) enum Step {
@@ -38,7 +70,7 @@ pub(crate) enum Step {
 
 pub(crate) struct Walk {
     disk: Arc<dyn Disk>,
-    depth: Depth,
+    pub(crate) depth: Depth,
     pub(crate) reader: SegmentReader,
     offset: u64,
     number: u64,
@@ -66,17 +98,25 @@ impl Walk {
 
     /// A walk from the start of the last segment that has the leaf at `index`, or that it will come to.
     pub(crate) fn before(disk: Arc<dyn Disk>, depth: Depth, index: u64) -> Result<Self, Trouble> {
-        for number in (1..count_segments(&*disk)?).rev() {
-            let mut reader = SegmentReader::open(&*disk, number)?;
-            match reader.read_group(BLOCK, None, depth, None) {
-                Ok(group) if group.head.first <= index => {
-                    return Ok(Self::from(disk, depth, reader, group.head.number));
+        // Segments that are ready and unused stand at the end. One in the middle whose first group is damaged only makes the walk start
+        // earlier, and come to it.
+        let (mut low, mut high) = (0, count_segments(&*disk)?);
+        let mut start = None;
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            let mut reader = SegmentReader::open(&*disk, middle)?;
+            match reader.first_group()? {
+                Some(head) if head.first <= index => {
+                    low = middle;
+                    start = Some((reader, head.number));
                 }
-                Ok(_) | Err(Trouble::Fault { torn: true, .. }) => {}
-                Err(trouble) => return Err(trouble),
+                _ => high = middle,
             }
         }
-        Self::new(disk, depth)
+        match start {
+            Some((reader, number)) => Ok(Self::from(disk, depth, reader, number)),
+            None => Self::new(disk, depth),
+        }
     }
 
     pub(crate) fn log(&self) -> LogId {
@@ -103,9 +143,9 @@ impl Walk {
                 entries.truncate(n_entries);
             }
             match self.look_behind()? {
-                Some(n_bytes) => {
+                Some(rest) => {
                     let (segment, offset) = (self.reader.number, self.offset);
-                    return Ok(Step::End(Tail { segment, offset, n_bytes, problem }));
+                    return Ok(Step::End(Tail { segment, offset, rest, problem }));
                 }
                 None if attempt == 0 => self.reader.forget(),
                 None => return Err(problem.into()),
@@ -150,21 +190,57 @@ impl Walk {
         }
     }
 
-    /// Bytes in use from here on, if no later group stands there; `None` if one does.
-    fn look_behind(&mut self) -> Result<Option<u64>, Trouble> {
+    /// What is in use from here on, if no later group stands there; `None` if one does.
+    fn look_behind(&mut self) -> Result<Option<Rest>, Trouble> {
         self.reader.forget();
         let n_segments = count_segments(&*self.disk)?;
-        if self.reader.has_mark_after(self.offset, self.number)? {
+        let (number, offset) = (self.number, self.offset);
+        let mut rest = Rest::default();
+        let Some(piece) = look(&mut self.reader, offset, number, &mut rest)? else {
             return Ok(None);
+        };
+        rest.pieces.extend(piece);
+        for segment in self.reader.number + 1..n_segments {
+            let mut later = SegmentReader::open(&*self.disk, segment)?;
+            let Some(piece) = look(&mut later, BLOCK, number, &mut rest)? else { return Ok(None) };
+            rest.pieces.extend(piece);
         }
-        let mut n_bytes = self.reader.used_end(self.offset)? - self.offset;
-        for number in self.reader.number + 1..n_segments {
-            let mut later = SegmentReader::open(&*self.disk, number)?;
-            if later.has_mark_after(BLOCK, self.number)? {
-                return Ok(None);
-            }
-            n_bytes += later.used_end(BLOCK)? - BLOCK;
-        }
-        Ok(Some(n_bytes))
+        Ok(Some(rest))
     }
+}
+
+/// What a segment has from `offset` on, if that is anything; the outer `None` where it is a group after `number`.
+#[expect(clippy::option_option, reason = "a later group, nothing, and something are three answers")]
+fn look(
+    reader: &mut SegmentReader,
+    offset: u64,
+    number: u64,
+    rest: &mut Rest,
+) -> Result<Option<Option<Piece>>, Trouble> {
+    if reader.has_mark(offset, |found| number < found)? {
+        return Ok(None);
+    }
+    let n_bytes = reader.used_end(offset)? - offset;
+    if n_bytes == 0 {
+        return Ok(Some(None));
+    }
+    rest.is_marked |= reader.has_mark(offset, |found| number == found)?;
+    Ok(Some(Some(Piece { segment: reader.number, offset, n_bytes })))
+}
+
+/// How many leaves the groups hold, without a look at what they say.
+pub(crate) fn count_leaves(disk: &dyn Disk) -> Result<u64, Trouble> {
+    for segment in (0..count_segments(disk)?).rev() {
+        let mut reader = SegmentReader::open(disk, segment)?;
+        let Some(first) = reader.first_group()? else { continue };
+        let (mut number, mut leaves, mut offset) = (first.number, first.first, BLOCK);
+        loop {
+            match reader.read_group(offset, Some(number), Depth::Frames, None) {
+                Ok(group) => (number, leaves, offset) = (number + 1, group.mark.size, group.end),
+                Err(Trouble::Fault { torn: true, .. }) => return Ok(leaves),
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+    Ok(0)
 }

@@ -5,9 +5,12 @@
 mod common;
 
 use bartizan_core::record::{Draft, Leaf, Payload, RecordKind, Recorder as _, Slot};
-use bartizan_ledger::{Flaw, Problem};
-use bartizan_testkit::{SimDisk, wait};
-use common::{CHECKPOINT, arc, open, record, verify};
+use bartizan_ledger::{Flaw, LedgerError, Problem, Reader, cut_is_recorded, cut_tail};
+use bartizan_testkit::{SimClock, SimDisk, SimSigner, wait};
+use common::{
+    CHECKPOINT, arc, extended, log_key, open, open_as, options, record, segments, under, used,
+    verify, verify_own,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -33,31 +36,22 @@ fn drafts() -> Vec<Draft> {
     (0..N_LEAVES).map(draft).collect()
 }
 
+/// A forger has no key but his own.
+const FORGER: u8 = 2;
+
 /// A log of these records; all logs here have one name.
 fn log(drafts: &[Draft]) -> SimDisk {
+    log_by(drafts, 1)
+}
+
+fn log_by(drafts: &[Draft], key: u8) -> SimDisk {
     let disk = SimDisk::new(1);
-    let (ledger, _) = open(arc(&disk), 1).expect("an empty folder can be opened");
+    let (ledger, _) =
+        open_as(arc(&disk), 1, key, options()).expect("an empty folder can be opened");
     for group in drafts.chunks(N_PER_GROUP) {
         wait(ledger.append_all(group.to_vec())).expect("a disk without faults takes every record");
     }
     drop(ledger);
-    disk
-}
-
-fn segments(disk: &SimDisk) -> Vec<String> {
-    let names = (0..99).map(|number| format!("segment-{number:08}.log"));
-    names.take_while(|name| disk.content(name).is_some()).collect()
-}
-
-/// The journal of one log under the checkpoint and the tiles of another.
-fn under(journal: &SimDisk, published: &SimDisk) -> SimDisk {
-    let disk = published.copy();
-    for name in segments(&disk) {
-        disk.lose(&name);
-    }
-    for name in segments(journal) {
-        disk.edit(&name, |bytes| *bytes = journal.content(&name).unwrap_or_default());
-    }
     disk
 }
 
@@ -70,6 +64,8 @@ enum Forgery {
     Swap(Index, Index),
     SwapPayloads(Index, Index),
     Cut(Index),
+    /// So many tombstones behind the last record.
+    Append(usize),
 }
 
 impl Forgery {
@@ -107,6 +103,10 @@ impl Forgery {
                 drafts.truncate(place(at).max(1));
                 Some(place(at).max(1))
             }
+            Self::Append(n) => {
+                drafts.extend((0..*n as u64).map(tombstone));
+                Some(N_LEAVES)
+            }
         }
     }
 }
@@ -120,6 +120,7 @@ fn forgery() -> impl Strategy<Value = Forgery> {
         (at(), at()).prop_map(|(a, b)| Forgery::Swap(a, b)),
         (at(), at()).prop_map(|(a, b)| Forgery::SwapPayloads(a, b)),
         at().prop_map(Forgery::Cut),
+        (1..400_usize).prop_map(Forgery::Append),
     ]
 }
 
@@ -143,6 +144,36 @@ fn names(problem: &Problem, file: &str) -> bool {
     problem.flaw.to_string().contains(name)
 }
 
+fn tombstone(n: u64) -> Draft {
+    Draft::new(Leaf::new(record(5000 + n), RecordKind::Tombstone, 1), Vec::new())
+}
+
+/// Every file that a log may have here.
+fn contents(disk: &SimDisk) -> Vec<Option<Vec<u8>>> {
+    let files = segments(disk).into_iter().chain(FILES.map(str::to_owned));
+    files.map(|name| disk.content(&name)).collect()
+}
+
+/// What everybody says about `n` leaves behind the checkpoint that nobody with the key has written.
+fn refuse_tail(disk: &SimDisk, n: u64) -> Result<(), TestCaseError> {
+    let report = verify(disk);
+    prop_assert!(report.verified, "without the key nobody can say more: {:?}", report);
+    prop_assert_eq!((report.checkpoint, report.unsigned_leaves), (Some(N_LEAVES as u64), n));
+    prop_assert!(!report.unsigned_vouched);
+    let report = verify_own(disk, 1);
+    prop_assert!(!report.verified && !report.unsigned_vouched);
+    let problem = report.problem.expect("what is not verified has a problem");
+    prop_assert_eq!((problem.leaf, &problem.flaw), (Some(N_LEAVES as u64), &Flaw::Unvouched));
+    let before = contents(disk);
+    match open(arc(disk), 9) {
+        Err(LedgerError::Unvouched(found)) => prop_assert_eq!(found, problem),
+        other => prop_assert!(false, "{:?}", other),
+    }
+    prop_assert!(contents(disk) == before, "nothing was changed");
+    prop_assert!(disk.content("segment-00000099.log").is_none());
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -151,8 +182,11 @@ proptest! {
     fn no_forged_journal_goes_unnoticed(forgery in forgery()) {
         let mut forged = drafts();
         let first = forgery.apply(&mut forged);
-        let (honest, forged) = (log(&drafts()), log(&forged));
-        prop_assert!(first.is_none() || verify(&forged).verified, "a log of its own is whole");
+        let (honest, forged) = (log(&drafts()), log_by(&forged, FORGER));
+        prop_assert!(verify_own(&forged, FORGER).verified, "a log of its own is whole");
+        if let Forgery::Append(n) = forgery {
+            return refuse_tail(&extended(&honest, &forged), n as u64);
+        }
         let report = verify(&under(&forged, &honest));
         let Some(first) = first else {
             prop_assert!(report.verified, "nothing was changed");
@@ -213,6 +247,118 @@ proptest! {
             prop_assert!(is_named, "{} and {}: {}", a, b, problem);
         }
     }
+}
+
+/// The holder of the key knows his own leaves again, whatever the checkpoint covers; and only his own.
+#[test]
+fn an_honest_tail_is_vouched_for() {
+    let (all, some) = (drafts(), N_LEAVES / 2);
+    let killed = under(&log(&all), &log(&all[..some]));
+    let report = verify_own(&killed, 1);
+    assert!(report.verified && report.unsigned_vouched, "{report:?}");
+    assert_eq!(report.unsigned_leaves, (N_LEAVES - some) as u64);
+    assert_eq!(report.checkpoint, Some(some as u64));
+    let keys = [log_key(1)];
+    let reader = Reader::open(arc(&killed)).unwrap();
+    let stranger = SimSigner::new(common::LOG, FORGER);
+    let report = reader.verify_own(&keys, &stranger, &mut |_| {}).unwrap();
+    assert_eq!(report.problem.unwrap().leaf, Some(some as u64));
+    let (ledger, recovery) = open(arc(&killed), 2).unwrap();
+    assert_eq!((recovery.leaves, recovery.torn_bytes), (N_LEAVES as u64, 0));
+    drop(ledger);
+    let report = verify_own(&killed, 1);
+    assert!(report.verified && report.unsigned_leaves == 0, "{report:?}");
+    // The folder log/ can be made again, by whoever has the key, and by nobody else.
+    for (key, is_his) in [(FORGER, false), (1, true)] {
+        let bare = log(&all);
+        for file in FILES.iter().chain(&["log/tile/entries/", "log/tile/0/", "log/tile/", "log/"]) {
+            bare.lose(file);
+        }
+        let opened = open_as(arc(&bare), 3, key, options());
+        assert_eq!(opened.is_ok(), is_his);
+        drop(opened);
+        assert_eq!(verify_own(&bare, 1).verified, is_his);
+    }
+}
+
+/// The leaves that one honest log has behind its checkpoint are not those of another.
+#[test]
+fn a_tail_of_another_history_is_refused() {
+    let all = drafts();
+    let mut other = all.clone();
+    other[7].leaf.verdict ^= 1;
+    other.extend((0..30).map(tombstone));
+    let forged = extended(&log(&all), &log(&other));
+    assert!(verify_own(&forged, 1).problem.is_some(), "the chain over the marks is broken");
+    let before = contents(&forged);
+    assert!(matches!(open(arc(&forged), 9), Err(LedgerError::Damaged(_))));
+    assert!(contents(&forged) == before, "nothing was changed");
+}
+
+/// What somebody else added behind the checkpoint goes, by order, and only that; a copy stays, and no crash on the way loses it.
+#[test]
+fn a_forged_tail_is_cut_off_by_order_and_nothing_else_is() {
+    let all = drafts();
+    let (clock, signer) = (SimClock::new(77), SimSigner::new(common::LOG, 1));
+    let cut = |disk: &SimDisk| cut_tail(&arc(disk), &clock, &signer);
+    let honest = log(&all);
+    assert_eq!(cut(&honest).unwrap(), None, "nothing to cut");
+    let mut longer = all.clone();
+    longer.extend((0..30).map(tombstone));
+    let forged = extended(&honest, &log_by(&longer, FORGER));
+    let error = open(arc(&forged), 9).unwrap_err();
+    assert!(matches!(error, LedgerError::Unvouched(_)), "{error}");
+    assert!(error.to_string().contains("--cut-tail"), "{error}");
+    let n_forged: usize = segments(&forged)
+        .iter()
+        .map(|name| used(&forged, name) - used(&honest, name).max(4096))
+        .sum();
+    let mut n_cuts = 0;
+    for at in 1.. {
+        let disk = forged.copy();
+        disk.cut_power_at(at);
+        let whole = cut(&disk);
+        let is_off = disk.is_off();
+        disk.crash(at);
+        let told = if is_off { cut(&disk).unwrap() } else { whole.unwrap() };
+        let told = told.expect("what was cut has no record yet");
+        assert_eq!(told.leaves, N_LEAVES as u64);
+        assert!(n_forged as u64 <= told.bytes, "{at}: {told:?}");
+        cut_is_recorded(&disk).unwrap();
+        assert_eq!(cut(&disk).unwrap(), None, "once");
+        let kept: usize = told.copies.iter().map(|name| disk.content(name).unwrap().len()).sum();
+        assert!(n_forged <= kept, "{at}: everything was kept, in its place");
+        let (ledger, recovery) = open(arc(&disk), 9).unwrap();
+        assert_eq!(recovery.leaves, N_LEAVES as u64, "{at}");
+        drop(ledger);
+        assert!(verify_own(&disk, 1).verified, "{at}");
+        n_cuts += 1;
+        if !is_off {
+            break;
+        }
+    }
+    assert!(5 < n_cuts, "{n_cuts} power cuts");
+}
+
+#[test]
+fn what_a_checkpoint_stands_for_is_never_cut() {
+    let (all, clock) = (drafts(), SimClock::new(77));
+    let refused = |name: &str, disk: &SimDisk, key: u8| {
+        let before = contents(disk);
+        let done = cut_tail(&arc(disk), &clock, &SimSigner::new(common::LOG, key));
+        assert!(done.is_err(), "{name}: {done:?}");
+        assert!(contents(disk) == before, "{name}: nothing was changed");
+    };
+    let honest = log(&all);
+    refused("another key", &honest, FORGER);
+    let damaged = honest.copy();
+    let last = segments(&honest).into_iter().rfind(|name| 4096 < used(&honest, name)).unwrap();
+    damaged.edit(&last, |bytes| bytes[4700] ^= 1);
+    refused("damage before the checkpoint", &damaged, 1);
+    let bare = extended(&honest, &log_by(&[all.clone(), vec![tombstone(1)]].concat(), FORGER));
+    bare.lose(CHECKPOINT);
+    refused("no checkpoint", &bare, 1);
+    refused("a log that is shorter", &under(&log(&all[..7]), &honest), 1);
 }
 
 #[test]

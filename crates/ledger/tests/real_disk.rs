@@ -80,6 +80,25 @@ fn two_writers_are_one_too_many() {
 }
 
 #[test]
+fn folders_on_the_way_are_made_for_nobody_else() {
+    let root = tempfile::tempdir().unwrap();
+    let (state, folder) = (root.path().join("a/state"), root.path().join("a/state/ledger"));
+    for _ in 0..2 {
+        drop(FsDisk::lock(&folder).unwrap());
+        assert_eq!((mode(&state), mode(&folder)), (0o700, 0o700));
+    }
+    // What is in the way is told, and stays.
+    let file = root.path().join("file");
+    std::fs::write(&file, "a file").unwrap();
+    for folder in [file.clone(), file.join("ledger")] {
+        assert!(matches!(FsDisk::lock(&folder), Err(FsDiskError::Disk { .. })));
+    }
+    assert_eq!(file.metadata().unwrap().len(), 6, "it stays as it is");
+    std::os::unix::fs::symlink(&folder, root.path().join("link")).unwrap();
+    drop(FsDisk::lock(&root.path().join("link")).unwrap());
+}
+
+#[test]
 fn a_folder_that_others_may_enter_is_refused() {
     let root = tempfile::tempdir().unwrap();
     std::fs::set_permissions(root.path(), PermissionsExt::from_mode(0o755)).unwrap();

@@ -1,4 +1,5 @@
 //! Bytes that change behind the log's back, and what is said about it.
+#[expect(dead_code, reason = "this test uses its own part of what all tests share")]
 mod common;
 
 use bartizan_core::record::{Draft, RecordKind, Recorder as _, Slot};
@@ -6,7 +7,7 @@ use bartizan_ledger::{Flaw, LedgerError, Options, Reader};
 use bartizan_testkit::{SimDisk, SplitMix, wait};
 use common::{
     CHECKPOINT, LOG, append, arc, clear, closed_log, draft, intent, log_key, open, open_with,
-    options, outcome, record, verify,
+    options, outcome, record, segments, used, verify,
 };
 use proptest::prelude::*;
 
@@ -22,12 +23,6 @@ fn after(disk: &SimDisk, edit: impl FnOnce(&SimDisk)) -> Option<Flaw> {
 
 fn flip(disk: &SimDisk, name: &str, at: usize, mask: u8) {
     disk.edit(name, |bytes| bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= mask));
-}
-
-/// One past the last byte in use.
-fn used(disk: &SimDisk, name: &str) -> usize {
-    let content = disk.content(name).unwrap_or_default();
-    content.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
 }
 
 #[test]
@@ -120,6 +115,48 @@ fn a_cut_below_the_checkpoint_is_a_problem_and_is_not_repaired() {
     assert!(problem.to_string().contains("the end was cut off"), "{problem}");
 }
 
+/// Who reads a log that was cut is told at the end, and never takes it for a short one.
+#[test]
+fn no_reader_takes_a_cut_log_for_a_short_one() {
+    type Cut = fn(&SimDisk);
+    let cuts: [(&str, Cut); 4] = [
+        ("its last segments", |disk| {
+            (1..9).for_each(|number| disk.lose(&format!("segment-{number:08}.log")));
+        }),
+        ("its last group", |disk| {
+            let names = segments(disk);
+            let last = names.iter().rfind(|name| 4096 < used(disk, name)).unwrap();
+            let end = used(disk, last);
+            disk.edit(last, |bytes| bytes[(end - 1) / 4096 * 4096..].fill(0));
+        }),
+        ("all but a header", |disk| {
+            (1..9).for_each(|number| disk.lose(&format!("segment-{number:08}.log")));
+            disk.edit(SEGMENT, |bytes| bytes[4096..].fill(0));
+        }),
+        ("its checkpoint, in part", |disk| disk.edit(CHECKPOINT, |bytes| bytes.truncate(9))),
+    ];
+    for (name, cut) in cuts {
+        let disk = closed_log(4, 40);
+        let reader = Reader::open(arc(&disk)).unwrap();
+        let last = reader.entries().unwrap().last().unwrap().unwrap();
+        assert_eq!(last.index, 79, "{name}");
+        cut(&disk);
+        let damaged = |error: &LedgerError| matches!(error, LedgerError::Damaged(_));
+        let mut entries = reader.entries().unwrap();
+        let error = entries.find_map(Result::err);
+        assert!(error.as_ref().is_some_and(damaged), "{name}: {error:?}");
+        assert!(entries.next().is_none(), "{name}: nothing comes after it");
+        for index in [0, 5, 60, 79, 80, 1000] {
+            let found = reader.since(index).unwrap().find_map(Result::err);
+            assert!(found.as_ref().is_some_and(damaged), "{name} from {index}");
+        }
+        assert!(damaged(&reader.find(last.leaf.record).unwrap_err()), "{name}");
+        assert!(damaged(&reader.find_prefix(&last.leaf.record.to_string()).unwrap_err()), "{name}");
+        assert!(!verify(&disk).verified, "{name}");
+        assert!(open(arc(&disk), 9).is_err(), "{name}");
+    }
+}
+
 #[test]
 fn files_that_are_missing_or_another_logs_are_named() {
     let disk = closed_log(6, 80);
@@ -155,12 +192,12 @@ fn files_that_are_missing_or_another_logs_are_named() {
 #[test]
 fn wrong_files_are_refused_and_left_alone() {
     let mut block = closed_log(1, 1).content(SEGMENT).unwrap();
-    block[8] = 1;
+    block[8] = 2;
     let cases = [
         ("empty", Vec::new(), "not part of a log"),
         ("text", b"dear diary".repeat(1000), "not part of a log"),
         ("zeros", vec![0; 1 << 16], "not part of a log"),
-        ("version 1", block, "format version 1"),
+        ("version 2", block, "has format version 2, this build knows 3"),
     ];
     for (name, content, want) in cases {
         let disk = SimDisk::new(0);

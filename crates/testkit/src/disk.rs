@@ -179,6 +179,11 @@ impl SimDisk {
         world.inodes.get(inode).map(|inode| inode.live.clone())
     }
 
+    /// What the device holds, name or no name: the durable bytes of every file that there ever was. An erased secret must be in none of them.
+    pub fn remains(&self) -> Vec<Vec<u8>> {
+        self.world().inodes.iter().map(|inode| inode.durable.clone()).collect()
+    }
+
     /// Changes a file behind everybody's back, durably; an absent one is made.
     pub fn edit(&self, name: &str, edit: impl FnOnce(&mut Vec<u8>)) {
         let mut world = self.world();

@@ -1,6 +1,7 @@
 //! A signing key that everybody knows.
+use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
-use bartizan_core::sign::{SignError, Signer};
+use bartizan_core::sign::{MARK_BYTES, SignError, Signer};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Signs with an Ed25519 key made from one byte.
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct SimSigner {
     name: String,
     pair: Ed25519KeyPair,
+    marks: hmac::Key,
     fails: AtomicBool,
 }
 
@@ -18,7 +20,8 @@ impl SimSigner {
     /// Never: every 32 bytes are a seed.
     pub fn new(name: &str, seed: u8) -> Self {
         let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("32 bytes are a seed");
-        Self { name: name.to_owned(), pair, fails: AtomicBool::new(false) }
+        let marks = hmac::Key::new(hmac::HMAC_SHA256, &[seed; 32]);
+        Self { name: name.to_owned(), pair, marks, fails: AtomicBool::new(false) }
     }
 
     /// Lets every signature from now on fail.
@@ -47,5 +50,12 @@ impl Signer for SimSigner {
         let made = self.pair.sign(message);
         signature.iter_mut().zip(made.as_ref()).for_each(|(to, from)| *to = *from);
         Ok(signature)
+    }
+
+    fn mark(&self, message: &[u8]) -> [u8; MARK_BYTES] {
+        let mut mark = [0; MARK_BYTES];
+        let made = hmac::sign(&self.marks, message);
+        mark.iter_mut().zip(made.as_ref()).for_each(|(to, from)| *to = *from);
+        mark
     }
 }

@@ -27,6 +27,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 mod stage;
+mod start;
 
 /// Records that wait at the same time, as with so many busy connections.
 const IN_FLIGHT: usize = 1024;
@@ -57,8 +58,14 @@ pub(crate) struct LedgerArgs {
     #[arg(long, value_name = "N", default_value_t = 2_000_000)]
     leaves: u64,
     /// Only these
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ["seal", "durable", "large"], default_value = "seal,durable,large")]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = ["seal", "durable", "large", "start"], default_value = "seal,durable,large,start")]
     only: Vec<String>,
+    /// The binary, whose start is measured; without it, that part is left out
+    #[arg(long, value_name = "FILE")]
+    bin: Option<PathBuf>,
+    /// Leaves of the log that it starts with
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    start_leaves: u64,
     /// Folder on the disk to be measured; without it, the one for temporary files
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -145,6 +152,14 @@ pub(crate) fn run(arguments: &LedgerArgs) -> Result<ExitCode> {
     }
     if wants("large") {
         large(&root.path().join("large"), arguments.leaves, &mut report)?;
+    }
+    match &arguments.bin {
+        Some(bin) if wants("start") => {
+            let bin = bin.canonicalize().with_context(|| format!("no binary {}", bin.display()))?;
+            start::start(&root.path().join("start"), &bin, arguments.start_leaves, &mut report)?;
+        }
+        None if wants("start") => say("the start of the binary is left out: name one with --bin"),
+        _ => {}
     }
     report.put(Figure::new("load average of the machine at the end", load1(), ""))?;
     if arguments.table {
@@ -460,7 +475,11 @@ fn verify(stage: &Stage, n_leaves: u64, report: &mut Report) -> Result<()> {
     let began = Instant::now();
     let told = stage.reader()?.verify_with(&[stage.verifier()?], &mut |_| {})?;
     let took = began.elapsed().as_secs_f64();
-    ensure!(told.verified && told.leaves == n_leaves, "the log does not verify: {told:?}");
+    ensure!(told.verified, "the log does not verify: {told:?}");
+    ensure!(
+        told.leaves == n_leaves,
+        "{n_leaves} leaves were appended, and the log has others: {told:?}"
+    );
     let per_10_million = took / float(n_leaves) * 1e7;
     let figure =
         Figure::new(format!("{n_leaves} leaves verified, for 10 million"), per_10_million, "s");

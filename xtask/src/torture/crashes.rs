@@ -1,6 +1,6 @@
 //! A few lives of one log. Each ends with a power cut or a kill at a random operation, or well; often recovery is cut off as well.
 use super::life::{Life, options, pick};
-use super::meddler::Order;
+use super::meddler::{Census, Order, Target};
 use super::truth::Truth;
 use super::world::{LEDGER, Outcome, SLOTS, World, say, tombstones};
 use bartizan_core::disk::Disk as _;
@@ -25,10 +25,26 @@ enum End {
 
 /// One case: how many times the machine lost its power or its process.
 pub(crate) fn case(seed: u64, lie: Option<Order>) -> Outcome<u64> {
+    run(seed, lie, None).map(|case| case.n_crashes)
+}
+
+/// One case without a lie, whose syncs are counted.
+pub(crate) fn counted(seed: u64, targets: &'static [Target]) -> Outcome<Census> {
+    let case = run(seed, None, Some(targets))?;
+    let mut census = Census::default();
+    case.world.counted().iter().for_each(|fate| census.add(fate.census()));
+    Ok(census)
+}
+
+fn run(seed: u64, lie: Option<Order>, targets: Option<&'static [Target]>) -> Outcome<Case> {
     let mut chance = SplitMix::new(seed);
     let limits = options(&mut chance);
+    let world = World::new(seed, limits)?;
     let mut case = Case {
-        world: World::new(seed, limits)?,
+        world: match targets {
+            Some(targets) => world.counting(targets),
+            None => world,
+        },
         truth: Truth::default(),
         lie,
         n_crashes: 0,
@@ -38,7 +54,7 @@ pub(crate) fn case(seed: u64, lie: Option<Order>) -> Outcome<u64> {
     for life in 0..N_LIVES {
         case.life(life, &mut chance).map_err(|why| format!("life {life}: {why}"))?;
     }
-    Ok(case.n_crashes)
+    Ok(case)
 }
 
 struct Case {
@@ -86,7 +102,7 @@ impl Case {
             match self.world.open(&fate) {
                 Err(_) if self.world.sim.is_off() || fate.is_dead() => {}
                 Err(error) => return Err(format!("cannot open: {error}")),
-                Ok(process) => drop(process),
+                Ok(process) => self.truth.started(&process),
             }
             if fate.is_dead() && chance.one_in(2) {
                 self.n_crashes += 1;
@@ -118,6 +134,7 @@ impl Case {
             Err(_) if self.world.sim.is_off() || fate.is_dead() => return Ok(()),
             Err(error) => return Err(format!("cannot open: {error}")),
         };
+        self.truth.started(&process);
         let lived = Life::new(&self.world, &process, &fate, &mut self.truth);
         let mut lived = if self.is_alone { lived.alone() } else { lived };
         if fills {
@@ -141,6 +158,7 @@ impl Case {
     fn judge(&mut self, chance: &mut SplitMix) -> Outcome<()> {
         let process = self.world.open(&self.world.fate(self.lie));
         let process = process.map_err(|error| format!("cannot open: {error}"))?;
+        self.truth.started(&process);
         self.truth.check(&self.world, &process)?;
         drop(process);
         self.truth.look(&self.world)?;
@@ -161,10 +179,11 @@ impl Case {
 
     /// Somebody restores a backup of the key store: it brings no erased key back.
     fn restore(&self) -> Outcome<()> {
-        let Some(backup) = &self.truth.backup else { return Ok(()) };
+        let Some((backup, tenants)) = &self.truth.backup else { return Ok(()) };
         let sim: SimDisk = self.world.sim.copy();
         sim.edit(SLOTS, |bytes| bytes.clone_from(backup));
         let mut world = self.world.with(sim);
+        world.tenants().clone_from(tenants);
         let process = world.open(&world.fate(None)).map_err(|error| format!("backup: {error}"))?;
         let folder = world.sim.folder(LEDGER, false).map_err(say)?;
         for key in tombstones(folder)? {

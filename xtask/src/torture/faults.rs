@@ -2,7 +2,7 @@
 //!
 //! After a failure somebody must be told, nothing may be acknowledged any more, and a restart on a mended disk must find all that was.
 use super::life::{Life, options};
-use super::meddler::{Deed, Operation, Order, Target, Which};
+use super::meddler::{After, Deed, Operation, Order, Target, Which};
 use super::truth::Truth;
 use super::world::{Outcome, World};
 use bartizan_testkit::SplitMix;
@@ -57,7 +57,8 @@ fn order(seed: u64, chance: &mut SplitMix) -> Order {
         1 | 2 => Deed::Full(n_good),
         _ => Deed::Fail(n_good),
     };
-    Order { target: Target { operation, starts, ends, which: Which::Any }, deed, n_spared: 0 }
+    let target = Target { operation, starts, ends, which: Which::Any, after: After::Any };
+    Order { target, deed, n_spared: 0 }
 }
 
 /// A life with a fault in it, and the one after; whether the fault happened.

@@ -36,11 +36,16 @@ fn name(chance: &mut SplitMix) -> RecordId {
     RecordId(id)
 }
 
-fn draft(kind: RecordKind, id: RecordId, subject: Option<&str>, chance: &mut SplitMix) -> Draft {
+fn draft_with(
+    n_payloads: usize,
+    (kind, id): (RecordKind, RecordId),
+    subject: Option<&str>,
+    chance: &mut SplitMix,
+) -> Draft {
     let mut leaf = Leaf::new(id, kind, UNIX_MS);
     leaf.outcome = (kind == RecordKind::Outcome).then_some(End::Completed);
     leaf.verdict = chance.draw();
-    let slots = Slot::ALL.iter().take(chance.below(Slot::ALL.len() + 1));
+    let slots = Slot::ALL.iter().take(n_payloads);
     let payload = |&slot| {
         let n_bytes_max = if chance.one_in(12) { 9_000 } else { 300 };
         let mut bytes = vec![0; chance.below(n_bytes_max)];
@@ -78,7 +83,7 @@ impl<'a> Life<'a> {
         Self { world, process, fate, truth, open: Vec::new(), n_subjects, is_told: false }
     }
 
-    /// The same life with one person in it, who soon has every key that there will be.
+    /// The same life with one person in it, whose first record makes every key that there will be.
     pub(crate) fn alone(self) -> Self {
         Self { n_subjects: 1, ..self }
     }
@@ -86,9 +91,11 @@ impl<'a> Life<'a> {
     /// Goes on for so many steps, or until somebody is told that it is over.
     pub(crate) fn run(&mut self, n_steps: usize, chance: &mut SplitMix) -> Outcome<()> {
         for _ in 0..n_steps {
-            match chance.below(7) {
-                0 => self.erase(chance)?,
-                1 | 2 => self.crowd(chance)?,
+            match chance.below(15) {
+                0 | 1 => self.erase(chance)?,
+                // Where one person has every key, syncs of the key store are rare, and some bugs need that.
+                2 if 1 < self.n_subjects => self.rotate()?,
+                3..=6 => self.crowd(chance)?,
                 _ => {
                     let drafts = self.drafts(1 + chance.below(4), chance);
                     self.send(vec![drafts])?;
@@ -118,17 +125,29 @@ impl<'a> Life<'a> {
         Ok(())
     }
 
+    fn draft(
+        &self,
+        kind: RecordKind,
+        id: RecordId,
+        subject: Option<&str>,
+        chance: &mut SplitMix,
+    ) -> Draft {
+        let n_most = Slot::ALL.len();
+        let n_payloads = if self.n_subjects == 1 { n_most } else { chance.below(n_most + 1) };
+        draft_with(n_payloads, (kind, id), subject, chance)
+    }
+
     fn drafts(&mut self, n: usize, chance: &mut SplitMix) -> Vec<Draft> {
         let mut drafts = Vec::new();
         for _ in 0..n {
             if !self.open.is_empty() && chance.one_in(2) {
                 let (id, subject) = self.open.swap_remove(chance.below(self.open.len()));
-                drafts.push(draft(RecordKind::Outcome, id, subject, chance));
+                drafts.push(self.draft(RecordKind::Outcome, id, subject, chance));
             } else {
                 let subject = SUBJECTS.get(chance.below(self.n_subjects)).copied();
                 let id = name(chance);
                 self.open.push((id, subject));
-                drafts.push(draft(RecordKind::Intent, id, subject, chance));
+                drafts.push(self.draft(RecordKind::Intent, id, subject, chance));
             }
         }
         drafts
@@ -139,7 +158,7 @@ impl<'a> Life<'a> {
         let mut jobs = Vec::new();
         for _ in 0..2 + chance.below(3) {
             let subject = SUBJECTS.get(chance.below(self.n_subjects)).copied();
-            jobs.push(vec![draft(RecordKind::Decision, name(chance), subject, chance)]);
+            jobs.push(vec![self.draft(RecordKind::Decision, name(chance), subject, chance)]);
         }
         self.send(jobs)
     }
@@ -208,10 +227,23 @@ impl<'a> Life<'a> {
         if self.is_told {
             return Ok(());
         }
-        self.truth.backup = backup;
+        self.truth.backup = backup.map(|bytes| (bytes, self.world.tenants().clone()));
+        let before = self.world.wrapped(SLOTS);
         match self.process.keys.destroy(key) {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                let after = self.world.wrapped(SLOTS);
+                self.world.check_gone(&before.difference(&after).copied().collect())
+            }
             Err(error) => self.blame(&error.to_string()),
+        }
+    }
+
+    /// Gives the tenant another key. Once that is done, nothing on the device opens with the old one.
+    fn rotate(&mut self) -> Outcome<()> {
+        let before = self.world.wrapped(SLOTS);
+        match self.world.rotate(self.process) {
+            Ok(()) => self.world.check_gone(&before),
+            Err(error) => self.blame(&error),
         }
     }
 }

@@ -3,8 +3,9 @@
 //! It stands between the code under test and a [`SimDisk`], which knows about power. A [`Meddler`] belongs to one process: when that is
 //! killed, every later operation fails, while what it wrote stays in the cache of the simulated disk.
 use bartizan_core::disk::{Disk, DiskFile};
+use bartizan_ledger::TORN_FOLDER;
 use bartizan_testkit::SimDisk;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -25,11 +26,28 @@ pub(crate) enum Operation {
 pub(crate) enum Which {
     /// The first.
     First,
-    /// The first two.
-    Early,
     /// All but the first.
     Later,
+    /// Those after the whole file was filled with zeros. They are none of the others.
+    Wipe,
     /// All.
+    Any,
+}
+
+/// What happened in a folder since its names were synced last: by it the place in the code is known that a sync comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing that this process did: it syncs what it found.
+    Nothing,
+    /// A file got its name.
+    Rename,
+    /// Nothing, or the folder of the copies of torn bytes was made.
+    Kept,
+    /// The folder or file with this name was made.
+    Made(&'static str),
+    /// Anything but [`After::Rename`].
+    Else,
+    /// Whatever.
     Any,
 }
 
@@ -42,6 +60,57 @@ pub(crate) struct Target {
     /// How the path ends.
     pub(crate) ends: &'static str,
     pub(crate) which: Which,
+    /// Of syncs of names.
+    pub(crate) after: After,
+}
+
+/// The same, as it is met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Happened {
+    Nothing,
+    Rename,
+    Remove,
+    Made(String),
+}
+
+impl After {
+    fn is(self, happened: &Happened) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Else => *happened != Happened::Rename,
+            Self::Nothing => *happened == Happened::Nothing,
+            Self::Rename => *happened == Happened::Rename,
+            Self::Kept => Self::Nothing.is(happened) || Self::Made(TORN_FOLDER).is(happened),
+            Self::Made(name) => matches!(happened, Happened::Made(made) if made == name),
+        }
+    }
+}
+
+/// One operation, as it is met.
+#[derive(Clone, Copy, Debug)]
+struct Met<'a> {
+    operation: Operation,
+    path: &'a str,
+    /// How many came before, of one open file or one folder.
+    nth: u64,
+    is_wipe: bool,
+    after: &'a Happened,
+}
+
+impl Target {
+    fn is(&self, met: &Met<'_>) -> bool {
+        let which = match self.which {
+            Which::First => met.nth == 0 && !met.is_wipe,
+            Which::Later => 0 < met.nth && !met.is_wipe,
+            Which::Wipe => met.is_wipe,
+            Which::Any => true,
+        };
+        met.operation == self.operation
+            && which
+            && self.after.is(met.after)
+            && met.path.starts_with(self.starts)
+            && met.path.ends_with(self.ends)
+    }
 }
 
 /// What is done to them.
@@ -78,8 +147,25 @@ struct Script {
     /// How the path starts whose next sync the process does not live to see, and how many go well before.
     deadly: Option<(&'static str, u64)>,
     is_dead: bool,
-    /// Syncs of each folder so far.
-    names: BTreeMap<String, u64>,
+    /// What became of the names in each folder so far.
+    names: BTreeMap<String, Names>,
+    /// Every sync that was met, where they are counted: which of these it is, by number; or its description, if it is none.
+    census: Option<(&'static [Target], Census)>,
+}
+
+#[derive(Debug)]
+struct Names {
+    n_syncs: u64,
+    after: Happened,
+}
+
+/// Which places in the code were met.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Census {
+    /// How often each of the targets was, by its number.
+    pub(crate) met: BTreeMap<usize, u64>,
+    /// Syncs that are no target, or several.
+    pub(crate) strays: BTreeSet<String>,
 }
 
 /// What one process may do to its disk. Clones are the same process.
@@ -92,6 +178,17 @@ impl Fate {
     pub(crate) fn new(order: Option<Order>) -> Self {
         let script = Script { order, ..Script::default() };
         Self { script: Arc::new(Mutex::new(script)) }
+    }
+
+    /// A process without any harm, whose syncs are counted.
+    pub(crate) fn counting(targets: &'static [Target]) -> Self {
+        let script = Script { census: Some((targets, Census::default())), ..Script::default() };
+        Self { script: Arc::new(Mutex::new(script)) }
+    }
+
+    /// What was counted.
+    pub(crate) fn census(&self) -> Census {
+        self.script().census.as_ref().map(|(_, census)| census.clone()).unwrap_or_default()
     }
 
     fn script(&self) -> MutexGuard<'_, Script> {
@@ -127,16 +224,15 @@ impl Fate {
     }
 
     /// One changing operation: what is done to it, if anything.
-    fn step(&self, operation: Option<Operation>, path: &str, nth: u64) -> io::Result<Option<Deed>> {
+    fn step(&self, met: Option<Met<'_>>) -> io::Result<Option<Deed>> {
         let mut script = self.script();
         if let Some(left) = &mut script.left {
             *left = left.saturating_sub(1);
             script.is_dead |= script.left == Some(0);
         }
-        let is_sync = matches!(operation, Some(Operation::Data | Operation::Names));
+        let sync = met.filter(|met| met.operation != Operation::Write);
         if let Some((starts, n_good)) = &mut script.deadly
-            && is_sync
-            && path.starts_with(*starts)
+            && sync.is_some_and(|met| met.path.starts_with(*starts))
         {
             let is_last = *n_good == 0;
             *n_good = n_good.saturating_sub(1);
@@ -145,18 +241,11 @@ impl Fate {
         if script.is_dead {
             return Err(killed());
         }
+        if let (Some((targets, census)), Some(met)) = (&mut script.census, sync) {
+            census.count(targets, &met);
+        }
         let Some(Order { target, deed, .. }) = script.order else { return Ok(None) };
-        let which = match target.which {
-            Which::First => nth == 0,
-            Which::Early => nth < 2,
-            Which::Later => 0 < nth,
-            Which::Any => true,
-        };
-        let is_met = operation == Some(target.operation)
-            && which
-            && path.starts_with(target.starts)
-            && path.ends_with(target.ends);
-        if !is_met {
+        if !met.is_some_and(|met| target.is(&met)) {
             return Ok(None);
         }
         let n_before = script.n_met;
@@ -170,11 +259,41 @@ impl Fate {
         Ok(does.then_some(deed))
     }
 
-    fn nth_of_names(&self, path: &str) -> u64 {
+    /// Something was done to the names in a folder.
+    fn changed(&self, path: &str, after: Happened) {
         let mut script = self.script();
-        let count = script.names.entry(path.to_owned()).or_default();
-        *count += 1;
-        *count - 1
+        let fresh = Names { n_syncs: 0, after: Happened::Nothing };
+        script.names.entry(path.to_owned()).or_insert(fresh).after = after;
+    }
+
+    /// The names in a folder are about to be synced: how often they were, and what has happened since.
+    fn syncing(&self, path: &str) -> (u64, Happened) {
+        let mut script = self.script();
+        let fresh = Names { n_syncs: 0, after: Happened::Nothing };
+        let names = script.names.entry(path.to_owned()).or_insert(fresh);
+        names.n_syncs += 1;
+        (names.n_syncs - 1, std::mem::replace(&mut names.after, Happened::Nothing))
+    }
+}
+
+impl Census {
+    fn count(&mut self, targets: &[Target], met: &Met<'_>) {
+        let mut which = (0..).zip(targets).filter(|(_, target)| target.is(met));
+        match (which.next(), which.next()) {
+            (Some((number, _)), None) => *self.met.entry(number).or_default() += 1,
+            (first, _) => {
+                let n = if first.is_some() { "several" } else { "none" };
+                self.strays.insert(format!("{met:?} is {n} of them"));
+            }
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (number, n) in other.met {
+            *self.met.entry(number).or_default() += n;
+        }
+        self.strays.extend(other.strays);
     }
 }
 
@@ -215,41 +334,53 @@ impl Disk for Meddler {
 
     fn open(&self, name: &str, create: bool) -> io::Result<Box<dyn DiskFile>> {
         if create {
-            self.fate.step(None, "", 0)?;
+            self.fate.step(None)?;
         } else {
             self.fate.alive()?;
         }
+        let is_new = create && self.inner.open(name, false).is_err();
         let file = self.inner.open(name, create)?;
+        if is_new {
+            self.fate.changed(&self.path, Happened::Made(name.to_owned()));
+        }
         let path = format!("{}{name}", self.path);
         let (sim, fate) = (self.sim.clone(), self.fate.clone());
-        Ok(Box::new(MeddledFile { sim, file, path, fate, n_syncs: 0, n_writes: 0 }))
+        Ok(Box::new(MeddledFile { sim, file, path, fate, n_syncs: 0, n_writes: 0, is_wipe: false }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.fate.step(None, "", 0)?;
+        self.fate.step(None)?;
+        self.fate.changed(&self.path, Happened::Rename);
         self.inner.rename(from, to)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.fate.step(None, "", 0)?;
+        self.fate.step(None)?;
+        self.fate.changed(&self.path, Happened::Remove);
         self.inner.remove(name)
     }
 
     fn folder(&self, name: &str, create: bool) -> io::Result<Arc<dyn Disk>> {
         self.fate.alive()?;
+        if create && self.inner.folder(name, false).is_err() {
+            self.fate.changed(&self.path, Happened::Made(name.to_owned()));
+        }
         let inner = self.inner.folder(name, create)?;
         let path = format!("{}{name}/", self.path);
         Ok(Arc::new(Self { sim: self.sim.clone(), inner, path, fate: self.fate.clone() }))
     }
 
     fn remove_folder(&self, name: &str) -> io::Result<()> {
-        self.fate.step(None, "", 0)?;
+        self.fate.step(None)?;
+        self.fate.changed(&self.path, Happened::Remove);
         self.inner.remove_folder(name)
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        let nth = self.fate.nth_of_names(&self.path);
-        match self.fate.step(Some(Operation::Names), &self.path, nth)? {
+        let (nth, after) = self.fate.syncing(&self.path);
+        let operation = Operation::Names;
+        let met = Met { operation, path: &self.path, nth, is_wipe: false, after: &after };
+        match self.fate.step(Some(met))? {
             Some(Deed::Skip) => return Ok(()),
             Some(Deed::Fail(_)) => self.sim.fail_dir_sync_at(1),
             Some(Deed::Full(_)) => return Err(full()),
@@ -267,6 +398,15 @@ struct MeddledFile {
     fate: Fate,
     n_syncs: u64,
     n_writes: u64,
+    /// What was written since the last sync are zeros from the first byte on.
+    is_wipe: bool,
+}
+
+impl MeddledFile {
+    fn met(&self, operation: Operation, nth: u64) -> Met<'_> {
+        let is_wipe = operation == Operation::Data && self.is_wipe;
+        Met { operation, path: &self.path, nth, is_wipe, after: &Happened::Nothing }
+    }
 }
 
 impl DiskFile for MeddledFile {
@@ -283,7 +423,9 @@ impl DiskFile for MeddledFile {
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let nth = self.n_writes;
         self.n_writes += 1;
-        match self.fate.step(Some(Operation::Write), &self.path, nth)? {
+        let is_zero = bytes.iter().all(|&byte| byte == 0);
+        self.is_wipe = is_zero && (self.is_wipe || offset == 0);
+        match self.fate.step(Some(self.met(Operation::Write, nth)))? {
             Some(Deed::Skip) => return Ok(()),
             // Either leaves some of the bytes.
             Some(deed @ (Deed::Fail(_) | Deed::Full(_))) => {
@@ -300,7 +442,9 @@ impl DiskFile for MeddledFile {
     fn sync_data(&mut self) -> io::Result<()> {
         let nth = self.n_syncs;
         self.n_syncs += 1;
-        match self.fate.step(Some(Operation::Data), &self.path, nth)? {
+        let step = self.fate.step(Some(self.met(Operation::Data, nth)));
+        self.is_wipe = false;
+        match step? {
             Some(Deed::Skip) => return Ok(()),
             Some(Deed::Fail(_)) => self.sim.fail_sync_at(1),
             Some(Deed::Full(_)) => return Err(full()),
@@ -311,7 +455,7 @@ impl DiskFile for MeddledFile {
     }
 
     fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.fate.step(None, "", 0)?;
+        self.fate.step(None)?;
         self.file.set_len(len)
     }
 }

@@ -1,10 +1,10 @@
 //! What is known of a log from outside, and what must therefore be found in it.
-use super::world::{Outcome, Process, World, say};
+use super::world::{Outcome, Process, Tenants, World, say};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{Draft, Leaf, Outcome as End, RecordId, RecordKind};
 use bartizan_core::seal::OpenError;
 use bartizan_keys::KeyState;
-use bartizan_ledger::{Entry, LedgerError, Reader};
+use bartizan_ledger::{Entry, LedgerError, Reader, TORN_FILES_MAX};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One record that was sent.
@@ -26,8 +26,10 @@ pub(crate) struct Truth {
     seen: BTreeMap<u64, Digest>,
     /// Size of the checkpoint that was durable when a process ended well.
     closed: u64,
-    /// The key store's file before the last erasure: a backup that somebody may restore.
-    pub(crate) backup: Option<Vec<u8>>,
+    /// The key store's file before the last erasure, and the tenant's key for it: a backup that somebody may restore.
+    pub(crate) backup: Option<(Vec<u8>, Tenants)>,
+    /// Copies of torn bytes that a start has told of.
+    copies: BTreeMap<String, Vec<u8>>,
 }
 
 impl Truth {
@@ -52,6 +54,26 @@ impl Truth {
         }
     }
 
+    /// How many records that were promised are not in the log now, or only as ended by recovery.
+    pub(crate) fn n_missing(&self, world: &World) -> Outcome<usize> {
+        let reader = world.reader().map_err(say)?;
+        let mut found = BTreeSet::new();
+        for entry in reader.entries().map_err(say)? {
+            let leaf = entry.map_err(say)?.leaf;
+            if leaf.outcome != Some(End::Interrupted) {
+                found.insert((leaf.record, leaf.kind));
+            }
+        }
+        let is_missing =
+            |(key, sent): &(&(RecordId, RecordKind), &Sent)| sent.is_sure && !found.contains(key);
+        Ok(self.sent.iter().filter(is_missing).count())
+    }
+
+    /// A process has started: what it says that it kept stays.
+    pub(crate) fn started(&mut self, process: &Process) {
+        self.copies.extend(process.torn.clone());
+    }
+
     /// A process ended well: its last checkpoint is durable.
     pub(crate) fn close(&mut self, world: &World) {
         self.closed = world.checkpoint().map_or(0, |checkpoint| checkpoint.checkpoint().size());
@@ -65,6 +87,12 @@ impl Truth {
         };
         if !report.verified {
             return Err(format!("the disk of the dead machine does not verify: {report:?}"));
+        }
+        let is_kept =
+            |(path, bytes): (&String, &Vec<u8>)| world.sim.content(path).as_ref() == Some(bytes);
+        // As many are never made here that one would make room for another.
+        if self.copies.len() <= TORN_FILES_MAX && !self.copies.iter().all(is_kept) {
+            return Err("a copy of torn bytes was told of and is lost".to_owned());
         }
         if report.checkpoint.unwrap_or(0) < self.closed {
             return Err(format!("the last checkpoint ({}) is lost: {report:?}", self.closed));

@@ -7,6 +7,9 @@ mod arrows;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+#[path = "../../src/kinds/page.rs"]
+mod kinds_page;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod reference;

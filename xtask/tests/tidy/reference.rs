@@ -1,21 +1,19 @@
 //! What the reference pages list is what the code has: codes, kinds, metrics, settings, and the values of bounds that are constants.
 use crate::rust::{fields, split, tokens};
 use crate::tree::Tree;
-use crate::{bites, keep};
+use crate::{bites, keep, kinds_page};
 use std::collections::{BTreeMap, BTreeSet};
 
 const CODES: &str = "docs/reference/codes.md";
 const KINDS: &str = "docs/reference/kinds.md";
 const METRICS: &str = "docs/reference/metrics.md";
 const SETTINGS: &str = "docs/reference/config.md";
-/// The kinds that detectors find.
-const DETECTED: &str = "crates/inspect/src/kinds.rs";
-/// The kinds that nobody looks for.
-const STRUCTURAL: &str = "crates/core/src/kind.rs";
 /// Where the gateway counts.
 const COUNTERS: &str = "crates/gateway/src/http/metrics.rs";
 /// Where the ledger's disk is counted.
 const LEDGER_COUNTERS: &str = "crates/bartizan/src/serve/meter.rs";
+/// Where the counters of witnesses are declared.
+const WITNESS_COUNTERS: &str = "crates/bartizan/src/serve/cosign.rs";
 /// Every bound.
 const LIMITS: &str = "docs/reference/limits.md";
 /// What the configuration may say.
@@ -114,53 +112,25 @@ fn codes(tree: &Tree) -> Vec<String> {
     problems.into_iter().collect()
 }
 
-/// Name and title of every kind in the code.
-fn kinds_in_code(tree: &Tree) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let table = tree.text(DETECTED).and_then(|text| text.split_once("\nkinds! {"));
-    for line in table.map_or("", |(_, table)| table).lines().take_while(|line| *line != "}") {
-        if let [_, name, _, title, _] = line.split('"').collect::<Vec<_>>().as_slice() {
-            found.insert((*name).to_owned(), (*title).to_owned());
-        }
-    }
-    let table = tree.text(STRUCTURAL).and_then(|text| text.split_once("pub const STRUCTURAL"));
-    let table = table.and_then(|(_, rest)| rest.split("];").next()).unwrap_or_default();
-    for info in table.split("KindInfo {").skip(1) {
-        if let [_, name, _, title, _] = info.split('"').collect::<Vec<_>>().as_slice() {
-            found.insert((*name).to_owned(), (*title).to_owned());
-        }
-    }
-    found
-}
-
-/// Every kind is listed with its title, and no other.
+/// Every kind is listed with its title and what is known of it, and no other.
 fn kinds(tree: &Tree) -> Vec<String> {
     let Some(page) = tree.text(KINDS) else { return vec![format!("{KINDS} is missing")] };
-    let listed: BTreeMap<String, String> = rows(page)
-        .filter_map(|cells| {
-            let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?;
-            Some((name.to_owned(), (*cells.get(1)?).to_owned()))
-        })
-        .collect();
-    let in_code = kinds_in_code(tree);
-    if in_code.is_empty() {
-        return vec![format!("{DETECTED} and {STRUCTURAL} show no kind")];
-    }
-    let names: BTreeSet<&String> = listed.keys().chain(in_code.keys()).collect();
-    let differs = names.into_iter().filter(|name| listed.get(*name) != in_code.get(*name));
-    let say = |name: &String| {
-        let (here, real) = (listed.get(name), in_code.get(name));
-        format!("{KINDS}: {name} is {here:?} here and {real:?} in the code")
-    };
-    differs.map(say).collect()
+    let listed: BTreeSet<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    let rows = kinds_page::rows();
+    let real: BTreeSet<&str> = rows.iter().map(String::as_str).collect();
+    let say =
+        |what: &str, row: &str| format!("{KINDS}: {what}, `cargo xtask kinds` writes it: {row}");
+    let missing = real.difference(&listed).map(|row| say("not there", row));
+    missing.chain(listed.difference(&real).map(|row| say("not in the code", row))).collect()
 }
 
 /// The names of all metrics in the code.
 fn metrics_in_code(tree: &Tree) -> BTreeSet<String> {
-    let counters = product(tree.text(COUNTERS).unwrap_or_default());
-    let names = literals(counters).into_iter().filter(|(name, _)| name.starts_with("bartizan_"));
+    let texts =
+        [COUNTERS, WITNESS_COUNTERS].map(|path| product(tree.text(path).unwrap_or_default()));
+    let names = texts.into_iter().flat_map(literals).map(|(name, _)| name);
     let mut found: BTreeSet<String> =
-        names.map(|(name, _)| name).filter(|name| is_code(name)).collect();
+        names.filter(|name| name.starts_with("bartizan_") && is_code(name)).collect();
     let ledger = product(tree.text(LEDGER_COUNTERS).unwrap_or_default());
     let names = literals(ledger).into_iter().map(|(name, _)| name);
     let names = names.filter(|name| is_code(name) && name.ends_with("_total"));
@@ -176,12 +146,14 @@ fn metrics(tree: &Tree) -> Vec<String> {
 }
 
 /// The types that hold settings, and the tables that they are read from.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 9] = [
     ("Listen", "listen"),
     ("Ledger", "ledger"),
     ("Retention", "ledger.retention"),
     ("Witness", "ledger.witness"),
     ("Guard", "guard"),
+    ("OwnKind", "guard.kind"),
+    ("Except", "guard.except"),
     ("Upstream", "upstream"),
     ("Route", "route"),
 ];
@@ -310,31 +282,25 @@ fn kinds_are_listed() {
 
 #[test]
 fn unlisted_kinds_are_found() {
-    let detected = (DETECTED, "x\nkinds! {\n    Iban = \"pii.iban\", \"IBAN\", Span;\n}\n");
-    let structural = (
-        STRUCTURAL,
-        "pub const STRUCTURAL: x = &[\n KindInfo { name: \"unread.media\", title: \"media\", extent: e },\n];",
-    );
-    let both = "| `pii.iban` | IBAN | x |\n| `unread.media` | media | x |\n";
+    let all = kinds_page::rows().join("\n");
+    let (_, but_one) = all.split_once('\n').unwrap();
+    let more = format!("{all}\n| `pii.none` | nothing | the span |");
     bites(
         kinds,
         &[
-            ("no page", &[detected], &["is missing"]),
-            ("no code", &[(KINDS, both)], &["show no kind"]),
-            (
-                "unsaid",
-                &[detected, structural, (KINDS, "| `pii.iban` | IBAN | x |\n")],
-                &["unread.media is None"],
-            ),
-            ("stale", &[detected, (KINDS, both)], &["unread.media is Some"]),
-            (
-                "other title",
-                &[detected, (KINDS, "| `pii.iban` | account | x |\n")],
-                &["pii.iban is Some"],
-            ),
-            ("said", &[detected, structural, (KINDS, both)], &[]),
+            ("no page", &[], &["is missing"]),
+            ("unsaid", &[(KINDS, but_one)], &["not there"]),
+            ("stale", &[(KINDS, &more)], &["pii.none"]),
+            ("said", &[(KINDS, &all)], &[]),
         ],
     );
+    let page = "a\n<!-- kinds -->\nold\n<!-- end -->\nb";
+    let fresh = kinds_page::filled(page).unwrap();
+    assert!(
+        fresh.starts_with("a\n<!-- kinds -->\n\n| kind |") && fresh.ends_with("<!-- end -->\nb")
+    );
+    assert_eq!(kinds_page::filled(&fresh), Some(fresh));
+    assert_eq!(kinds_page::filled("no marks"), None);
 }
 
 #[test]
@@ -358,6 +324,16 @@ fn unlisted_metrics_are_found() {
             ),
             ("stale", &[counters, (METRICS, both)], &["syncs_total is not in the code"]),
             ("said", &[counters, ledger, (METRICS, both)], &[]),
+            (
+                "unsaid of a witness",
+                &[
+                    counters,
+                    ledger,
+                    (WITNESS_COUNTERS, "(\"bartizan_witness_x\", 1)"),
+                    (METRICS, both),
+                ],
+                &["bartizan_witness_x has no row"],
+            ),
         ],
     );
 }

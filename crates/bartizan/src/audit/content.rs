@@ -1,7 +1,7 @@
 //! What a reader gets of a payload: its text, or why not.
 use super::log_folder;
+use crate::anchor;
 use crate::serve::Sources;
-use crate::tombstones;
 use crate::vault::Vault;
 use bartizan_core::record::{RecordId, Slot};
 use bartizan_core::seal::OpenError;
@@ -74,11 +74,15 @@ impl Lens {
     /// # Errors
     /// When the tombstones cannot be read.
     pub(crate) fn new(state: &Path, sources: &Sources, is_revealing: bool) -> anyhow::Result<Self> {
-        let vault = Vault::read(state, sources).map_err(|error| format!("{error:#}"));
+        let vault = Vault::peek(state, sources).map_err(|error| format!("{error:#}"));
         let erased = match &vault {
-            Ok(_) if log_folder(state).exists() => tombstones::known(state)?,
+            Ok(vault) if log_folder(state).exists() => anchor::tombstones(state, &vault.signer)?,
             _ => BTreeSet::new(),
         };
+        if let Ok(vault) = &vault {
+            // A vault from a backup may still have them.
+            vault.keys.hide(&erased.iter().copied().collect::<Vec<_>>())?;
+        }
         Ok(Self { vault, erased, is_revealing })
     }
 

@@ -1,8 +1,8 @@
 //! Leaves of a stretch of time for a data warehouse, with the columns of the table `leaves`: one JSON object per line, or Parquet.
 use super::parquet::{Cell, Column, Kind, Parquet};
-use super::pipe::put;
 use super::tables;
 use crate::files;
+use crate::print::put;
 use anyhow::Context as _;
 use bartizan_ledger::index::LeafRow;
 use serde_json::json;

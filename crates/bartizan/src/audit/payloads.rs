@@ -5,14 +5,18 @@ use crate::serve::Sources;
 use crate::vault::Vault;
 use bartizan_core::record::{RecordId, RecordKind, Slot};
 use bartizan_core::seal::OpenError;
+use bartizan_keys::KeyState;
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 /// Most payloads that are named one by one.
 const NAMED_MAX: usize = 20;
+/// How long a gateway may take between a tombstone and the destruction of its key.
+const DESTRUCTION_WAIT: Duration = Duration::from_millis(200);
 
 /// How many payloads there are of each sort.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +29,9 @@ pub(crate) struct Counts {
     pub(crate) expired: u64,
     /// The key is gone, and nothing in the log says why.
     pub(crate) key_missing: u64,
+    /// The log says that the key was destroyed, and the vault has it: a backup was restored. It opens nothing, and the next start of a gateway
+    /// destroys it again.
+    pub(crate) resurrected: u64,
     /// What is stored is not what was sealed.
     pub(crate) damaged: u64,
     /// The first of those that should not be: index, slot and reason.
@@ -45,16 +52,16 @@ pub(crate) struct Wrong {
 }
 
 impl Counts {
-    /// Whether nothing is missing or damaged.
+    /// Whether nothing is missing, damaged, or back from the dead.
     pub(crate) fn is_fine(&self) -> bool {
-        self.key_missing == 0 && self.damaged == 0
+        self.key_missing == 0 && self.resurrected == 0 && self.damaged == 0
     }
 
     /// For people.
     pub(crate) fn text(&self) -> String {
         format!(
-            "payloads: {} clear, {} erased lawfully, {} expired lawfully, {} with a missing key, {} damaged",
-            self.clear, self.erased, self.expired, self.key_missing, self.damaged
+            "payloads: {} clear, {} erased lawfully, {} expired lawfully, {} with a missing key, {} whose destroyed key is back, {} damaged",
+            self.clear, self.erased, self.expired, self.key_missing, self.resurrected, self.damaged
         )
     }
 
@@ -71,9 +78,15 @@ impl Counts {
 /// # Errors
 /// When the vault or the log cannot be read.
 pub(crate) fn open_all(state: &Path, sources: &Sources) -> anyhow::Result<Counts> {
-    let vault = Vault::read(state, sources)?;
     let reader = reader(state)?;
-    let lawful = tombstones(&reader, &vault)?;
+    // They come after what they are for, so they are read first; and before the vault is, so that what it still has then should be gone.
+    let tombstones = tombstones(&reader)?;
+    let names: Vec<RecordId> = tombstones.iter().map(|entry| entry.leaf.record).collect();
+    let vault = settled(state, &names, sources)?;
+    let why = |entry: &Entry| (entry.leaf.record, why(&reader, entry, &vault));
+    let lawful: BTreeMap<RecordId, Lawful> = tombstones.iter().map(why).collect();
+    let back: BTreeSet<RecordId> = back(&vault, &names).collect();
+    vault.keys.hide(&names)?;
     let size = reader.checkpoint()?.map(|signed| signed.checkpoint().size());
     let bar = Bar::new("opening payloads", size);
     let (mut counts, mut payloads) = (Counts::default(), reader.payloads());
@@ -81,11 +94,35 @@ pub(crate) fn open_all(state: &Path, sources: &Sources) -> anyhow::Result<Counts
         let entry = entry?;
         for stored in &entry.payloads {
             let opened = payloads.clear(&entry, stored, &*vault.keys);
-            counts.count(opened, &lawful, &entry, stored)?;
+            counts.count(opened, &Known { lawful: &lawful, back: &back }, &entry, stored)?;
         }
         bar.set(entry.index + 1);
     }
     Ok(counts)
+}
+
+/// Keys that have a tombstone and are still there.
+fn back(vault: &Vault, names: &[RecordId]) -> impl Iterator<Item = RecordId> {
+    names.iter().copied().filter(|key| vault.keys.state(*key) == KeyState::Live)
+}
+
+/// The vault as it is; a moment later where a running gateway may have written a tombstone and not yet destroyed its key.
+fn settled(state: &Path, names: &[RecordId], sources: &Sources) -> anyhow::Result<Vault> {
+    let vault = Vault::peek(state, sources)?;
+    if back(&vault, names).next().is_none() {
+        return Ok(vault);
+    }
+    std::thread::sleep(DESTRUCTION_WAIT);
+    Vault::peek(state, sources)
+}
+
+/// What the log says of keys.
+#[derive(Clone, Copy)]
+struct Known<'k> {
+    /// Why they were destroyed.
+    lawful: &'k BTreeMap<RecordId, Lawful>,
+    /// Those that the vault has all the same.
+    back: &'k BTreeSet<RecordId>,
 }
 
 /// Why a key was destroyed.
@@ -99,14 +136,21 @@ impl Counts {
     fn count(
         &mut self,
         opened: Result<Vec<u8>, LedgerError>,
-        lawful: &BTreeMap<RecordId, Lawful>,
+        known: &Known<'_>,
         entry: &Entry,
         stored: &Stored,
     ) -> Result<(), LedgerError> {
         match opened {
             Ok(_) => self.clear += 1,
+            Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. })
+                if known.back.contains(&key) =>
+            {
+                self.resurrected += 1;
+                let reason = "has a tombstone, and is in the vault: a backup was restored";
+                self.wrong(entry, stored, format!("its key {key} {reason}"));
+            }
             Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. }) => {
-                match lawful.get(&key) {
+                match known.lawful.get(&key) {
                     Some(Lawful::Erased) => self.erased += 1,
                     Some(Lawful::Expired) => self.expired += 1,
                     None => {
@@ -126,16 +170,12 @@ impl Counts {
     }
 }
 
-/// The keys that the log has tombstones for. They come after what they are for, so they are read first.
-fn tombstones(reader: &Reader, vault: &Vault) -> Result<BTreeMap<RecordId, Lawful>, LedgerError> {
-    let mut all = BTreeMap::new();
-    for entry in reader.entries()? {
-        let entry = entry?;
-        if entry.leaf.kind == RecordKind::Tombstone {
-            all.insert(entry.leaf.record, why(reader, &entry, vault));
-        }
-    }
-    Ok(all)
+/// The tombstones of the log.
+fn tombstones(reader: &Reader) -> Result<Vec<Entry>, LedgerError> {
+    let is_one = |entry: &Result<Entry, LedgerError>| {
+        entry.as_ref().map_or(true, |entry| entry.leaf.kind == RecordKind::Tombstone)
+    };
+    reader.entries()?.filter(is_one).collect()
 }
 
 /// What the evidence of a tombstone says. One that cannot be read any more is a tombstone all the same.

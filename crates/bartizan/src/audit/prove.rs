@@ -56,7 +56,7 @@ pub(crate) fn prove(
         for (path, bytes) in
             [(&proof_path, proof.to_string().into_bytes()), (&leaf_path, entry.leaf.encode()?)]
         {
-            let written = files::replace(path, &bytes, 0o600);
+            let written = files::replace(path, &bytes);
             written.with_context(|| format!("cannot write {}", path.display()))?;
         }
         let checkpoint = proof.checkpoint().checkpoint();

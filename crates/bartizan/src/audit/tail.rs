@@ -24,12 +24,11 @@ impl Tail {
     /// The last leaves, at most `limit`, oldest first, and the place behind them. What is far from the end is not read.
     ///
     /// # Errors
-    /// When there is no log, or its end is damaged.
+    /// When there is no log, or its end or its checkpoint is damaged.
     pub(crate) fn open(state: &Path, limit: usize) -> anyhow::Result<(Self, Vec<Entry>)> {
         let reader = open(state)?;
-        // A checkpoint that is damaged is for `verify` to tell; the leaves can be read without it.
-        let known = reader.checkpoint().ok().flatten();
-        let known = known.map_or(0, |signed| signed.checkpoint().size());
+        // Without it nobody could tell whether this is the end, so one that is damaged ends the reading here.
+        let known = reader.checkpoint()?.map_or(0, |signed| signed.checkpoint().size());
         let mut last = VecDeque::new();
         let mut next = known.saturating_sub(limit as u64);
         for entry in reader.since(next)? {

@@ -116,6 +116,93 @@ fn verification_says_what_is_wrong() {
     assert_eq!(broken.json()["verified"], false);
 }
 
+/// What `log.vkey` is made to say, of the key that it had.
+type Publish<'p> = &'p dyn Fn(&str) -> Option<String>;
+
+#[test]
+fn a_log_whose_newest_key_has_not_signed_is_not_verified() {
+    let stranger = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    let cases: [(&str, Publish<'_>, Option<&str>); 7] = [
+        ("as it was left", &|key| Some(format!("{key}\n")), None),
+        ("no file", &|_| None, Some("no key is known")),
+        ("an empty file", &|_| Some(String::new()), Some("no key is known")),
+        ("a former key", &|key| Some(format!("{key}\n{stranger}\n")), None),
+        ("a retired key", &|key| Some(format!("{stranger}\n{key}\n")), Some("trusted keys")),
+        ("a stranger's", &|_| Some(format!("{stranger}\n")), Some("trusted keys")),
+        ("not a key", &|_| Some("nothing\n".to_owned()), Some("cannot use")),
+    ];
+    for (name, vkey, want) in cases {
+        let folder = state(1);
+        let path = log_folder(folder.path()).join("log.vkey");
+        let key = crate::files::read_text_bounded(&path, 4096).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        if let Some(text) = vkey(key.trim()) {
+            std::fs::write(&path, text).unwrap();
+        }
+        let checked = verify_with(folder.path(), &Trusted::default());
+        let (verdict, json) = (&checked.verdict, checked.json());
+        assert_eq!(
+            (verdict.verified, checked.is_fine()),
+            (want.is_none(), want.is_none()),
+            "{name}"
+        );
+        let problem = verdict.problem.clone().unwrap_or_default();
+        assert!(problem.contains(want.unwrap_or_default()), "{name}: {problem}");
+        assert_eq!(json["verified"], want.is_none(), "{name}");
+        assert_eq!(verdict.signed_by.is_empty(), want.is_some(), "{name}");
+        // A key that was named needs no file.
+        let named = Trusted { keys: vec![key.trim().parse().unwrap()], policy: None };
+        assert!(verify_with(folder.path(), &named).verdict.verified, "{name}");
+    }
+}
+
+#[test]
+fn what_no_signature_covers_is_told_and_a_flipped_bit_in_it_does_not_hide() {
+    let folder = state(2);
+    let at = |leaves, is_vouched, bytes, is_marked| Rest { leaves, is_vouched, bytes, is_marked };
+    assert_eq!(verify(folder.path()).rest.leaves, 0);
+    // The checkpoint of an earlier moment: what came since has none.
+    let log = log_folder(folder.path()).join("log");
+    let kept = tempfile::tempdir().unwrap();
+    crate::opening::world::copy(&log, &kept.path().join("log"));
+    append_more(folder.path());
+    std::fs::remove_dir_all(&log).unwrap();
+    crate::opening::world::copy(&kept.path().join("log"), &log);
+    let told = verify(folder.path());
+    assert!(told.verified && told.rest == at(1, true, 0, false), "{told:?}");
+    assert_eq!(told.json()["unsigned_leaves"], 1);
+    assert!(told.rest.lines()[0].contains("1 leaves came after the checkpoint"), "{told:?}");
+    // An auditor has no vault, and nobody's word for it.
+    let vault = folder.path().join("vault");
+    std::fs::rename(&vault, kept.path().join("vault")).unwrap();
+    assert_eq!(verify(folder.path()).rest, at(1, false, 0, false));
+    std::fs::rename(kept.path().join("vault"), &vault).unwrap();
+    let segment = log_folder(folder.path()).join("segment-00000000.log");
+    let mut bytes = crate::files::read_bounded(&segment, 64 << 20).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    // In the leaf of the last group, well before its mark.
+    let flipped = (last - last % 4096..last).find(|at| bytes[*at] != 0).unwrap() + 40;
+    bytes[flipped] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let told = verify(folder.path());
+    assert!(0 < told.rest.bytes && told.rest.is_marked && told.rest.leaves == 0, "{told:?}");
+    assert!(told.rest.lines()[0].contains("was damaged since"), "{told:?}");
+    assert_eq!(told.json()["unfinished_bytes"], told.rest.bytes);
+}
+
+/// One more leaf, in a process of its own.
+fn append_more(state: &Path) {
+    let sources = Sources::real();
+    let disk = Arc::new(FsDisk::lock(&log_folder(state)).unwrap());
+    let vault = Vault::open(state, &sources).unwrap();
+    let (clock, entropy) = (sources.clock, sources.entropy);
+    let parts = Parts { disk, clock, entropy, sealer: vault.keys, signer: vault.signer };
+    let (ledger, _) = Ledger::open(parts, Options::default()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let leaf = draft(id(9), RecordKind::Decision, None, Vec::new());
+    runtime.block_on(ledger.append(leaf)).unwrap();
+}
+
 /// Two exchanges, one about a person, of whom one was forgotten and the other's time is over or not.
 #[test]
 fn payloads_are_counted_by_why_they_can_be_read_or_not() {
@@ -129,7 +216,8 @@ fn payloads_are_counted_by_why_they_can_be_read_or_not() {
         runtime.block_on(ledger.append(draft)).unwrap();
     }
     // Clear, erased, expired, missing.
-    let cases: [(&str, Harm, [u64; 4]); 4] = [
+    let cases: [(&str, Harm, [u64; 4]); 5] = [
+        ("back", |ledger, _, key| tombstone(ledger, key, "erase"), [2, 0, 0, 0]),
         ("nothing", |_, _, _| {}, [2, 0, 0, 0]),
         (
             "erased",
@@ -177,8 +265,10 @@ fn payloads_are_counted_by_why_they_can_be_read_or_not() {
         let counts = payloads::open_all(folder.path(), &sources).unwrap();
         let told = [counts.clear, counts.erased, counts.expired, counts.key_missing];
         assert_eq!(told, [clear, erased, expired, key_missing], "{name}");
-        assert_eq!((counts.damaged, counts.is_fine()), (0, name != "gone"), "{name}");
-        assert_eq!(counts.wrong.len(), usize::from(name == "gone"), "{name}");
+        let is_fine = !["gone", "back"].contains(&name);
+        assert_eq!((counts.damaged, counts.is_fine()), (0, is_fine), "{name}");
+        assert_eq!(counts.resurrected, u64::from(name == "back"), "{name}");
+        assert_eq!(counts.wrong.len(), usize::from(!is_fine), "{name}");
     }
 }
 
@@ -196,5 +286,39 @@ fn json_for_terminals_means_the_same() {
         assert!(matches!(print::visible(&line), Cow::Borrowed(_)), "{name}: {line}");
         let value: Value = serde_json::from_str(&line).unwrap();
         assert_eq!(value["text"], text, "{name}");
+    }
+}
+
+/// Tables that are fresh, behind, foreign, no tables at all or absent: a record is found, and what comes of it is the same.
+#[test]
+fn a_record_is_found_whatever_the_tables_know() {
+    let world = crate::opening::world::World::new();
+    world.records(1, &["alice", "bob"]);
+    let (state, other) = (world.state(), crate::opening::world::World::new());
+    other.records(1, &["zoe", "yan", "xim"]);
+    tables::rebuild(&other.state()).unwrap();
+    let tables_of = |state: &Path| log_folder(state).join(INDEX_NAME);
+    let harms: [(&str, &dyn Fn()); 5] = [
+        ("none", &|| {}),
+        ("fresh", &|| {
+            tables::rebuild(&state).unwrap();
+        }),
+        ("behind", &|| world.records(3, &["carol"])),
+        ("another log's", &|| {
+            std::fs::copy(tables_of(&other.state()), tables_of(&state)).unwrap();
+        }),
+        ("not tables", &|| std::fs::write(tables_of(&state), "not tables").unwrap()),
+    ];
+    for (name, harm) in harms {
+        harm();
+        for n in [1, 2, 3] {
+            let id = RecordId([n; 16]);
+            let found = leaves_of(&state, &id.to_string()).map(|(_, leaves)| leaves);
+            let is_there = n < 3 || !["none", "fresh"].contains(&name);
+            assert_eq!(found.is_ok(), is_there, "{name}: {n}");
+            let want = reader(&state).unwrap().find(id).unwrap();
+            assert_eq!(found.unwrap_or_default(), want, "{name}: {n}");
+        }
+        assert!(leaves_of(&state, "ffffffff").is_err(), "{name}");
     }
 }

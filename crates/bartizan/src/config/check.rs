@@ -1,10 +1,14 @@
 //! What a well-formed file may still have wrong, and which bytes of it.
-use super::{Config, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
+use super::{Config, Guard, LIST_MAX, LedgerMode, Problem, Route, Upstream, closest};
 use bartizan_core::detect::Inspector as _;
-use bartizan_core::kind::{Catalogue, STRUCTURAL};
+use bartizan_core::evidence::Source;
+use bartizan_core::kind::{Catalogue, Extent, STRUCTURAL};
 use bartizan_core::record::NAME_BYTES_MAX;
+use bartizan_gateway::exchange::is_class_of;
 use bartizan_gateway::http::subject_header;
 use bartizan_inspect::TextInspector;
+use bartizan_inspect::custom::CustomError;
+use bartizan_inspect::except::{EXCEPTIONS_MAX, Exception};
 use bartizan_policy::Profile;
 use std::ops::Range;
 use toml::de::{DeArray, DeTable};
@@ -34,6 +38,7 @@ pub(super) fn problems(config: &Config, text: &str) -> Vec<Problem> {
     check.listen(config);
     check.ledger(config);
     check.guard(config);
+    check.own_kinds(config);
     check.limits(config);
     check.upstreams(config);
     check.routes(config);
@@ -177,6 +182,80 @@ impl Check<'_> {
                 message,
                 choice(profile, &Profile::ALL.map(Profile::name)),
             );
+        }
+    }
+
+    fn own_kinds(&mut self, config: &Config) {
+        let guard = &config.guard;
+        self.list(&[Name("guard"), Name("kind")], guard.kind.len());
+        let mut kinds = Vec::new();
+        for (n, kind) in guard.kind.iter().enumerate() {
+            let at = |name| [Name("guard"), Name("kind"), Item(n), Name(name)];
+            match crate::guard::own_kind(kind) {
+                Ok(kind) => kinds.push(kind),
+                Err(error) => {
+                    let name = match &error {
+                        CustomError::Name | CustomError::Taken => "name",
+                        _ if kind.pattern.is_some() => "pattern",
+                        _ => "words",
+                    };
+                    let message = format!("`{}` cannot be looked for", shown(&kind.name));
+                    self.add(&at(name), message, error.to_string());
+                }
+            }
+        }
+        let inspector = match crate::guard::customized(kinds) {
+            Ok(inspector) => inspector,
+            Err(error) => {
+                let message = "these kinds cannot be looked for together".to_owned();
+                let help = match error {
+                    CustomError::Taken => "two have one name".to_owned(),
+                    error => error.to_string(),
+                };
+                return self.add(&[Name("guard"), Name("kind")], message, help);
+            }
+        };
+        let catalogue = Catalogue::new(inspector.kinds());
+        self.pseudonyms(guard, &catalogue);
+        let n_values: usize = guard.except.iter().map(|except| except.values.len()).sum();
+        if EXCEPTIONS_MAX < n_values {
+            let help = format!("at most {EXCEPTIONS_MAX} are allowed");
+            self.add(&[Name("guard"), Name("except")], format!("{n_values} exceptions"), help);
+        }
+        for (n, except) in guard.except.iter().enumerate() {
+            let at = |name| [Name("guard"), Name("except"), Item(n), Name(name)];
+            let Some(kind) = catalogue.find(&except.kind) else {
+                let names: Vec<_> = catalogue.iter().map(|(_, info)| info.name).collect();
+                let message = format!("there is no kind `{}`", shown(&except.kind));
+                self.add(&at("kind"), message, choice(&except.kind, &names));
+                continue;
+            };
+            for (place, value) in except.values.iter().enumerate() {
+                if Exception::new(kind, value).is_none() {
+                    let [guard, table, item, values] = at("values");
+                    let message = format!("`{}` excuses everything", shown(value));
+                    let help = "write a value, or take the exception out and let the policy release the kind";
+                    self.add(&[guard, table, item, values, Item(place)], message, help);
+                }
+            }
+        }
+    }
+
+    fn pseudonyms(&mut self, guard: &Guard, catalogue: &Catalogue) {
+        self.list(&[Name("guard"), Name("pseudonyms")], guard.pseudonyms.len());
+        for (n, name) in guard.pseudonyms.iter().enumerate() {
+            let at = [Name("guard"), Name("pseudonyms"), Item(n)];
+            let meant: Vec<_> =
+                catalogue.iter().filter(|(_, info)| is_class_of(name, info.name)).collect();
+            if meant.is_empty() {
+                let names: Vec<_> = catalogue.iter().map(|(_, info)| info.name).collect();
+                let message = format!("there is no kind or class `{}`", shown(name));
+                self.add(&at, message, choice(name, &names));
+            } else if !meant.iter().any(|(_, info)| info.extent == Extent::Span) {
+                let message = format!("`{}` cannot be replaced by placeholders", shown(name));
+                let help = "it is taken out with the whole text around it; name kinds of values, such as \"pii\"";
+                self.add(&at, message, help);
+            }
         }
     }
 
@@ -435,7 +514,7 @@ fn is_origin(text: &str) -> bool {
 pub(super) fn mask_secrets(text: &str) -> String {
     let catalogue = Catalogue::new(&bartizan_inspect::KINDS);
     let mut bytes = text.as_bytes().to_vec();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::User, text.as_bytes(), &mut |finding| {
         let is_secret = catalogue.info(finding.kind).name.starts_with("secret.");
         let range =
             usize::try_from(finding.span.start).ok().zip(usize::try_from(finding.span.end).ok());

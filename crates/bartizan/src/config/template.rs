@@ -33,6 +33,16 @@ profile = "standard"       # or "strict", or "observe" (changes nothing, records
 mode = "on"                # "off" lets every text pass unread
 # policy = "guard.cedar"   # example: your own rules instead of a profile; begin with `bartizan policy show`
 
+# pseudonyms = ["pii"]     # example: the model reads [EMAIL-4kq7zpma], the caller reads the address again
+
+# [[guard.kind]]                 # example: a kind of your own, found and treated as the built-in ones are
+# name = "secret.acme-badge"     # `secret` kinds are redacted by the profile
+# pattern = "ACME-[0-9]{6}"      # or words = ["Project Falcon"]
+
+# [[guard.except]]               # example: values that are no findings
+# kind = "pii.email"
+# values = ["help@acme.example", "*@acme.example"]
+
 [[upstream]]
 name = "default"
 url = "http://127.0.0.1:11434" # any server with the OpenAI API: Ollama, vLLM, llama.cpp, a hosted one
@@ -45,6 +55,7 @@ models = ["*"]             # which models take this route; the first route that 
 upstream = "default"
 allow_unread = []          # ["media"] lets images, audio and files pass, which nobody here reads
 redact_tool_calls = false  # true: rewrite tool calls that hold a secret, instead of refusing them
+restore_tool_calls = false # true: values are put back for placeholders in tool calls too
 document_delimiters = []   # example: [["<doc>", "</doc>"]] sets documents apart inside a message
 # durability = "strict"    # "bounded" waits for no disk, and a crash loses the last records; "off" records nothing
 # subject_header = "x-user" # example: this header says whom a request is about, where its body does not

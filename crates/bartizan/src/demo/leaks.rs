@@ -51,7 +51,7 @@ fn promise(canary: &Canary, form: Form) -> Promise {
     let catalogue = Catalogue::new(inspector.kinds());
     let written = format!("It is {}.", form.write(canary.value()));
     let mut is_seen = false;
-    inspector.scan(written.as_bytes(), &mut |finding| {
+    inspector.scan(Source::User, written.as_bytes(), &mut |finding| {
         is_seen |= catalogue.info(finding.kind).name == canary.kind();
     });
     if !is_seen {

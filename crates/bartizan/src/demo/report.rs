@@ -330,6 +330,7 @@ mod tests {
             root: "00".repeat(32),
             open: 0,
             signed_by: Vec::new(),
+            rest: crate::audit::Rest::default(),
             problem: None,
         };
         for (name, status, body, n_unexpected, want) in [

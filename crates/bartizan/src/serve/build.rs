@@ -1,18 +1,21 @@
 //! From configuration and keys to the part of a gateway that can be replaced while it runs.
 use super::journal::Journal;
+use super::names::Names;
 use super::{KeySource, Sources};
-use crate::config::{Config, FILE_BYTES_MAX, Route, Upstream};
+use crate::config::{Config, FILE_BYTES_MAX, Retention, Route, Upstream};
 use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
 use crate::outcome::Usage;
 use anyhow::Context as _;
 use bartizan_core::clock::Clock;
-use bartizan_gateway::exchange::{Guard, Route as ExchangeRoute};
+use bartizan_core::detect::Inspector;
+use bartizan_core::kind::Catalogue;
+use bartizan_core::seal::Pseudonymizer;
+use bartizan_gateway::exchange::{Guard, Pseudonyms, Route as ExchangeRoute};
 use bartizan_gateway::http::{
     KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
 };
-use bartizan_inspect::TextInspector;
 use bartizan_policy::GuardPolicy;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +29,7 @@ pub(super) struct Builder {
     sources: Sources,
     policy: Option<(Texts, Arc<GuardPolicy>)>,
     callers: Callers,
+    names: Arc<Names>,
 }
 
 /// A setup that is not in force yet, and what the ledger has to say about it.
@@ -46,7 +50,13 @@ enum Callers {
 
 impl Builder {
     pub(super) fn new(keys: KeySource, sources: Sources) -> Self {
-        Self { keys, sources, policy: None, callers: Callers::Given }
+        let names = Arc::new(Names::new(Arc::clone(&sources.entropy)));
+        Self { keys, sources, policy: None, callers: Callers::Given, names }
+    }
+
+    /// What names values in prompts.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
     }
 
     pub(super) fn sources(&self) -> &Sources {
@@ -81,15 +91,18 @@ impl Builder {
     }
 
     fn build_with(&mut self, config: &Config, texts: Texts) -> anyhow::Result<Built> {
+        let inspector = guard::inspector(config)?;
         let (policy, is_new_policy) = match &self.policy {
             Some((known, policy)) if *known == texts => (Arc::clone(policy), false),
-            _ => (Arc::new(guard::compile(&texts)?), true),
+            _ => (Arc::new(guard::compile(&texts, inspector.kinds())?), true),
         };
         let (ring, callers) = self.ring(config)?;
         let variable = &*self.sources.variable;
         let clock = &self.sources.clock;
         let key = |upstream: &Upstream| upstream_key(upstream, variable);
-        let setup = setup(config, Arc::clone(&policy), ring, clock, &key)?;
+        let names: Arc<dyn Pseudonymizer> = Arc::clone(&self.names) as _;
+        let looks = (inspector, Arc::clone(&policy), names);
+        let setup = setup(config, looks, ring, clock, &key)?;
         self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
         Ok(Built { setup, policy, texts, is_new_policy, callers })
@@ -110,13 +123,20 @@ impl Builder {
 
 impl Built {
     /// What must be recorded before this setup is in force.
-    pub(super) fn journal(&self, sources: &Sources, folder: &Path) -> anyhow::Result<Journal> {
-        let mut journal = Journal::new(sources);
-        if self.is_new_policy {
-            journal.policy(self.policy.digest(), &self.texts);
-        }
+    ///
+    /// * `log`: the name of the log that it is recorded in, where there is one.
+    /// * `retention`: how long its records can be read.
+    pub(super) fn journal(
+        &self,
+        sources: &Sources,
+        folder: &Path,
+        log: Option<&str>,
+        retention: Retention,
+    ) -> anyhow::Result<Journal> {
+        let mut journal = Journal::new(sources, folder, log)?;
+        journal.policy(self.policy.digest(), &self.texts, retention);
         match &self.callers {
-            Callers::Book(book) => journal.keys(folder, book)?,
+            Callers::Book(book) => journal.keys(book)?,
             Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),
         }
         Ok(journal)
@@ -164,13 +184,16 @@ fn upstream_key(
 
 fn setup(
     config: &Config,
-    policy: Arc<GuardPolicy>,
+    (inspector, policy, names): (Arc<dyn Inspector>, Arc<GuardPolicy>, Arc<dyn Pseudonymizer>),
     keys: KeyRing,
     clock: &Arc<dyn Clock>,
     upstream_key: &dyn Fn(&Upstream) -> anyhow::Result<Option<Secret>>,
 ) -> anyhow::Result<Setup> {
+    let catalogue = Catalogue::new(inspector.kinds());
+    let pseudonyms = Pseudonyms::new(&config.guard.pseudonyms, &catalogue, names);
     let guard = Guard {
-        inspector: Arc::new(TextInspector::new()),
+        pseudonyms: Some(pseudonyms).filter(|pseudonyms| !pseudonyms.is_empty()),
+        inspector,
         policy,
         limits: config.limits,
         scan: super::is_scanning(config),
@@ -211,12 +234,13 @@ fn setup(
 fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {
     let upstream =
         config.upstream_of(&route).context("there is no upstream to guard")?.name.clone();
-    let Route { name, mut models, document_delimiters, .. } = route;
+    let Route { name, mut models, document_delimiters, restore_tool_calls, .. } = route;
     // A rule without patterns takes every model, and need not look for its name.
     if models.iter().any(|pattern| pattern == "*") {
         models.clear();
     }
-    Ok(RouteRule { route: ExchangeRoute { name, document_delimiters }, upstream, models })
+    let route = ExchangeRoute { name, document_delimiters, restore_tool_calls };
+    Ok(RouteRule { route, upstream, models })
 }
 
 /// Checks what a configuration names as far as that goes without starting: policy, certificates, URLs. It asks for no variable, since
@@ -225,9 +249,11 @@ fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {
 /// # Errors
 /// What [`super::start`] would say.
 pub(crate) fn check_files(config: &Config) -> anyhow::Result<()> {
-    let policy = Arc::new(guard::compile(&guard::texts(config)?)?);
+    let inspector = guard::inspector(config)?;
+    let policy = Arc::new(guard::compile(&guard::texts(config)?, inspector.kinds())?);
     let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::new());
-    setup(config, policy, KeyRing::default(), &clock, &|_| Ok(None))?;
+    let names = Arc::new(Names::new(Arc::new(crate::clock::OsEntropy)));
+    setup(config, (inspector, policy, names), KeyRing::default(), &clock, &|_| Ok(None))?;
     super::tls(config)?;
     if let Some(witness) = &config.ledger.witness {
         crate::witness::policy::load(witness, None)?;

@@ -1,15 +1,17 @@
 //! Witnesses of a running gateway's log: each new checkpoint goes to all of them, and what they sign goes back to the ledger.
 //!
 //! Nothing here is on the way of a request. A witness that is away is asked again, ever more rarely; one that contradicts our log is
-//! believed, and everybody is told: the log, `/readyz`, `/metrics`, and every checkpoint.
+//! believed, and everybody is told: the log, `/readyz` and `/metrics`. No further checkpoint is signed then, and where witnesses are required
+//! nothing more is released.
 use super::Sources;
 use crate::config;
 use crate::witness::ask::{AskError, Question, ask};
 use crate::witness::gathering::{Cosigned, Gathering};
 use crate::witness::policy::{Address, Witnesses, load};
 use anyhow::{Context as _, anyhow};
+use bartizan_core::record::RecordError;
 use bartizan_core::sign::Signer;
-use bartizan_gateway::http::{Notice, Notices};
+use bartizan_gateway::http::Notice;
 use bartizan_ledger::tlog::{Checkpoint, NoteSignature, SignedCheckpoint, VerifierKey};
 use bartizan_ledger::{Cosigner, FsDisk, Published, merkle};
 use std::fmt::Write as _;
@@ -26,6 +28,9 @@ const WITNESS_BACKOFF_MAX: Duration = Duration::from_secs(5);
 const WITNESS_REFRESH: Duration = Duration::from_secs(4);
 /// The longest wait for a witness before the gateway starts without its word.
 const WITNESS_START_MAX: Duration = Duration::from_secs(5);
+
+/// What `/readyz` says first of a log that contradicts itself; why comes behind it.
+const SILENCE: &str = "a witness has shown that this log contradicts itself: no further checkpoint of it is signed until a restart with its newest copy";
 
 /// What is known of one witness.
 #[derive(Default)]
@@ -50,13 +55,15 @@ struct State {
     standings: Vec<Standing>,
     /// What came before the log was open.
     early: Option<Cosigned>,
+    /// What a witness has shown, for good: that this log is not the one that it knows.
+    contradiction: Option<String>,
     n_cosigned: u64,
     n_failed: u64,
     n_refused: u64,
 }
 
 /// The witnesses of a log, before it is open and while it is written.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     settings: config::Witness,
     addresses: Vec<Arc<Address>>,
     /// The ledger's folder.
@@ -79,7 +86,7 @@ impl Watch {
     ///
     /// # Errors
     /// A policy that is wrong, and a witness that has cosigned more of this log, or something else. One that is away stops nothing.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         settings: &config::Witness,
         ledger: &Path,
         signer: &dyn Signer,
@@ -87,18 +94,20 @@ impl Watch {
     ) -> anyhow::Result<Arc<Self>> {
         let Witnesses { policy, addresses } = load(settings, Some(&VerifierKey::of_log(signer)?))?;
         let published = Published::find(&FsDisk::read_only(ledger))?;
-        let witnessed = published.as_ref().and_then(|published| {
-            published.witnessed().unwrap_or_else(|error| {
-                // The next quorum replaces it; until then there is none.
-                tracing::warn!(%error, "The newest witnessed checkpoint cannot be read.");
-                None
-            })
-        });
+        // One that is damaged is not passed over: the ledger would not open without it either.
+        let witnessed = published.as_ref().map(Published::witnessed).transpose()?.flatten();
         let (now_us, unix_s) = (sources.clock.monotonic_us(), sources.clock.unix_ms() / 1000);
         let gathering = Gathering::new(policy, witnessed.as_ref(), now_us, unix_s);
         let standings = addresses.iter().map(|_| Standing::default()).collect();
-        let early = None;
-        let state = State { gathering, standings, early, n_cosigned: 0, n_failed: 0, n_refused: 0 };
+        let state = State {
+            gathering,
+            standings,
+            early: None,
+            contradiction: None,
+            n_cosigned: 0,
+            n_failed: 0,
+            n_refused: 0,
+        };
         let watch = Arc::new(Self {
             settings: settings.clone(),
             addresses: addresses.into_iter().map(Arc::new).collect(),
@@ -189,7 +198,8 @@ impl Watch {
         let Heard { at, asked_us, checkpoint, answer } = heard;
         let now_us = self.now_us();
         let mut state = self.lock();
-        let State { gathering, standings, n_cosigned, n_failed, n_refused, .. } = &mut *state;
+        let State { gathering, standings, contradiction, n_cosigned, n_failed, n_refused, .. } =
+            &mut *state;
         let standing = standings.get_mut(at)?;
         standing.is_busy = false;
         match answer {
@@ -202,6 +212,9 @@ impl Watch {
             Err(error) => {
                 let counter = if error.is_refusal() { n_refused } else { n_failed };
                 *counter += 1;
+                if error.is_refusal() {
+                    contradiction.get_or_insert_with(|| error.to_string());
+                }
                 standing.bad(&error, now_us, self.settings.every_ms);
                 None
             }
@@ -214,23 +227,39 @@ impl Watch {
         self.lock().gathering.notice(now_us)
     }
 
+    /// Why nothing may be released any more: the log contradicts what a witness has seen, and witnesses are required.
+    pub(super) fn objection(&self) -> Option<RecordError> {
+        let reason = self.lock().contradiction.clone().filter(|_| self.settings.require)?;
+        Some(RecordError::Contradicted { reason })
+    }
+
+    /// No further checkpoint is signed of a log that contradicts itself, for as long as this process lives: what comes after the first
+    /// refusal cannot mend the log, and the next start asks every witness again.
+    fn hush(&self, cosigner: &Cosigner) {
+        if self.lock().contradiction.is_some() {
+            cosigner.fall_silent();
+        }
+    }
+
     /// What `/readyz` has to say.
-    pub(super) fn notices(self: &Arc<Self>) -> Notices {
-        let watch = Arc::clone(self);
-        Box::new(move || {
-            let notice = watch.notice();
-            let state = watch.lock();
-            let refusals =
-                state.standings.iter().filter_map(|standing| standing.refusal.as_deref());
-            let missing = notice.as_deref().map(|text| text.trim_start_matches("bartizan: "));
-            let reasons: Vec<&str> = missing.into_iter().chain(refusals).collect();
-            let is_unready = missing.is_some() && watch.settings.require;
-            (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
-        })
+    pub(crate) fn readiness(&self) -> Option<Notice> {
+        let notice = self.notice();
+        let state = self.lock();
+        let refusals = || state.standings.iter().filter_map(|standing| standing.refusal.as_deref());
+        let missing = notice.as_deref().map(|text| text.trim_start_matches("bartizan: "));
+        let silence = state.contradiction.is_some().then_some(SILENCE);
+        let known = state
+            .contradiction
+            .as_deref()
+            .filter(|_| refusals().all(|why| Some(why) != state.contradiction.as_deref()));
+        let reasons: Vec<&str> =
+            silence.into_iter().chain(missing).chain(known).chain(refusals()).collect();
+        let is_unready = silence.is_some() || missing.is_some() && self.settings.require;
+        (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
     }
 
     /// Appends Prometheus text.
-    pub(super) fn export(&self, out: &mut String) {
+    pub(crate) fn export(&self, out: &mut String) {
         let now_us = self.now_us();
         let state = self.lock();
         let has_quorum = u64::from(state.gathering.has_quorum(now_us));
@@ -268,7 +297,7 @@ impl Watch {
     }
 
     /// Asks from now on.
-    pub(super) fn start(self: &Arc<Self>, cosigner: Cosigner) -> WatchTask {
+    pub(crate) fn start(self: &Arc<Self>, cosigner: Cosigner) -> WatchTask {
         let stop = Arc::new(Notify::new());
         tell(&cosigner, self.notice());
         if let Some(Cosigned { checkpoint, is_witnessed }) = self.lock().early.take() {
@@ -326,14 +355,14 @@ fn tell(cosigner: &Cosigner, notice: Option<String>) {
 }
 
 /// The task that asks.
-pub(super) struct WatchTask {
+pub(crate) struct WatchTask {
     stop: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl WatchTask {
     /// Ends; questions that are under way are dropped.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.notify_one();
         if self.task.await.is_err() {
             tracing::error!("The task that asks witnesses panicked.");
@@ -363,6 +392,7 @@ async fn run(watch: Arc<Watch>, cosigner: Cosigner, stop: Arc<Notify>) {
                 Err(error) => tracing::error!(%error, "A question to a witness panicked."),
             },
         }
+        watch.hush(&cosigner);
         tell(&cosigner, watch.notice());
     }
 }

@@ -1,9 +1,14 @@
-//! Where a running gateway takes orders of the operator's commands: see [`crate::orders`].
+//! What a running gateway does for its ledger beside recording: it takes orders of the operator's commands ([`crate::orders`]), forgets what is
+//! older than its retention, and lets the vault's anchor follow.
 use super::Sources;
+use super::notices::ClockSigns;
+use crate::anchor::{Ahead, Anchor};
 use crate::config::{Ledger, Retention};
-use crate::orders;
+use crate::orders::{self, Office};
 use bartizan_core::record::Recorder;
 use bartizan_keys::KeyStore;
+use bartizan_ledger::Cosigner;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -14,54 +19,106 @@ const EVERY: Duration = Duration::from_millis(250);
 /// How often it is asked whether something is older than its retention.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
 
-/// The task that takes orders.
+/// What the task works with, and hands back when it ends.
+pub(super) struct Books {
+    /// The keys that can be destroyed. They keep the vault locked.
+    pub(super) keys: Arc<KeyStore>,
+    /// What the vault knows of the log.
+    pub(super) anchor: Anchor,
+    /// Tells the newest checkpoint.
+    pub(super) cosigner: Cosigner,
+}
+
+/// The task.
 pub(super) struct Desk {
     stop: Arc<Notify>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Books>,
+}
+
+struct Clerk {
+    state: PathBuf,
+    retention: Retention,
+    recorder: Arc<dyn Recorder>,
+    books: Books,
+    signs: Arc<ClockSigns>,
+    sources: Sources,
 }
 
 impl Desk {
     pub(super) fn start(
         ledger: &Ledger,
         recorder: Arc<dyn Recorder>,
-        keys: Arc<KeyStore>,
+        books: Books,
+        signs: Arc<ClockSigns>,
         sources: Sources,
     ) -> Self {
         let (state, retention) = (ledger.dir.clone(), ledger.retention);
+        let clerk = Clerk { state, retention, recorder, books, signs, sources };
         let stop = Arc::new(Notify::new());
-        let stopped = Arc::clone(&stop);
-        let task = tokio::spawn(async move {
-            let mut expiry = tokio::time::interval(EXPIRE_EVERY);
-            loop {
-                tokio::select! {
-                    () = stopped.notified() => return,
-                    () = tokio::time::sleep(EVERY) => {}
-                    _ = expiry.tick() => expire(retention, &*recorder, &keys, &sources).await,
-                }
-                orders::take(&state, &*recorder, &keys, &sources).await;
-            }
-        });
+        let task = tokio::spawn(clerk.work(Arc::clone(&stop)));
         Self { stop, task }
     }
 
-    /// Ends after the order that is being done.
-    pub(super) async fn stop(self) {
+    /// Ends after what is being done.
+    pub(super) async fn stop(self) -> Option<Books> {
         self.stop.notify_one();
-        if self.task.await.is_err() {
+        let books = self.task.await;
+        if books.is_err() {
             tracing::error!("The task that takes orders panicked.");
         }
+        books.ok()
     }
 }
 
-async fn expire(retention: Retention, recorder: &dyn Recorder, keys: &KeyStore, sources: &Sources) {
-    match orders::expire(retention, recorder, keys, sources).await {
-        Ok(0) => {}
-        Ok(n_expired) => {
-            tracing::info!(days = n_expired, "Keys of days that are over were destroyed.");
+impl Clerk {
+    async fn work(mut self, stop: Arc<Notify>) -> Books {
+        let mut expiry = tokio::time::interval(EXPIRE_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.notified() => return self.books,
+                () = tokio::time::sleep(EVERY) => {}
+                _ = expiry.tick() => self.expire().await,
+            }
+            let state = self.state.clone();
+            orders::take(&state, &mut self.office()).await;
+            self.follow();
+            self.signs.look();
         }
-        Err(error) => {
-            let error = format!("{error:#}");
-            tracing::error!(%error, "What is older than its retention could not be forgotten.");
+    }
+
+    fn office(&mut self) -> Office<'_> {
+        Office {
+            recorder: &*self.recorder,
+            keys: &self.books.keys,
+            anchor: &mut self.books.anchor,
+            retention: self.retention,
+            sources: &self.sources,
+        }
+    }
+
+    async fn expire(&mut self) {
+        let done = orders::expire(&mut self.office()).await;
+        let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Ahead>().copied());
+        self.signs.is_ahead(ahead);
+        match done {
+            Ok(0) => {}
+            Ok(n_expired) => {
+                tracing::info!(days = n_expired, "Keys of days that are over were destroyed.");
+            }
+            Err(error) if ahead.is_some() => tracing::warn!("{error}."),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(%error, "What is older than its retention could not be forgotten.");
+            }
+        }
+    }
+
+    /// A start reads again what the anchor does not know.
+    fn follow(&mut self) {
+        let Books { anchor, cosigner, .. } = &mut self.books;
+        let now_us = self.sources.clock.monotonic_us();
+        if let Err(error) = anchor.tick(cosigner.latest().as_ref(), now_us) {
+            tracing::warn!(error = %format!("{error:#}"), "The vault's anchor was not written.");
         }
     }
 }

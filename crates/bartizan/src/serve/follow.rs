@@ -6,6 +6,10 @@ use crate::config::Config;
 use crate::outcome::Outcome;
 use crate::{log, print};
 use std::path::Path;
+use std::time::Duration;
+
+/// How often it is asked whether what is in force has to be recorded again, because its last record is getting old.
+const REFRESH_EVERY: Duration = Duration::from_hours(1);
 
 /// Follows the files until it is time to stop.
 ///
@@ -21,8 +25,14 @@ pub(crate) async fn follow(
     let mut files = files_of(running.config(), config_file);
     let mut watch = Watch::new(&files);
     let mut seen = fingerprint(&files);
+    let mut again = tokio::time::interval(REFRESH_EVERY);
+    again.reset();
     loop {
         let is_asked = tokio::select! {
+            _ = again.tick() => {
+                refresh(running).await;
+                continue;
+            }
             () = stop.next() => return,
             () = hang_up.next() => true,
             () = watch.changed() => false,
@@ -39,6 +49,14 @@ pub(crate) async fn follow(
             watch = Watch::new(&files);
             seen = fingerprint(&files);
         }
+    }
+}
+
+/// What is in force is in force again: whatever of it needs a fresh record gets one.
+async fn refresh(running: &mut Running) {
+    if let Err(error) = running.reload_keys().await {
+        let error = print::chain(&error);
+        tracing::warn!("What is in force could not be recorded again.\n{error}");
     }
 }
 

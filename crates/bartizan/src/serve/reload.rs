@@ -95,13 +95,13 @@ mod tests {
         let path = folder.path().join("bartizan.toml");
         let files = [path.clone()];
         let absent = fingerprint(&files);
-        files::replace(&path, b"one", 0o600).unwrap();
+        files::replace(&path, b"one").unwrap();
         let before = fingerprint(&files);
         assert_ne!(absent, before);
         let mut watch = Watch::new(&files);
         for content in [b"two", b"six"] {
             let before = fingerprint(&files);
-            files::replace(&path, content, 0o600).unwrap();
+            files::replace(&path, content).unwrap();
             tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.unwrap();
             assert_ne!(fingerprint(&files), before);
         }

@@ -1,10 +1,10 @@
 //! `bartizan audit`: what was decided, and the proof that nobody changed it since.
 use crate::audit::{self, Lens};
-use crate::orders::{self, Answer, Order};
-use crate::outcome::{Outcome, Usage};
+use crate::opening::Place;
+use crate::orders::{self, Order};
+use crate::outcome::Outcome;
 use crate::print;
 use crate::serve::Sources;
-use crate::vault::Vault;
 use crate::verbs::state_folder;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 mod check;
 mod find;
 mod follow;
+mod forget;
 
 /// Most leaves that are listed at a time.
 const LIST_MAX: u64 = 10_000_000;
@@ -28,7 +29,8 @@ pub(crate) struct AuditArgs {
 enum AuditVerb {
     List(ListArgs),
     Show(ShowArgs),
-    Erase(EraseArgs),
+    Erase(forget::EraseArgs),
+    Expire(forget::ExpireArgs),
     Verify(check::VerifyArgs),
     Search(find::SearchArgs),
     Sql(find::SqlArgs),
@@ -67,33 +69,12 @@ Examples:
 struct ShowArgs {
     /// The record's id, or the beginning of it
     id: String,
-    /// The state folder [default: .bartizan]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
     /// Open the texts, too; the ledger records it
     #[arg(long)]
     reveal: bool,
     /// Print one JSON array of leaves
-    #[arg(long)]
-    json: bool,
-}
-
-/// Forget a person: destroy the key of everything that was recorded about them
-///
-/// The ledger keeps a tombstone, and every proof stays valid. What it does not reach: copies that were exported before, backups of
-/// the vault that are never opened again, and people who are only mentioned in the texts of others.
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Example:
-  bartizan audit erase --subject user-4711     as the requests named them: safety_identifier, user, or the route's header")]
-struct EraseArgs {
-    /// The person, by the name that requests gave; caller:KEY for a caller that named nobody
-    #[arg(long, value_name = "NAME")]
-    subject: String,
-    /// The state folder [default: .bartizan]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -105,8 +86,9 @@ struct EraseArgs {
 pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
     match args.verb {
         AuditVerb::List(args) => list(args),
-        AuditVerb::Show(args) => show(args),
-        AuditVerb::Erase(args) => erase(args),
+        AuditVerb::Show(args) => show(&args),
+        AuditVerb::Erase(args) => forget::erase(&args),
+        AuditVerb::Expire(args) => forget::expire(&args),
         AuditVerb::Verify(args) => check::verify(args),
         AuditVerb::Search(args) => find::search(args),
         AuditVerb::Sql(args) => find::sql(args),
@@ -133,12 +115,12 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Allow)
 }
 
-fn show(args: ShowArgs) -> anyhow::Result<Outcome> {
-    let (folder, sources) = (state_folder(args.dir), Sources::real());
+fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
+    let (folder, sources) = (args.place.folder()?, Sources::real());
     if args.reveal {
         let record = audit::id_of(&folder, &args.id)?.to_string();
         let by = orders::operator(&sources);
-        orders::give(&folder, &Order::Reveal { record, by }, &sources)
+        orders::give(&args.place, &Order::Reveal { record, by }, &sources)
             .context("nothing is revealed, because it could not be recorded")?;
     }
     let lens = Lens::new(&folder, &sources, args.reveal)?;
@@ -153,26 +135,4 @@ fn show(args: ShowArgs) -> anyhow::Result<Outcome> {
         print::data(&leaves.join("\n"))?;
     }
     Ok(Outcome::Allow)
-}
-
-fn erase(args: EraseArgs) -> anyhow::Result<Outcome> {
-    let (folder, sources) = (state_folder(args.dir), Sources::real());
-    if args.subject.is_empty() {
-        return Err(
-            Usage("--subject is empty: name the person as the requests did".to_owned()).into()
-        );
-    }
-    let tag = Vault::read(&folder, &sources)?.keys.tag(&args.subject)?.to_string();
-    let by = orders::operator(&sources);
-    let answer = orders::give(&folder, &Order::Erase { tag, by }, &sources)?;
-    match (&answer, args.json) {
-        (answer, true) => print::json(answer)?,
-        (Answer::Done { index, record }, false) => print::line(&format!(
-            "erased: the key {record} is destroyed, and leaf {index} is its tombstone"
-        ))?,
-        (_, false) => print::line(
-            "nothing to erase: no record is about a subject of that name, or it was erased before",
-        )?,
-    }
-    Ok(if matches!(answer, Answer::Done { .. }) { Outcome::Allow } else { Outcome::Deny })
 }

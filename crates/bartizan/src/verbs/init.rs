@@ -5,8 +5,9 @@ use crate::outcome::{Outcome, Usage};
 use crate::print;
 use anyhow::Context as _;
 use clap::Args;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Write a small commented bartizan.toml
@@ -32,7 +33,9 @@ pub(crate) struct InitArgs {
 pub(crate) fn run(args: &InitArgs) -> anyhow::Result<Outcome> {
     let path = args.dir.join(CONFIG_FILE);
     let written = if args.force {
-        files::replace(&path, TEMPLATE.as_bytes(), 0o644)
+        // It holds no secret, and whoever runs the gateway may be somebody else.
+        files::replace(&path, TEMPLATE.as_bytes())
+            .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(0o644)))
     } else {
         write_new(&path)
     };

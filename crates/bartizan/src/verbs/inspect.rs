@@ -1,21 +1,17 @@
 //! `bartizan inspect`: what the detectors see in a text, and what a policy would do about it.
-use crate::clock::OsEntropy;
 use crate::files;
 use crate::guard;
+use crate::inspect::{self, Asked, kinds};
 use crate::outcome::{Outcome, Usage};
-use crate::print;
 use anyhow::Context as _;
-use bartizan_core::clock::Entropy as _;
-use bartizan_core::detect::{Finding, Inspector as _};
-use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::record::RecordId;
-use bartizan_inspect::TextInspector;
-use bartizan_policy::{Action, GuardPolicy, Observation, Profile, Roles, Subject, judge};
+use bartizan_core::evidence::Source;
+use bartizan_policy::{GuardPolicy, Profile};
 use clap::{Args, Subcommand};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::fmt::Write as _;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+
+/// Bytes of a text that are read at a time.
+const IN_BYTES: usize = 1 << 16;
 
 /// Look into a text as the guards do
 #[derive(Args, Debug)]
@@ -27,9 +23,33 @@ pub(crate) struct InspectArgs {
 #[derive(Subcommand, Debug)]
 enum InspectVerb {
     Text(TextArgs),
+    Kinds(KindsArgs),
+}
+
+/// List what the guards can see
+///
+/// Of each kind: its name, which policies use, where it is given out, which checksum its detector computes, how the law sees it, an
+/// example, and what is known of its mistakes.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  bartizan inspect kinds pii
+  bartizan inspect kinds secret.stripe-key --json")]
+struct KindsArgs {
+    /// Only kinds whose name is this or begins with it and a dot
+    #[arg(value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// Print one JSON array
+    #[arg(long)]
+    json: bool,
 }
 
 /// Scan a text, and say what a profile does with what was found
+///
+/// Offsets are in bytes of the UTF-8 text as it was given. With --jsonl, each line {"id", "text", "source"?, "context"?} is
+/// answered by one, in the same order: {"id", "verdict", "findings": [{"kind", "start", "end", "score", "action", "detector"}],
+/// "scores": {"injection", "jailbreak", "toxicity"}}, or {"id", "error"} for a line that is no such row; then the exit code is 3.
+/// "context" is the system prompt that a model's text answers to.
 ///
 /// Exits 0 when all of it may be released, 1 when something would be redacted or refused, 2 on a usage error and 3 when the
 /// scan could not finish.
@@ -38,7 +58,8 @@ enum InspectVerb {
 Examples:
   bartizan inspect text letter.txt
   echo 'mail jo@example.org' | bartizan inspect text --profile strict
-  bartizan inspect text --jsonl < rows.jsonl     each line: {\"id\":..., \"text\":..., \"source\"?:...}")]
+  bartizan inspect text --config bartizan.toml letter.txt     with your own kinds and policy
+  bartizan inspect text --jsonl < rows.jsonl     each line: {\"id\":..., \"text\":..., \"source\"?:..., \"context\"?:...}")]
 struct TextArgs {
     /// The text; `-` is stdin
     #[arg(value_name = "FILE", default_value = "-")]
@@ -49,25 +70,15 @@ struct TextArgs {
     /// The shipped policy to ask
     #[arg(long, default_value = "standard", value_parser = super::policy::profiles())]
     profile: Profile,
+    /// Ask this configuration instead: its policy, its own kinds and its exceptions
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    config: Option<PathBuf>,
     /// Read and write one JSON object per line
     #[arg(long)]
     jsonl: bool,
-    /// Read at most this many bytes
+    /// Read at most this many bytes; with --jsonl, of each line
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
     bytes_max: usize,
-}
-
-/// One line of `--jsonl`.
-#[derive(Deserialize)]
-struct Row {
-    id: Value,
-    text: String,
-    source: Option<Source>,
-}
-
-struct Report {
-    findings: Vec<(Finding, Action)>,
-    verdict: Action,
 }
 
 /// Runs the chosen one.
@@ -75,92 +86,42 @@ struct Report {
 /// # Errors
 /// When the text cannot be read.
 pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
-    let InspectVerb::Text(args) = args.verb;
-    let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
-    let text = read(&args.file, args.bytes_max)?;
-    if args.jsonl { rows(&args, &policy, &text) } else { whole(&args, &policy, &text) }
+    let args = match args.verb {
+        InspectVerb::Text(args) => args,
+        InspectVerb::Kinds(args) => return kinds::list(args.prefix.as_deref(), args.json),
+    };
+    let asked = asked(&args)?;
+    if args.jsonl {
+        let mut input = open(&args.file)?;
+        return inspect::rows(&asked, &mut input, args.bytes_max);
+    }
+    let name = if args.file == Path::new("-") { Path::new("stdin") } else { &args.file }.display();
+    let bytes = files::read_from(open(&args.file)?, args.bytes_max);
+    let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
+    inspect::whole(&asked, &text)
 }
 
-fn read(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
-    let bytes = if path == Path::new("-") {
-        files::read_from(std::io::stdin().lock(), bytes_max).context("cannot read stdin")?
+fn asked(args: &TextArgs) -> anyhow::Result<Asked> {
+    let source = args.source;
+    let Some(path) = &args.config else {
+        let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
+        let inspector = guard::customized(Vec::new())?;
+        return Ok(Asked { inspector, policy, judge: args.profile.to_string(), source });
+    };
+    let config = super::config::read(path)?;
+    let inspector = guard::inspector(&config)?;
+    let policy = guard::compile(&guard::texts(&config)?, inspector.kinds())?;
+    Ok(Asked { inspector, policy, judge: path.display().to_string(), source })
+}
+
+fn open(path: &Path) -> anyhow::Result<BufReader<Box<dyn Read>>> {
+    let stream: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
     } else {
         let file = std::fs::File::open(path)
             .map_err(|error| Usage(format!("cannot open {}: {error}", path.display())))?;
-        files::read_from(file, bytes_max)
-            .with_context(|| format!("cannot read {}", path.display()))?
+        Box::new(file)
     };
-    String::from_utf8(bytes).context("the text is not UTF-8")
-}
-
-fn scan(policy: &GuardPolicy, source: Source, text: &str) -> Report {
-    let mut findings = Vec::new();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| findings.push(finding));
-    let mut id = [0; 16];
-    OsEntropy.fill(&mut id);
-    let direction = match source {
-        Source::Model | Source::ToolCall => Direction::Output,
-        _ => Direction::Input,
-    };
-    let roles = Roles::from_iter(["app".to_owned()]);
-    let subject = Subject {
-        record: RecordId(id),
-        direction,
-        roles: &roles,
-        route: crate::config::DEFAULT_NAME,
-    };
-    let seen: Vec<_> = findings.iter().map(|f| Observation { source, kind: f.kind }).collect();
-    let decision = judge(policy, &subject, &seen);
-    let findings = findings.into_iter().zip(decision.actions().iter().copied()).collect();
-    Report { findings, verdict: decision.verdict() }
-}
-
-fn whole(args: &TextArgs, policy: &GuardPolicy, text: &str) -> anyhow::Result<Outcome> {
-    let report = scan(policy, args.source, text);
-    let catalogue = guard::catalogue();
-    let mut out = String::new();
-    for (finding, action) in &report.findings {
-        let info = catalogue.info(finding.kind);
-        let (start, end) = (finding.span.start, finding.span.end);
-        writeln!(out, "{start}..{end}  {action}  {}  {}", info.name, info.title)?;
-    }
-    print::data(&out)?;
-    let (n, verdict) = (report.findings.len(), report.verdict);
-    print::talk(&format!("{n} findings; {} says: {verdict}", args.profile));
-    Ok(if verdict == Action::Release { Outcome::Allow } else { Outcome::Deny })
-}
-
-fn rows(args: &TextArgs, policy: &GuardPolicy, text: &str) -> anyhow::Result<Outcome> {
-    let (mut is_released, mut is_finished) = (true, true);
-    for (n, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let row: Row = match serde_json::from_str(line) {
-            Ok(row) => row,
-            Err(error) => {
-                is_finished = false;
-                let id =
-                    serde_json::from_str::<Value>(line).ok().and_then(|row| row.get("id").cloned());
-                print::json(&json!({"id": id, "error": format!("line {}: {error}", n + 1)}))?;
-                continue;
-            }
-        };
-        let report = scan(policy, row.source.unwrap_or(args.source), &row.text);
-        is_released &= report.verdict == Action::Release;
-        print::json(&json!({
-            "id": row.id, "verdict": report.verdict,
-            "findings": report.findings.iter().map(describe).collect::<Vec<_>>(),
-        }))?;
-    }
-    Ok(match (is_finished, is_released) {
-        (false, _) => Outcome::Unfinished,
-        (true, false) => Outcome::Deny,
-        (true, true) => Outcome::Allow,
-    })
-}
-
-fn describe((finding, action): &(Finding, Action)) -> Value {
-    json!({
-        "kind": guard::catalogue().info(finding.kind).name,
-        "start": finding.span.start, "end": finding.span.end,
-        "action": action, "detector": finding.detector,
-    })
+    Ok(BufReader::with_capacity(IN_BYTES, stream))
 }

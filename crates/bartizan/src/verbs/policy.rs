@@ -3,6 +3,7 @@ use crate::guard;
 use crate::outcome::{Outcome, Usage};
 use crate::print::{self, Format, Output};
 use bartizan_core::evidence::Source;
+use bartizan_core::kind::Catalogue;
 use bartizan_policy::{Answer, GuardPolicy, Profile, Roles};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
@@ -93,29 +94,29 @@ pub(crate) fn run(args: PolicyArgs) -> anyhow::Result<Outcome> {
     }
 }
 
-fn policy(args: &ExplainArgs) -> anyhow::Result<GuardPolicy> {
-    match &args.config {
-        Some(path) => {
-            let config = super::config::read(path)?;
-            let routes = config.routes_in_force();
-            if !routes.iter().any(|route| route.name == args.route) {
-                let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
-                print::warn(&format!(
-                    "no route of {} is called {}, so no request takes it; there is {}",
-                    path.display(),
-                    print::visible(&args.route),
-                    names.join(", ")
-                ));
-            }
-            Ok(guard::compile(&guard::texts(&config)?)?)
-        }
-        None => Ok(GuardPolicy::profile(args.profile, &guard::catalogue())?),
+/// The policy that is asked, and the kinds that it knows.
+fn policy(args: &ExplainArgs) -> anyhow::Result<(GuardPolicy, Catalogue)> {
+    let Some(path) = &args.config else {
+        let catalogue = guard::catalogue();
+        return Ok((GuardPolicy::profile(args.profile, &catalogue)?, catalogue));
+    };
+    let config = super::config::read(path)?;
+    let routes = config.routes_in_force();
+    if !routes.iter().any(|route| route.name == args.route) {
+        let names: Vec<_> = routes.iter().map(|route| route.name.as_str()).collect();
+        print::warn(&format!(
+            "no route of {} is called {}, so no request takes it; there is {}",
+            path.display(),
+            print::visible(&args.route),
+            names.join(", ")
+        ));
     }
+    let kinds = guard::inspector(&config)?.kinds();
+    Ok((guard::compile(&guard::texts(&config)?, kinds)?, Catalogue::new(kinds)))
 }
 
 fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {
-    let policy = policy(&args)?;
-    let catalogue = guard::catalogue();
+    let (policy, catalogue) = policy(&args)?;
     let Some(kind) = catalogue.find(&args.kind) else {
         let class = args.kind.trim_end_matches(['.', '*']);
         let kinds = catalogue.iter().map(|(_, info)| info.name);

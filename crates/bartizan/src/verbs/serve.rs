@@ -155,7 +155,7 @@ fn keep_first_key(running: &Running, log: Log) -> anyhow::Result<Option<PathBuf>
         return Ok(None);
     }
     let path = running.config().ledger.dir.join(FIRST_KEY_FILE);
-    files::replace(&path, format!("{}\n", made.key).as_bytes(), 0o600).with_context(|| {
+    files::replace(&path, format!("{}\n", made.key).as_bytes()).with_context(|| {
         format!(
             "cannot write the first key to {}; make another with `bartizan key new`",
             path.display()

@@ -1,13 +1,11 @@
 //! `bartizan vault`: our own secrets.
-use crate::audit;
-use crate::orders;
+use crate::opening::Place;
 use crate::outcome::Outcome;
 use crate::print::{self, Format, Output};
+use crate::rotation::{self, Accepted};
 use crate::serve::Sources;
 use crate::vault::Vault;
 use crate::verbs::state_folder;
-use anyhow::Context as _;
-use bartizan_ledger::FsDisk;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::path::PathBuf;
@@ -23,15 +21,7 @@ pub(crate) struct VaultArgs {
 enum VaultVerb {
     Status(StatusArgs),
     Rotate(RotateArgs),
-}
-
-#[derive(Args, Debug)]
-struct Common {
-    /// The state folder [default: .bartizan]
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
-    #[command(flatten)]
-    output: Output,
+    Accept(AcceptArgs),
 }
 
 /// Say how many keys there are, and which public key an auditor needs
@@ -40,14 +30,17 @@ struct Common {
 Example:
   bartizan vault status")]
 struct StatusArgs {
+    /// The state folder [default: .bartizan]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(flatten)]
-    common: Common,
+    output: Output,
 }
 
 /// Replace a key; the gateway must be stopped meanwhile
 ///
-/// `log`: the key that signs checkpoints. Give the new public key to whoever verifies; the old one stays good for what it signed.
-/// `tenant`: the key that wraps all others. What was sealed stays readable.
+/// `log`: the key that signs checkpoints. Give the new public key to whoever verifies; who has only the old one can follow a note beside the
+/// log. `tenant`: the key that wraps all others. What was sealed stays readable.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -57,7 +50,31 @@ struct RotateArgs {
     #[arg(value_enum)]
     key: Which,
     #[command(flatten)]
-    common: Common,
+    place: Place,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Go on with a ledger that is older than the vault knows, because it is all that is left
+///
+/// The gateway must be stopped. Where leaves behind the checkpoint were not written with the log's key, --cut-tail cuts them off first: what is
+/// cut is kept in `torn/`, and the ledger records that, and by whom.
+///
+/// What the lost part of an older ledger said is lost, and whoever has seen a later checkpoint will not accept the log any more;
+/// witnesses refuse it. The ledger records that it was set back, and by whom.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Example:
+  bartizan vault accept
+  bartizan vault accept --cut-tail")]
+struct AcceptArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Cut off what the log's key does not vouch for
+    #[arg(long)]
+    cut_tail: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -75,15 +92,16 @@ enum Which {
 pub(crate) fn run(args: VaultArgs) -> anyhow::Result<Outcome> {
     match args.verb {
         VaultVerb::Status(args) => status(args),
-        VaultVerb::Rotate(args) => rotate(args),
+        VaultVerb::Rotate(args) => rotate(&args),
+        VaultVerb::Accept(args) => accept(&args),
     }
 }
 
 fn status(args: StatusArgs) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
-    let vault = Vault::read(&state_folder(args.common.dir), &sources)?;
+    let vault = Vault::peek(&state_folder(args.dir), &sources)?;
     let (key, counts) = (vault.signer.verifier().to_string(), vault.keys.counts());
-    if args.common.output.format() == Format::Json {
+    if args.output.format() == Format::Json {
         print::json(&json!({
             "verifier_key": key, "subjects": counts.subjects, "periods": counts.periods,
             "destroyed": counts.destroyed,
@@ -97,35 +115,64 @@ fn status(args: StatusArgs) -> anyhow::Result<Outcome> {
     Ok(Outcome::Allow)
 }
 
-fn rotate(args: RotateArgs) -> anyhow::Result<Outcome> {
-    let (state, sources) = (state_folder(args.common.dir), Sources::real());
-    let is_json = args.common.output.format() == Format::Json;
-    let in_use = "the keys are in use: stop the gateway first";
-    let ledger = FsDisk::lock(&audit::log_folder(&state)).context(in_use)?;
-    let vault = Vault::open(&state, &sources).context(in_use)?;
-    match args.key {
+fn rotate(args: &RotateArgs) -> anyhow::Result<Outcome> {
+    let sources = Sources::real();
+    let (value, words) = match args.key {
         Which::Log => {
-            let key = vault.rotate_log(&state, &ledger, &sources)?;
-            drop((vault, ledger));
-            orders::rotated(&state, "log", &sources)?;
+            let key = rotation::rotate_log(&args.place, &sources)?;
             let words = format!("rotated; the public key is now {key}");
-            if is_json {
-                print::json(&json!({"rotated": "log", "verifier_key": key}))?;
-            } else {
-                print::line(&words)?;
-            }
+            (json!({"rotated": "log", "verifier_key": key}), words)
         }
         Which::Tenant => {
-            let rewrapped = vault.rotate_tenant(&state, &sources)?;
-            drop((vault, ledger));
-            orders::rotated(&state, "tenant", &sources)?;
+            let rewrapped = rotation::rotate_tenant(&args.place, &sources)?;
             let words = format!("rotated; {rewrapped} keys are wrapped by the new one");
-            if is_json {
-                print::json(&json!({"rotated": "tenant", "rewrapped": rewrapped}))?;
-            } else {
-                print::line(&words)?;
-            }
+            (json!({"rotated": "tenant", "rewrapped": rewrapped}), words)
         }
+    };
+    match args.output.format() {
+        Format::Json => print::json(&value)?,
+        Format::Text => print::line(&words)?,
     }
     Ok(Outcome::Allow)
+}
+
+fn accept(args: &AcceptArgs) -> anyhow::Result<Outcome> {
+    let accepted = rotation::accept(&args.place, args.cut_tail, &Sources::real())?;
+    let (value, words) = match &accepted {
+        Some(Accepted { known, cut, leaves, index }) => {
+            let copies = cut.as_ref().map(|cut| &cut.copies);
+            let cut_bytes = cut.as_ref().map(|cut| cut.bytes);
+            let vault = known.map(|known| format!("; the vault knew {known}"));
+            let tail = cut.as_ref().map(|cut| {
+                format!(
+                    "; {} bytes were cut off, kept in ledger/{}",
+                    cut.bytes,
+                    cut.copies.join(", ledger/")
+                )
+            });
+            (
+                json!({
+                    "accepted": true, "known": known, "leaves": leaves, "index": index,
+                    "cut_bytes": cut_bytes, "copies": copies,
+                }),
+                format!(
+                    "accepted: the ledger goes on from leaf {leaves}{}{}. Leaf {index} is the record of it",
+                    vault.unwrap_or_default(),
+                    tail.unwrap_or_default()
+                ),
+            )
+        }
+        None => (
+            json!({
+                "accepted": false, "known": null, "leaves": null, "index": null,
+                "cut_bytes": null, "copies": null,
+            }),
+            "nothing to accept: the ledger is what the vault knows".to_owned(),
+        ),
+    };
+    match args.output.format() {
+        Format::Json => print::json(&value)?,
+        Format::Text => print::line(&words)?,
+    }
+    Ok(if accepted.is_some() { Outcome::Allow } else { Outcome::Deny })
 }

@@ -3,6 +3,7 @@ use crate::config::LedgerMode;
 use crate::log::Log;
 use crate::print;
 use crate::serve::{Running, is_scanning};
+use bartizan_ledger::TornCopy;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -79,6 +80,9 @@ fn ledger(running: &Running) -> String {
         )
         .unwrap_or_default();
     }
+    if let Some(copy) = recovery.torn_copy {
+        write!(text, ", kept in ledger/{copy}").unwrap_or_default();
+    }
     text
 }
 
@@ -106,7 +110,18 @@ fn warnings(running: &Running) -> Vec<String> {
         ),
         (!running.has_live_key(), "no live key: nobody can call; make one with `bartizan key new`"),
     ];
-    checks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned()).collect()
+    let said = checks.into_iter().filter(|(is_so, _)| *is_so).map(|(_, text)| text.to_owned());
+    let torn = running.recovery.and_then(|recovery| recovery.torn_copy);
+    torn.and_then(damage).into_iter().chain(said).collect()
+}
+
+/// What is said of a group that was written to its end and cut off all the same. A write that never came to its end needs no warning.
+fn damage(copy: TornCopy) -> Option<String> {
+    copy.is_marked.then(|| {
+        format!(
+            "the last group of records was damaged after it had been written to its end, and was cut off: if the machine did not lose its power just then, records are lost that were acknowledged. Its bytes are kept in ledger/{copy}"
+        )
+    })
 }
 
 fn try_it(running: &Running, key_env: Option<&str>, key_file: Option<&Path>) -> String {
@@ -121,4 +136,19 @@ fn try_it(running: &Running, key_env: Option<&str>, key_file: Option<&Path>) -> 
         if key_file.is_some() { String::new() } else { format!(", with the key in ${variable}") },
         running.local_url()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_had_been_written_to_its_end_is_damage() {
+        let copy =
+            |is_marked| TornCopy { unix_ms: 7, segment: 1, offset: 4096, bytes: 9, is_marked };
+        assert_eq!(damage(copy(false)), None);
+        let said = damage(copy(true)).unwrap();
+        assert!(said.contains("ledger/torn/00000000000000000007-00000001-00004096"), "{said}");
+        assert!(said.contains("acknowledged"), "{said}");
+    }
 }

@@ -1,12 +1,10 @@
 //! A witness's own key: one file, for its owner alone.
-use crate::files;
 use crate::outcome::Usage;
 use crate::serve::Sources;
+use crate::{files, key_file};
 use anyhow::{Context as _, bail};
-use bartizan_keys::{KEY_FILE_BYTES_MAX, NoteKey, check_mode};
+use bartizan_keys::NoteKey;
 use bartizan_ledger::FsDisk;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// Name of the key file in a witness's folder.
@@ -59,7 +57,7 @@ pub(crate) fn open(folder: &Path, name: Option<&str>, sources: &Sources) -> anyh
     let name = name.map_or_else(|| random_name(sources), str::to_owned);
     let key = NoteKey::generate(&name, &*sources.entropy)
         .map_err(|error| Usage(format!("--name: {error}")))?;
-    files::replace(&path(folder), key.private_text().as_bytes(), 0o600)
+    files::replace(&path(folder), key.private_text().as_bytes())
         .with_context(|| format!("cannot write {}", path(folder).display()))?;
     Ok(Home { key, disk, is_new: true })
 }
@@ -70,13 +68,7 @@ pub(crate) fn open(folder: &Path, name: Option<&str>, sources: &Sources) -> anyh
 /// When others may read it, or it is damaged.
 pub(crate) fn read(folder: &Path) -> anyhow::Result<Option<NoteKey>> {
     let path = path(folder);
-    let context = || format!("cannot read {}", path.display());
-    let mode = match fs::metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        found => found.with_context(context)?.permissions().mode(),
-    };
-    check_mode(&path.display().to_string(), mode)?;
-    let bytes = files::read_bounded(&path, KEY_FILE_BYTES_MAX).with_context(context)?;
+    let Some(bytes) = key_file::find(&path)? else { return Ok(None) };
     let key = NoteKey::parse(&bytes).with_context(|| format!("cannot use {}", path.display()))?;
     Ok(Some(key))
 }

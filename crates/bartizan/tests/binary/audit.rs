@@ -190,7 +190,7 @@ fn questions_that_are_none_say_the_way_out() {
         (&["export", "--out", "absent/x"], 3, "cannot write absent/x"),
         (&["tail", "-n", "x"], 2, "--lines"),
         (&["verify", "--key", "x"], 2, "--key"),
-        (&["verify", "--policy", "bad.policy"], 2, "line 1"),
+        (&["verify", "--policy", "bad.policy"], 2, "bad.policy:1:1"),
     ];
     for (arguments, code, want) in cases {
         let done = world.run(&[&["audit"], arguments].concat());

@@ -62,7 +62,15 @@ fn keys_are_replaced_and_old_texts_stay_readable() {
     assert!(ask(&callers, CALLER_KEY, TEXT, false).contains(" 200 "));
     stop(server);
     check();
+    // Who has only the first key is led on to the present one, and told so.
+    let first = before["verifier_key"].as_str().unwrap();
+    let followed = run(folder.path(), &["audit", "verify", "--json", "--key", first]);
+    assert_eq!(followed.code, 0, "{followed:?}");
+    assert_eq!(followed.json()["handovers"][0]["new"], log["verifier_key"], "{followed:?}");
+    let words = run(folder.path(), &["audit", "verify", "--key", first]).stdout;
+    assert!(words.contains("handed over: "), "{words}");
     let list = run(folder.path(), &["audit", "list", "--json"]).stdout;
+    assert_eq!(list.matches("\"kind\":\"policy_change\"").count(), 1, "nothing changed: {list}");
     assert_eq!(
         list.matches("\"kind\":\"key_event\"").count(),
         4,
@@ -103,4 +111,59 @@ fn a_vault_that_is_not_ours_alone_or_not_there_is_not_used() {
     let damaged = start();
     assert!(damaged.code == 3 && damaged.stderr.contains("tenant.key"), "{damaged:?}");
     assert!(!damaged.stderr.contains(&secret), "no error quotes a key: {damaged:?}");
+}
+
+#[test]
+fn a_ledger_that_is_gone_or_older_is_not_begun_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join(".bartizan");
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (server, callers) = serve(folder.path(), &url);
+    let record = after(&ask(&callers, CALLER_KEY, TEXT, false), "x-bartizan-record: ");
+    stop(server);
+    let copy = |from: &Path, to: &Path| {
+        let done = std::process::Command::new("cp").arg("-a").args([from, to]).status();
+        assert!(done.unwrap().success());
+    };
+    copy(&state.join("ledger"), &folder.path().join("older"));
+    let (server, callers) = serve(folder.path(), &url);
+    ask(&callers, CALLER_KEY, TEXT, false);
+    stop(server);
+    let commands: [&[&str]; 3] = [
+        &[
+            "serve",
+            "--upstream",
+            &url,
+            "--key-env",
+            "CALLER_KEY",
+            "--listen",
+            "127.0.0.1:0",
+            "--control",
+            "127.0.0.1:0",
+        ],
+        &["vault", "rotate", "log"],
+        &["audit", "erase", "--subject", "caller:k-env"],
+    ];
+    fs::rename(state.join("ledger"), folder.path().join("newest")).unwrap();
+    for command in commands {
+        let done = run(folder.path(), command);
+        assert!(done.code == 3 && done.stderr.contains("is it mounted?"), "{command:?} {done:?}");
+        assert!(!state.join("ledger/segment-00000000.log").exists(), "{command:?}");
+    }
+    fs::remove_dir_all(state.join("ledger")).unwrap();
+    copy(&folder.path().join("older"), &state.join("ledger"));
+    for command in commands {
+        let done = run(folder.path(), command);
+        assert!(done.code == 3 && done.stderr.contains("vault accept"), "{command:?} {done:?}");
+    }
+    let accepted = run(folder.path(), &["vault", "accept", "--json"]);
+    assert_eq!((accepted.code, &accepted.json()["accepted"]), (0, &true.into()), "{accepted:?}");
+    assert_eq!(run(folder.path(), &["vault", "accept"]).code, 1, "once is enough");
+    let (server, _) = serve(folder.path(), &url);
+    stop(server);
+    assert_eq!(run(folder.path(), &["audit", "verify"]).code, 0);
+    let shown = run(folder.path(), &["audit", "show", &record, "--reveal"]);
+    assert!(shown.stdout.contains(TEXT), "{shown:?}");
+    let list = run(folder.path(), &["audit", "list", "--json"]).stdout;
+    assert_eq!(list.matches("\"kind\":\"policy_change\"").count(), 2, "recorded anew: {list}");
 }

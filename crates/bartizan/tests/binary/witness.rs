@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// A folder with a log, and one with its witness, which may run or not.
 struct World {
@@ -155,9 +156,14 @@ fn a_log_is_cosigned_and_its_copy_is_not() {
     let ahead = world.witnessed("log", n_leaves + 2);
     copy.records(1);
     wait_for("the refusal", || copy.server.said().contains("another history of this log"));
+    // It goes on recording, because no witness is required, and signs nothing more.
+    let signed = world.published("copy", "checkpoint");
     copy.records(2);
     let told = copy.get("/readyz");
-    assert!(told.contains(" 200 ") && told.contains("another history of this log"), "{told}");
+    assert!(status(&told) == 503 && told.contains("another history of this log"), "{told}");
+    assert!(told.contains("contradicts itself"), "{told}");
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert_eq!(world.published("copy", "checkpoint"), signed);
     let refused = copy.get("/metrics");
     assert!(!refused.contains("bartizan_witness_refusals_total 0\n"), "{refused}");
     assert!(!world.published("copy", "witnessed").contains(&format!("\n{}\n", ahead + 4)));
@@ -170,6 +176,7 @@ fn a_log_is_cosigned_and_its_copy_is_not() {
     world.witnessed("log", ahead + 2);
     log.stop();
     copy.stop();
+    assert_eq!(world.published("copy", "checkpoint"), signed, "nor when it is closed");
 
     // A witness that was killed remembers, and refuses the copy before it is touched.
     witness.kill();
@@ -201,8 +208,15 @@ fn a_log_that_was_set_back_does_not_start() {
         format!("witness w1 has cosigned {ahead} leaves of this log, and here are only {n_leaves}");
     assert!(said.contains(&want) && said.contains("restored backup"), "{said}");
 
-    // The whole ledger is gone, and the key is not: an empty log is shorter still.
+    // The whole ledger is gone, and the vault is not: it knows better itself.
     fs::remove_dir_all(world.log().join(".bartizan/ledger")).unwrap();
+    let said = world.refused("log");
+    assert!(
+        said.contains(&format!("knows {n_leaves} leaves")) && said.contains("mounted"),
+        "{said}"
+    );
+    // A vault that knows nothing begins with an empty log, and that is shorter still.
+    fs::remove_file(world.log().join(".bartizan/vault/anchor.json")).unwrap();
     let said = world.refused("log");
     assert!(said.contains(&format!("has cosigned {ahead} leaves")), "{said}");
     assert!(said.contains("here are only 0"), "{said}");
@@ -217,6 +231,95 @@ fn a_log_that_was_set_back_does_not_start() {
     wait_for("the refusal", || log.get("/readyz").contains("has cosigned"));
     drop(witness);
     log.stop();
+}
+
+#[test]
+fn a_command_that_writes_asks_the_witnesses_as_a_start_does() {
+    let world = World::new(WITNESSED);
+    let mut witness = world.witness();
+    let log = world.serve("log");
+    log.records(1);
+    world.witnessed("log", 3);
+    log.stop();
+    world.copy("log", "backup");
+    let log = world.serve("log");
+    log.records(2);
+    let ahead = world.witnessed("log", 7);
+    log.stop();
+    world.copy("backup", "log");
+    let before = world.published("log", "checkpoint");
+    let listed = run(&world.log(), &["audit", "list", "--json", "--limit", "1"]);
+    let record = listed.json()["record"].as_str().unwrap().to_owned();
+    let orders: [&[&str]; 6] = [
+        &["audit", "erase", "--subject", "caller:k-env"],
+        &["audit", "expire", "--confirm-clock"],
+        &["audit", "show", &record, "--reveal"],
+        &["vault", "rotate", "log"],
+        &["vault", "rotate", "tenant"],
+        &["vault", "accept"],
+    ];
+    for order in orders {
+        let done = run(&world.log(), order);
+        assert_eq!((done.code, done.stdout.as_str()), (3, ""), "{order:?} {done:?}");
+        let want = format!("has cosigned {ahead} leaves");
+        assert!(done.stderr.contains(&want), "{order:?}: {}", done.stderr);
+        assert_eq!(world.published("log", "checkpoint"), before, "{order:?}");
+    }
+    // From elsewhere the configuration has to be named, and that is said.
+    let state = world.log().join(".bartizan");
+    let config = world.log().join("bartizan.toml");
+    let (state, config) = (state.to_str().unwrap(), config.to_str().unwrap());
+    let named = ["audit", "expire", "--confirm-clock", "--config", config];
+    let done = run(world.path(), &named);
+    assert!(done.code == 3 && done.stderr.contains("has cosigned"), "{done:?}");
+    let done = run(world.path(), &["audit", "expire", "--dir", state]);
+    assert!(done.code == 0 && done.stderr.contains("--config"), "{done:?}");
+    // A witness that is away stops nothing.
+    witness.kill();
+    let done = run(&world.log(), &["audit", "expire", "--confirm-clock", "--json"]);
+    assert_eq!((done.code, &done.json()["expired"]), (0, &0.into()), "{done:?}");
+}
+
+#[test]
+fn where_witnesses_are_required_a_log_that_contradicts_itself_releases_nothing() {
+    let world = World::new(&format!("{WITNESSED}require = true\n"));
+    let mut witness = world.witness();
+    let log = world.serve("log");
+    log.records(1);
+    world.witnessed("log", 3);
+    log.stop();
+    world.copy("log", "backup");
+    let log = world.serve("log");
+    log.records(2);
+    let ahead = world.witnessed("log", 7);
+    log.stop();
+    // An older copy, and nobody who could tell at its start.
+    world.copy("backup", "log");
+    witness.kill();
+    let log = world.serve("log");
+    log.records(1);
+    let witness = world.witness();
+    let why = format!("has cosigned {ahead} leaves");
+    wait_for("the refusal", || log.get("/readyz").contains(&why));
+    let told = log.get("/readyz");
+    assert!(status(&told) == 503 && told.contains("contradicts itself"), "{told}");
+    let signed = world.published("log", "checkpoint");
+    for is_stream in [false, true] {
+        let answer = ask(&log.callers, CALLER_KEY, "Hello?", is_stream);
+        assert!(status(&answer) == 503 && answer.contains("audit_unavailable"), "{answer}");
+    }
+    // It stays like that, also when the witness is gone again.
+    drop(witness);
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert!(log.get("/readyz").contains(&why), "{}", log.get("/readyz"));
+    assert_eq!(status(&ask(&log.callers, CALLER_KEY, "Hello?", false)), 503);
+    assert!(
+        log.get("/metrics").contains("bartizan_audit_lost_total 0\n"),
+        "{}",
+        log.get("/metrics")
+    );
+    log.stop();
+    assert_eq!(world.published("log", "checkpoint"), signed);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The model's side: what an exchange knows while it waits for an answer, and how it ends without one.
 use super::findings::{Counts, Judged, verdict_bits};
 use super::open::Facts;
+use super::pseudonym::Own;
 use super::received::{Texts, unread_body};
 use super::record::{Ended, Identity};
 use super::stream::StreamGuard;
@@ -20,6 +21,8 @@ pub struct Answer {
     pub(super) facts: Facts,
     pub(super) ladder: Arc<Ladder>,
     pub(super) catalogue: Catalogue,
+    /// What the placeholders of the request stand for, where there are any.
+    pub(super) own: Option<Arc<Own>>,
     /// The input's verdict bits.
     pub(super) verdict: u64,
     /// The input's findings.
@@ -194,7 +197,7 @@ impl Answer {
         call: &Call<'_>,
         identity: Identity,
         facts: Facts,
-        judged: &[Judged],
+        (judged, own): (&[Judged], Option<Arc<Own>>),
         verdict: u64,
     ) -> Self {
         let catalogue = guard.catalogue();
@@ -205,6 +208,7 @@ impl Answer {
             facts,
             ladder: guard.policy.ladder(call.roles, &call.route.name),
             catalogue,
+            own,
             verdict,
             input,
             judged: Vec::new(),

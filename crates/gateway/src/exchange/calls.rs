@@ -1,14 +1,19 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
 use super::document::{scan_call, scan_text};
-use super::findings::{Group, group, placeholder};
+use super::findings::{group, placeholder};
+use super::plain::names_something;
+use super::pseudonym::{Own, restorations, restorations_in_call};
+use crate::limits::Limits;
 use crate::sse::write_event;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Splice, encode_into, splice};
-use bartizan_core::kind::{Catalogue, KindId};
+use bartizan_core::kind::{Catalogue, KindId, PSEUDONYM_OWN};
+use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One string of a tool call, put together from its pieces.
 #[derive(Debug)]
@@ -20,10 +25,57 @@ struct Text {
 }
 
 impl Text {
+    /// Where this request's own placeholders stand, with what goes in their place.
+    fn restored(&self, own: &Arc<Own>, limits: &Limits) -> Vec<(Span, Vec<u8>)> {
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        match self.source {
+            Source::ToolCall if !own.in_calls || names_something(name.as_bytes()) => Vec::new(),
+            Source::ToolCall => {
+                restorations_in_call(own, &self.bytes, limits.json(), limits.findings_max)
+            }
+            _ => restorations(own, &self.bytes, limits.findings_max),
+        }
+    }
+
+    /// What goes, and what stands there then: what the verdict takes out, and this request's own placeholders.
+    fn changes(
+        &self,
+        verdict: &Verdict,
+        catalogue: &Catalogue,
+        own: Option<&Arc<Own>>,
+        limits: &Limits,
+    ) -> Vec<Change> {
+        let of_text = verdict
+            .findings
+            .iter()
+            .filter(|(path, _, _, action)| *path == self.path && *action == Action::Redact);
+        let of_text = of_text.map(|(_, _, finding, _)| *finding);
+        let restored = own.map(|own| self.restored(own, limits)).unwrap_or_default();
+        let mark =
+            |(span, _): &(Span, Vec<u8>)| Finding::certain(*span, PSEUDONYM_OWN, "exchange@1");
+        let groups = group(of_text.chain(restored.iter().map(mark)));
+        let mut restored = restored.into_iter().peekable();
+        let change = |group: super::findings::Group| {
+            let span = group.span;
+            while restored.next_if(|(own, _)| own.start < span.start).is_some() {}
+            let value = restored.next_if(|(own, _)| *own == span && group.kind == PSEUDONYM_OWN);
+            let with = value.map(|(_, value)| value);
+            let with = with.unwrap_or_else(|| stand_in(&self.bytes, span, group.kind, catalogue));
+            Change { span, with }
+        };
+        groups.into_iter().map(change).collect()
+    }
+
     fn ended(self, left: Left) -> CallText {
         let Self { source, path, bytes: received } = self;
         CallText { path, source, received, left }
     }
+}
+
+/// Bytes of a string that go, and what stands there then.
+struct Change {
+    span: Span,
+    with: Vec<u8>,
 }
 
 /// One string in one event.
@@ -171,8 +223,8 @@ impl Calls {
         let mut findings = Vec::new();
         for text in self.texts.iter().filter(|_| guard.scan) {
             let found = match text.source {
-                Source::ToolCall => scan_call(guard, &text.bytes),
-                _ => scan_text(guard, &text.bytes),
+                Source::ToolCall => scan_call(guard, text.source, &text.bytes),
+                _ => scan_text(guard, text.source, &text.bytes),
             };
             for finding in found {
                 let action = ladder.action(text.source, finding.kind);
@@ -198,79 +250,68 @@ impl Calls {
         self,
         verdict: &Verdict,
         catalogue: &Catalogue,
+        own: Option<&Arc<Own>>,
+        limits: &Limits,
     ) -> (Vec<u8>, Vec<CallText>) {
-        let groups: Vec<Vec<Group>> =
-            self.texts
-                .iter()
-                .map(|text| {
-                    let of_text = verdict.findings.iter().filter(|(path, _, _, action)| {
-                        *path == text.path && *action == Action::Redact
-                    });
-                    group(of_text.map(|(_, _, finding, _)| *finding))
-                })
-                .collect();
+        let changes = |text: &Text| text.changes(verdict, catalogue, own, limits);
+        let changes: Vec<Vec<Change>> = self.texts.iter().map(changes).collect();
         let mut out = Vec::new();
         for waiting in self.waiting {
             let mut edits = waiting.edits;
             for piece in &waiting.pieces {
-                let (Some(text), Some(groups)) =
-                    (self.texts.get(piece.text), groups.get(piece.text))
+                let (Some(text), Some(changes)) =
+                    (self.texts.get(piece.text), changes.get(piece.text))
                 else {
                     continue;
                 };
-                if !groups.is_empty() {
+                if !changes.is_empty() {
+                    let range = piece.start..piece.start + piece.len;
                     let mut with = Vec::new();
-                    encode_into(
-                        &released(
-                            &text.bytes,
-                            piece.start..piece.start + piece.len,
-                            groups,
-                            catalogue,
-                        ),
-                        &mut with,
-                    );
+                    encode_into(&released(&text.bytes, range, changes), &mut with);
                     edits.push(Splice { range: piece.range.clone(), with });
                 }
             }
             write_event(&splice(&waiting.data, edits), &mut out);
         }
-        let whole = |(text, groups): (Text, Vec<Group>)| {
-            let left = if groups.is_empty() {
+        let whole = |(text, changes): (Text, Vec<Change>)| {
+            let left = if changes.is_empty() {
                 Left::Same
             } else {
-                Left::Edited(released(&text.bytes, 0..text.bytes.len(), &groups, catalogue))
+                Left::Edited(released(&text.bytes, 0..text.bytes.len(), &changes))
             };
             text.ended(left)
         };
-        let texts = self.texts.into_iter().zip(groups).map(whole).collect();
+        let texts = self.texts.into_iter().zip(changes).map(whole).collect();
         (out, texts)
     }
 }
 
 /// What stands where something was taken away. Arguments are JSON: a placeholder cannot stand where a number stood, `null` can.
-fn stand_in(text: &[u8], range: Range<usize>, kind: KindId, catalogue: &Catalogue) -> String {
+fn stand_in(text: &[u8], span: Span, kind: KindId, catalogue: &Catalogue) -> Vec<u8> {
+    let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
+    let range = index(span.start)..index(span.end);
     let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
     let before = text.get(..range.start).unwrap_or_default().trim_ascii_end().last();
     let after = text.get(range.end..).unwrap_or_default().trim_ascii_start().first();
     let is_bare = before.is_some_and(|byte| b":[,".contains(byte))
         && after.is_some_and(|byte| b",]}".contains(byte))
         && text.get(range).is_some_and(|text| text.iter().all(is_number));
-    if is_bare { "null".to_owned() } else { placeholder(kind, catalogue) }
+    if is_bare { b"null".to_vec() } else { placeholder(kind, catalogue).into_bytes() }
 }
 
-/// The part of a text in `range` as it may go out: a placeholder stands in the piece where its group starts.
-fn released(text: &[u8], range: Range<usize>, groups: &[Group], catalogue: &Catalogue) -> Vec<u8> {
+/// The part of a text in `range` as it may go out: what comes for something stands in the piece where that starts.
+fn released(text: &[u8], range: Range<usize>, changes: &[Change]) -> Vec<u8> {
     let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
     let mut out = Vec::new();
     let mut at = range.start;
-    for group in groups {
-        let (start, end) = (index(group.span.start), index(group.span.end));
+    for Change { span, with } in changes {
+        let (start, end) = (index(span.start), index(span.end));
         if end <= at || range.end <= start {
             continue;
         }
         out.extend_from_slice(text.get(at..start.max(at)).unwrap_or_default());
         if at <= start {
-            out.extend_from_slice(stand_in(text, start..end, group.kind, catalogue).as_bytes());
+            out.extend_from_slice(with);
         }
         at = end.min(range.end);
     }

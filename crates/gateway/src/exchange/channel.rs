@@ -7,8 +7,11 @@
 //! that hold, so every finding that could touch it is known. And a refusal takes effect only when every finding that starts before it
 //! is known, so that nothing which a different cut would have shown is missing.
 use super::findings::{Group, Rungs, group_from, placeholder};
+use super::pseudonym::Restorer;
 use bartizan_core::detect::{Detector, Finding};
-use bartizan_core::kind::{Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_HELD_BYTES};
+use bartizan_core::kind::{
+    Catalogue, KindSet, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_HELD_BYTES, PSEUDONYM_OWN,
+};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::collections::VecDeque;
@@ -16,6 +19,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(super) struct Channel {
     detector: Option<Box<dyn Detector>>,
+    /// Finds this request's own placeholders.
+    restorer: Option<Restorer>,
+    /// What goes in the place of those among `marks`, in order.
+    restored: VecDeque<(Span, Vec<u8>)>,
     rungs: Rungs,
     held_bytes_max: usize,
     /// Text that has arrived and not left. Invariant: it starts at offset `n_left` of the channel.
@@ -86,6 +93,8 @@ impl Channel {
         Self {
             budget: Budget { max: places_max, n_places: 0, last: None, refuses },
             detector,
+            restorer: None,
+            restored: VecDeque::new(),
             rungs,
             held_bytes_max,
             held: Vec::new(),
@@ -99,6 +108,13 @@ impl Channel {
             ended: false,
             changed: None,
         }
+    }
+
+    /// The same channel, in which placeholders are restored.
+    pub(super) fn restoring(mut self, restorer: Restorer) -> Self {
+        self.rungs = self.rungs.with_own_placeholders();
+        self.restorer = Some(restorer);
+        self
     }
 
     /// Takes the next piece of text; `at_end`: it is the last one.
@@ -192,10 +208,25 @@ impl Channel {
             }
             (detector.pending(&KindSet::ALL), detector.pending(&holding))
         }));
-        match ran {
+        let (all, hold, intact) = match ran {
             Ok((all, hold)) => (all, hold, true),
             Err(_) => (n_pushed, n_pushed, false),
-        }
+        };
+        // After a detector has failed nothing more is looked at, and nothing waits.
+        let own = self.find_own(piece, at_end || !intact);
+        (all, own.map_or(hold, |own| own.min(hold)), intact)
+    }
+
+    /// Finds placeholders, and says up to where the next one has surely not begun. They are no findings: nobody counts them.
+    fn find_own(&mut self, piece: &[u8], at_end: bool) -> Option<u64> {
+        let restorer = self.restorer.as_mut()?;
+        let (marks, values) = (&mut self.marks, &mut self.restored);
+        restorer.push(piece, &mut |span, with| {
+            marks.push(Finding::certain(span, PSEUDONYM_OWN, "exchange@1"));
+            values.push_back((span, with));
+        });
+        // Half a placeholder is none.
+        (!at_end).then(|| restorer.pending())
     }
 
     /// How far text may leave, so that the place which is one too many, wherever it turns out to be, has not left before it is known.
@@ -216,7 +247,7 @@ impl Channel {
             known.map(|finding| finding.span.start).find(|&start| !budget.takes(start));
         if let Some(start) = one_too_many {
             let span = Span::new(start, u64::MAX);
-            self.marks.push(Finding { span, kind: LIMIT_FINDINGS, detector: "exchange@1" });
+            self.marks.push(Finding::certain(span, LIMIT_FINDINGS, "exchange@1"));
         }
         let is_near = budget.max <= budget.n_places.saturating_add(n_unknown);
         if is_near { hold.min(all) } else { hold }
@@ -224,11 +255,8 @@ impl Channel {
 
     /// A limit was met: from the first byte that has not left, nothing is known.
     fn meet_limit(&mut self, kind: bartizan_core::kind::KindId, detector: &'static str) {
-        let finding = Finding {
-            span: Span::new(self.n_left, self.n_left + self.held.len() as u64),
-            kind,
-            detector,
-        };
+        let span = Span::new(self.n_left, self.n_left + self.held.len() as u64);
+        let finding = Finding::certain(span, kind, detector);
         self.unsettled.push(finding);
         match self.rungs.action(kind) {
             Action::Release => self.detector = None,
@@ -251,8 +279,14 @@ impl Channel {
         let refusal = self.marks.iter().filter(|mark| self.refuses(mark)).min().copied();
         let effective = refusal.filter(|mark| at_end || mark.span.start < all);
         let limit = refusal.map_or(hold, |mark| hold.min(mark.span.start));
-        let before =
-            |mark: &&Finding| refusal.is_none_or(|refusal| mark.span.start < refusal.span.start);
+        let before = |mark: &&Finding| {
+            refusal.is_none_or(|refusal| {
+                // What is refused in part is not restored.
+                let is_own = mark.kind == PSEUDONYM_OWN;
+                mark.span.start < refusal.span.start
+                    && !(is_own && refusal.span.start < mark.span.end)
+            })
+        };
         let groups = group_from(self.open.take(), self.marks.iter().filter(before).copied());
         let Some(refusal) = effective else {
             self.release(limit, &groups, at_end, catalogue, out);
@@ -286,17 +320,25 @@ impl Channel {
             if limit <= group.span.start && self.n_left <= group.span.start {
                 break;
             }
+            if group.kind == PSEUDONYM_OWN && !closed && limit < group.span.end {
+                // Something that is taken out may still overlap it. It is short, so it waits.
+                stop = group.span.start;
+                break;
+            }
             out.extend_from_slice(self.held_bytes(copied, group.span.start));
             self.replaced.push_back(group.span);
             self.change_at(group.span.start);
             copied = group.span.end;
-            if !closed && limit <= group.span.end {
+            if group.kind != PSEUDONYM_OWN && !closed && limit <= group.span.end {
                 // Whatever comes, these bytes will not leave: holding them would only fill memory.
                 self.open = Some(*group);
                 stop = group.span.end;
                 break;
             }
-            out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes());
+            match self.restored.iter().find(|(span, _)| *span == group.span) {
+                Some((_, value)) if group.kind == PSEUDONYM_OWN => out.extend_from_slice(value),
+                _ => out.extend_from_slice(placeholder(group.kind, catalogue).as_bytes()),
+            }
             stop = limit.max(group.span.end);
         }
         let stop = stop.min(self.n_left + self.held.len() as u64);
@@ -308,6 +350,9 @@ impl Channel {
         self.held.drain(..n_gone);
         self.n_left += n_gone as u64;
         self.marks.retain(|mark| self.n_left < mark.span.end);
+        while self.restored.front().is_some_and(|(span, _)| span.end <= self.n_left) {
+            self.restored.pop_front();
+        }
     }
 
     /// The text does not leave as it came from `start` on. Everything from there on still waits when this is said first.
@@ -343,7 +388,7 @@ impl Channel {
             } else if was_within {
                 let span = Span::new(finding.span.start, finding.span.start);
                 let (kind, detector) = (LIMIT_FINDINGS, "exchange@1");
-                self.settled.push(Finding { span, kind, detector });
+                self.settled.push(Finding::certain(span, kind, detector));
             }
         }
     }

@@ -6,6 +6,7 @@ use super::channel::{Channel, Release};
 use super::delta::{Delta, names};
 use super::findings::Rungs;
 use super::logprobs;
+use super::pseudonym::Restorer;
 use super::received::stream_text;
 use super::stream::{Frame, Stream};
 use bartizan_core::evidence::Source;
@@ -14,6 +15,7 @@ use bartizan_core::span::Span;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// One channel may use this part of `findings_max`. What its text is refused for is then found in that text alone, so that it does not depend
 /// on how the channels of a stream are mixed.
@@ -334,7 +336,9 @@ impl Stream {
             let n_bytes = choice.refuse();
             return self.count_text(n_bytes);
         }
-        let (events, texts) = calls.release(&verdict, &self.answer.catalogue);
+        let own = self.answer.own.as_ref();
+        let limits = &self.answer.guard.limits;
+        let (events, texts) = calls.release(&verdict, &self.answer.catalogue, own, limits);
         let n_bytes = texts.iter().map(CallText::n_bytes).sum();
         if let Some(choice) = self.choices.get_mut(at) {
             choice.call_texts = texts;
@@ -403,9 +407,13 @@ impl Stream {
         if limits.channels_max <= choice.slots.len() {
             return Err(Failure::TooLarge);
         }
-        let detector = self.answer.guard.scan.then(|| self.answer.guard.inspector.detector());
+        let detector =
+            self.answer.guard.scan.then(|| self.answer.guard.inspector.detector(Source::Model));
         let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
-        let channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
+        let mut channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
+        if let Some(own) = &self.answer.own {
+            channel = channel.restoring(Restorer::new(Arc::clone(own)));
+        }
         choice.slots.push(Slot {
             path: path.to_owned(),
             channel,

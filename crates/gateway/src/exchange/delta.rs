@@ -8,7 +8,7 @@ use bartizan_core::json::{NodeKind, Splice, Value};
 use std::ops::Range;
 
 /// Fields that name things and carry no running text.
-const NAMES: [&[u8]; 4] = [b"role", b"type", b"object", b"id"];
+pub(super) const NAMES: [&[u8]; 4] = [b"role", b"type", b"object", b"id"];
 /// Stands for a field whose name may not be repeated.
 const REDACTED_NAME: &str = "redacted";
 

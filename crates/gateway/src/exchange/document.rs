@@ -8,7 +8,7 @@ use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, NodeKind, Value};
 use bartizan_core::kind::{
-    Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_TIME, UPSTREAM_KEY,
+    Catalogue, KindId, LIMIT_DETECTOR, LIMIT_FINDINGS, LIMIT_PSEUDONYMS, LIMIT_TIME, UPSTREAM_KEY,
 };
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
@@ -17,11 +17,13 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod edit;
+mod marks;
 pub(super) mod nested;
 mod number;
 mod place;
 
-pub(super) use edit::{is_touched, merged};
+pub(super) use edit::{StandIns, is_touched, merged};
+pub(super) use marks::Restored;
 pub(super) use nested::scan_call;
 pub(super) use number::plain_digits;
 pub(super) use place::place;
@@ -39,6 +41,13 @@ pub(super) struct Seen {
     pub(super) node: usize,
     /// Which decoded bytes a redaction of the whole part takes.
     part: Option<Span>,
+}
+
+impl Seen {
+    /// A mark on the text of a node, which stands in no document apart.
+    pub(super) fn mark(finding: Finding, source: Source, node: usize) -> Self {
+        Self { finding, source, node, part: None }
+    }
 }
 
 /// What was seen in one document.
@@ -94,7 +103,7 @@ impl<'g> Scan<'g> {
 
     fn add(&mut self, value: Value<'_>, source: Source, kind: KindId) {
         let span = Span::new(0, value.raw().len() as u64);
-        let finding = Finding { span, kind, detector: OWN_ID };
+        let finding = Finding::certain(span, kind, OWN_ID);
         self.seen.push(Seen { finding, source, node: value.index(), part: None });
     }
 
@@ -108,6 +117,11 @@ impl<'g> Scan<'g> {
         (self.stopped, self.timed_out) = (true, true);
         self.add(value, source, LIMIT_TIME);
         true
+    }
+
+    /// Notes that more values are to be replaced than may be.
+    pub(super) fn too_many_pseudonyms(&mut self, value: Value<'_>, source: Source) {
+        self.add(value, source, LIMIT_PSEUDONYMS);
     }
 
     /// Whether everything that it was given has been looked at.
@@ -163,7 +177,7 @@ impl<'g> Scan<'g> {
             return;
         }
         let documents = if source == Source::User { self.documents(text) } else { Vec::new() };
-        for finding in scan_call(self.guard, text) {
+        for finding in scan_call(self.guard, source, text) {
             let document = documents.iter().find_map(|of_delimiter| {
                 let next = of_delimiter.partition_point(|known| known.end <= finding.span.start);
                 of_delimiter.get(next).filter(|known| known.overlaps(finding.span)).copied()
@@ -190,7 +204,7 @@ impl<'g> Scan<'g> {
         let recent = self.seen.iter().rev().take_while(|seen| first.index() <= seen.node);
         let mut known: BTreeSet<(usize, Finding)> =
             recent.map(|seen| (seen.node, seen.finding)).collect();
-        'found: for finding in scan_call(self.guard, &text) {
+        'found: for finding in scan_call(self.guard, source, &text) {
             let next = spans.partition_point(|span| span.end <= finding.span.start);
             let pieces = nodes.iter().zip(&spans).skip(next);
             for (node, span) in pieces.take_while(|(_, span)| span.start < finding.span.end) {
@@ -212,7 +226,7 @@ impl<'g> Scan<'g> {
             return;
         }
         if let Some(digits) = plain_digits(node.raw()) {
-            for finding in scan_text(self.guard, &digits) {
+            for finding in scan_text(self.guard, source, &digits) {
                 self.seen.push(Seen { finding, source, node: node.index(), part: None });
             }
             self.check_limits(node, source);
@@ -302,17 +316,13 @@ pub(super) fn is_media(part: Value<'_>) -> bool {
 }
 
 /// Findings in one whole text, in order of span. A detector that fails is itself a finding.
-pub(super) fn scan_text(guard: &Guard, text: &[u8]) -> Vec<Finding> {
+pub(super) fn scan_text(guard: &Guard, source: Source, text: &[u8]) -> Vec<Finding> {
     let mut found = Vec::new();
     let ran = catch_unwind(AssertUnwindSafe(|| {
-        guard.inspector.scan(text, &mut |finding| found.push(finding));
+        guard.inspector.scan(source, text, &mut |finding| found.push(finding));
     }));
     if ran.is_err() {
-        found.push(Finding {
-            span: Span::new(0, text.len() as u64),
-            kind: LIMIT_DETECTOR,
-            detector: OWN_ID,
-        });
+        found.push(Finding::certain(Span::new(0, text.len() as u64), LIMIT_DETECTOR, OWN_ID));
     }
     found
 }

@@ -1,7 +1,7 @@
 //! What was found in one exchange, with what was decided about it.
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::{Direction, Source};
-use bartizan_core::kind::{Catalogue, KindId, KindInfo, KindSet};
+use bartizan_core::kind::{Catalogue, KindId, KindInfo, KindSet, PSEUDONYM_OWN};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::collections::BTreeMap;
@@ -27,10 +27,11 @@ pub(super) mod bits {
     pub(in crate::exchange) const OUTPUT_REFUSED: u64 = 1 << 5;
     pub(in crate::exchange) const STREAM: u64 = 1 << 6;
     pub(in crate::exchange) const UNSCANNED: u64 = 1 << 7;
+    pub(in crate::exchange) const PSEUDONYMS: u64 = 1 << 8;
 }
 
 /// What the bits of a leaf's verdict mean, from the lowest.
-const VERDICT_WORDS: [&str; 8] = [
+const VERDICT_WORDS: [&str; 9] = [
     "input_found",
     "input_redacted",
     "input_refused",
@@ -39,6 +40,7 @@ const VERDICT_WORDS: [&str; 8] = [
     "output_refused",
     "stream",
     "unscanned",
+    "pseudonyms",
 ];
 
 /// The words for a leaf's verdict.
@@ -118,6 +120,12 @@ impl Rungs {
         Self { holding: ladder.holding(source), refusing }
     }
 
+    /// The same, where this request's own placeholders are replaced too. No policy is asked about them.
+    pub(super) fn with_own_placeholders(mut self) -> Self {
+        self.holding.insert(PSEUDONYM_OWN);
+        self
+    }
+
     pub(super) fn action(&self, kind: KindId) -> Action {
         match (self.refusing.contains(kind), self.holding.contains(kind)) {
             (true, _) => Action::Refuse,
@@ -127,7 +135,8 @@ impl Rungs {
     }
 }
 
-/// Overlapping or touching findings, replaced by one placeholder.
+/// Overlapping or touching findings, replaced by one placeholder. A placeholder of this request's own is a group of its own, unless something
+/// that is taken out overlaps it: then it goes with that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) span: Span,
@@ -148,11 +157,18 @@ pub(super) fn group_from(
 ) -> Vec<Group> {
     let mut sorted: Vec<Finding> = findings.collect();
     sorted.sort_unstable();
+    drop_inside_own(&mut sorted);
     let mut groups: Vec<Group> = open.into_iter().collect();
     for finding in sorted {
-        let (span, kind, longest) = (finding.span, finding.kind, finding.span.len());
+        let (span, kind) = (finding.span, finding.kind);
+        // Whatever else is in the group names it.
+        let longest = if kind == PSEUDONYM_OWN { 0 } else { span.len() };
+        let joins = |last: &Group| {
+            let is_own = kind == PSEUDONYM_OWN || last.kind == PSEUDONYM_OWN;
+            if is_own { span.start < last.span.end } else { span.start <= last.span.end }
+        };
         match groups.last_mut() {
-            Some(last) if span.start <= last.span.end => {
+            Some(last) if joins(last) => {
                 last.span.end = last.span.end.max(span.end);
                 if (last.longest, kind) < (longest, last.kind) {
                     (last.kind, last.longest) = (kind, longest);
@@ -162,6 +178,21 @@ pub(super) fn group_from(
         }
     }
     groups
+}
+
+/// What is found inside a placeholder of our own is not what somebody said: the placeholder stays whole, and is restored.
+fn drop_inside_own(findings: &mut Vec<Finding>) {
+    let is_own = |finding: &Finding| finding.kind == PSEUDONYM_OWN;
+    let own: Vec<Span> =
+        findings.iter().filter(|finding| is_own(finding)).map(|finding| finding.span).collect();
+    if own.is_empty() {
+        return;
+    }
+    findings.retain(|finding| {
+        let next = own.partition_point(|own| own.end < finding.span.end);
+        let is_inside = own.get(next).is_some_and(|own| own.start <= finding.span.start);
+        is_own(finding) || !is_inside
+    });
 }
 
 /// What stands where something was taken away: `[redacted:pii.card]`.

@@ -3,6 +3,7 @@
 //! A key is compared byte by byte with decoded text, so an escape does not hide it; a key that was changed, shortened or encoded is another
 //! text, and is not found. The keys are held in memory only: nothing prints them, and a finding says where one stood, never what it was.
 use bartizan_core::detect::{Detector, Finding, Inspector};
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{KindInfo, KindSet, UPSTREAM_KEY};
 use bartizan_core::span::Span;
 use memchr::memmem::Finder;
@@ -115,7 +116,7 @@ impl Needle {
             if found {
                 let end = start + at as u64;
                 let span = Span::new(end - n_key as u64, end);
-                report(Finding { span, kind: UPSTREAM_KEY, detector: OWN_ID });
+                report(Finding::certain(span, UPSTREAM_KEY, OWN_ID));
             }
         }
         n_matched
@@ -127,8 +128,8 @@ impl Inspector for Keyed {
         self.inner.kinds()
     }
 
-    fn detector(&self) -> Box<dyn Detector> {
-        let inner = self.inner.detector();
+    fn detector(&self, source: Source) -> Box<dyn Detector> {
+        let inner = self.inner.detector(source);
         if self.needles.is_empty() {
             return inner;
         }
@@ -136,12 +137,12 @@ impl Inspector for Keyed {
         Box::new(KeyedDetector { inner, needles: Arc::clone(&self.needles), matched, n_pushed: 0 })
     }
 
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         if self.needles.iter().all(|needle| needle.finder.find(text).is_none()) {
-            return self.inner.scan(text, report);
+            return self.inner.scan(source, text, report);
         }
         let mut found = Vec::new();
-        self.inner.scan(text, &mut |finding| found.push(finding));
+        self.inner.scan(source, text, &mut |finding| found.push(finding));
         for needle in self.needles.iter() {
             needle.read(0, text, 0, &mut |finding| found.push(finding));
         }
@@ -202,7 +203,7 @@ mod tests {
 
     fn whole(text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
-        keyed().scan(text.as_bytes(), &mut |finding| found.push(finding));
+        keyed().scan(Source::User, text.as_bytes(), &mut |finding| found.push(finding));
         found
     }
 
@@ -232,7 +233,7 @@ mod tests {
 
     /// Streams the text in pieces that end at `cuts`, and checks every clause of the law.
     fn check(text: &str, cuts: &[usize]) {
-        let mut detector = keyed().detector();
+        let mut detector = keyed().detector(Source::Model);
         let mut found: Vec<Finding> = Vec::new();
         let (mut floor, mut from) = ([0; 4], 0);
         for &cut in cuts.iter().chain([&text.len()]) {
@@ -241,7 +242,7 @@ mod tests {
             check_floor(&found[n_before..], &floor);
             let pending = sets().map(|set| detector.pending(&set));
             assert!(pending.iter().zip(&floor).all(|(now, before)| now >= before), "{text:?}");
-            let mut at_once = keyed().detector();
+            let mut at_once = keyed().detector(Source::Model);
             at_once.push(&text.as_bytes()[..cut], &mut |_| {});
             assert_eq!(pending, sets().map(|set| at_once.pending(&set)), "{text:?} at {cut}");
             (floor, from) = (pending, cut);
@@ -290,7 +291,7 @@ mod tests {
         let keyed = Keyed::new(inner, ["", "sk-1234", KEYS[0], KEYS[0]]);
         assert_eq!(keyed.needles.len(), 1);
         let mut n_found = 0;
-        keyed.scan(b"sk-1234", &mut |_| n_found += 1);
+        keyed.scan(Source::User, b"sk-1234", &mut |_| n_found += 1);
         assert_eq!(n_found, 0);
         assert_eq!(format!("{keyed:?}"), "Keyed { n_keys: 1, .. }");
         let kinds = TextInspector::new().kinds();

@@ -5,6 +5,7 @@
 use super::Guard;
 use super::document::{plain_digits, scan_text};
 use super::findings::Rungs;
+use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Value};
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
@@ -60,7 +61,7 @@ pub(super) fn align(list: Value<'_>, start: u64, text: &[u8]) -> Option<Vec<Span
 pub(super) fn is_dirty(entry: Value<'_>, guard: &Guard, rungs: &Rungs) -> bool {
     let shows = |text: &[u8]| {
         TEXT_BYTES_MIN <= text.len()
-            && scan_text(guard, text)
+            && scan_text(guard, Source::Model, text)
                 .iter()
                 .any(|finding| rungs.action(finding.kind) != Action::Release)
     };

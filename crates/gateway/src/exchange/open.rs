@@ -1,7 +1,8 @@
 //! The caller's side: a request is read strictly, scanned, judged, and edited where policy says so.
 use super::answer::Answer;
-use super::document::{Scan, place};
+use super::document::{Scan, Seen, StandIns, place};
 use super::findings::{Counts, Judged, bits, verdict_bits};
+use super::pseudonym::Own;
 use super::received::{Texts, scanned_body};
 use super::record::{Ended, Identity};
 use super::subject::SubjectName;
@@ -9,10 +10,11 @@ use super::{Call, Endpoint, Forward, Guard, Opened};
 use crate::reply::Reply;
 use bartizan_core::evidence::{Direction, Source};
 use bartizan_core::json::{Doc, JsonError, NodeKind, Splice, Value, splice};
-use bartizan_core::kind::Catalogue;
+use bartizan_core::kind::{Catalogue, KindSet, PSEUDONYM_OWN};
 use bartizan_core::record::Outcome;
 use bartizan_policy::{Action, Decision, Observation, Subject, judge};
 use bytes::Bytes;
+use std::sync::Arc;
 
 mod read;
 mod unread;
@@ -59,6 +61,15 @@ pub(super) struct Facts {
     pub(super) wants_base64: bool,
 }
 
+/// How what was seen in a request was judged.
+struct Weighed {
+    decision: Decision,
+    judged: Vec<Judged>,
+    edits: Vec<Splice>,
+    /// What placeholders stand for.
+    own: Option<Arc<Own>>,
+}
+
 impl Guard {
     /// Every kind that can be seen here.
     pub fn catalogue(&self) -> Catalogue {
@@ -99,11 +110,7 @@ impl Guard {
     }
 
     /// Judges what was seen. When the time runs out on the way, that is one more thing that was seen.
-    fn weigh(
-        &self,
-        call: &Call<'_>,
-        scanned: &mut Option<(&Doc<'_>, &mut Scan<'_>)>,
-    ) -> (Decision, Vec<Judged>, Vec<Splice>) {
+    fn weigh(&self, call: &Call<'_>, scanned: &mut Option<(&Doc<'_>, &mut Scan<'_>)>) -> Weighed {
         let subject = Subject {
             record: call.record,
             direction: Direction::Input,
@@ -112,8 +119,19 @@ impl Guard {
         };
         let named = call.is_recorded.then_some(call.record);
         let Some((doc, scan)) = scanned else {
-            return (judge(&self.policy, &subject, &[]), Vec::new(), Vec::new());
+            let decision = judge(&self.policy, &subject, &[]);
+            return Weighed { decision, judged: Vec::new(), edits: Vec::new(), own: None };
         };
+        let pseudonyms = self.pseudonyms.as_ref().filter(|known| self.scan && !known.is_empty());
+        let mut leaves_out = false;
+        let mut naming = pseudonyms.map(|known| {
+            let mut kinds = *known.kinds();
+            kinds.insert(PSEUDONYM_OWN);
+            let (look_alikes, is_all) = scan.look_alikes(doc, known.words());
+            leaves_out |= !is_all;
+            (kinds, look_alikes, known.naming(call, doc, self.limits.pseudonyms_max))
+        });
+        let mut is_over = false;
         loop {
             let observations: Vec<Observation> = scan
                 .seen
@@ -122,14 +140,27 @@ impl Guard {
                 .collect();
             let decision = judge(&self.policy, &subject, &observations);
             let judged = scan.judged(doc, decision.actions(), Direction::Input);
-            let edits = if decision.verdict() == Action::Refuse {
-                Vec::new()
-            } else {
-                scan.edits(doc, decision.actions(), named)
+            let edits = match &mut naming {
+                _ if decision.verdict() == Action::Refuse => Vec::new(),
+                None => scan.edits(doc, &scan.seen, decision.actions(), named, &mut StandIns::None),
+                Some((kinds, look_alikes, naming)) => {
+                    let (seen, actions) =
+                        with_look_alikes(&scan.seen, decision.actions(), kinds, look_alikes);
+                    scan.edits(doc, &seen, &actions, named, &mut StandIns::Named(*kinds, naming))
+                }
             };
+            let too_many =
+                leaves_out || naming.as_ref().is_some_and(|(_, _, naming)| naming.is_over());
+            if too_many && !std::mem::replace(&mut is_over, true) {
+                scan.too_many_pseudonyms(doc.root(), Source::User);
+                continue;
+            }
             // At most once: then the time has been noted.
             if !scan.late(doc.root(), Source::User) {
-                return (decision, judged, edits);
+                let own = naming.filter(|_| !edits.is_empty());
+                let in_calls = call.route.restore_tool_calls;
+                let own = own.and_then(|(_, _, naming)| naming.into_own(in_calls));
+                return Weighed { decision, judged, edits, own };
             }
         }
     }
@@ -141,11 +172,14 @@ impl Guard {
         facts: Facts,
         identity: Identity,
     ) -> Opened {
-        let (decision, judged, edits) = self.weigh(call, &mut scanned);
+        let Weighed { decision, judged, edits, own } = self.weigh(call, &mut scanned);
         let catalogue = self.catalogue();
         let mut verdict = verdict_bits(&judged);
         if !self.scan {
             verdict |= bits::UNSCANNED;
+        }
+        if own.is_some() {
+            verdict |= bits::PSEUDONYMS;
         }
         let received = || {
             let (doc, scan) = scanned.as_ref()?;
@@ -166,10 +200,25 @@ impl Guard {
         let texts = identity.keep(|| Texts::of_both(body.to_vec(), received()));
         let evidence = identity.evidence(&judged, &catalogue, None);
         let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
-        let answer = Answer::new(self, call, identity, facts, &judged, verdict);
+        let answer = Answer::new(self, call, identity, facts, (&judged, own), verdict);
         let wants_stream = facts.wants_stream;
         Opened::Forward(Box::new(Forward { pass, body, intent, wants_stream, findings, answer }))
     }
+}
+
+/// What was seen, and what looks like a placeholder, with what happens to it: what the policy would let pass and has a kind that is replaced goes too.
+fn with_look_alikes(
+    seen: &[Seen],
+    actions: &[Action],
+    kinds: &KindSet,
+    look_alikes: &[Seen],
+) -> (Vec<Seen>, Vec<Action>) {
+    let replaced = |(seen, action): (&Seen, &Action)| {
+        let is_replaced = *action == Action::Release && kinds.contains(seen.finding.kind);
+        (seen.clone(), if is_replaced { Action::Redact } else { *action })
+    };
+    let judged = seen.iter().zip(actions).map(replaced);
+    judged.chain(look_alikes.iter().map(|seen| (seen.clone(), Action::Redact))).unzip()
 }
 
 fn refuse(

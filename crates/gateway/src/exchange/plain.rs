@@ -1,7 +1,7 @@
 //! An answer that comes whole: a completion, embeddings, a list of models, an error.
 use super::Endpoint;
 use super::answer::{Answer, Closed, End, Failure};
-use super::document::{Scan, Seen, is_media, texts_of_part};
+use super::document::{Restored, Scan, Seen, is_media, texts_of_part};
 use super::open::reason_code;
 use super::received::{Texts, scanned_body};
 use crate::reply::Reply;
@@ -13,6 +13,9 @@ use bartizan_policy::{Action, Observation, Subject, judge};
 use bytes::Bytes;
 
 mod edit;
+mod restore;
+
+pub(super) use restore::names_something;
 
 /// Fields of an answer that give the prompt back, or carry what is not text.
 const UNREAD_FIELDS: &[(&str, KindId)] = &[
@@ -58,7 +61,13 @@ impl Answer {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),
         }
-        let (actions, edits) = self.weigh(&doc, &mut scan);
+        let restored = self.restored(doc.root());
+        let limits = &self.guard.limits;
+        if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
+        {
+            return self.replace(Failure::TooLarge, body, unix_ms);
+        }
+        let (actions, edits) = self.weigh(&doc, &mut scan, &restored);
         let received = || scanned_body(&guard, &doc, &scan);
         let Some(edits) = edits else {
             let texts = self.identity.keep(|| Texts::of_received(received()));
@@ -83,11 +92,16 @@ impl Answer {
 
     /// Judges what was seen and edits the answer as [`Answer::edit`] says. When the time runs out on the way, that is one more thing that was
     /// seen.
-    fn weigh(&mut self, doc: &Doc<'_>, scan: &mut Scan<'_>) -> (Vec<Action>, Option<Vec<Splice>>) {
+    fn weigh(
+        &mut self,
+        doc: &Doc<'_>,
+        scan: &mut Scan<'_>,
+        restored: &Restored,
+    ) -> (Vec<Action>, Option<Vec<Splice>>) {
         loop {
             let actions = self.decide(scan);
             self.judged = scan.judged(doc, &actions, Direction::Output);
-            let edits = self.edit(doc, scan, &actions);
+            let edits = self.edit(doc, scan, &actions, restored);
             // At most once: then the time has been noted.
             if !scan.late(doc.root(), Source::Model) {
                 return (actions, edits);

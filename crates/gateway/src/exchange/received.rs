@@ -48,15 +48,22 @@ pub(super) fn unread_body(guard: &Guard, body: &[u8]) -> Option<Vec<u8>> {
 
 /// Bytes that are no document, or none that was read to its end. Where an escape hides a key they are not kept at all.
 fn raw_body(guard: &Guard, bytes: &[u8]) -> Option<Vec<u8>> {
-    let masked = masked(guard, bytes, scan_text)?;
+    let masked = masked(guard, bytes, |guard, text| scan_text(guard, Source::Model, text))?;
     let is_escaped = guard.scan && memchr::memchr(b'\\', &masked).is_some();
-    let hides = is_escaped && scan_text(guard, &decode(&masked)).iter().any(is_unfit);
+    let hides =
+        is_escaped && scan_text(guard, Source::Model, &decode(&masked)).iter().any(is_unfit);
     (!hides).then_some(masked)
 }
 
 /// The text of one channel of a stream, or of a tool call, as it may be kept.
 pub(super) fn stream_text(guard: &Guard, text: &[u8], is_call: bool) -> Option<Vec<u8>> {
-    masked(guard, text, if is_call { scan_call } else { scan_text })
+    masked(guard, text, |guard, text| {
+        if is_call {
+            scan_call(guard, Source::ToolCall, text)
+        } else {
+            scan_text(guard, Source::Model, text)
+        }
+    })
 }
 
 fn masked(

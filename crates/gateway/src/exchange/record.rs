@@ -170,8 +170,12 @@ fn finding(judged: &Judged, catalogue: &Catalogue, out: &mut String) {
     );
     out.push_str(",\"place\":");
     string(&judged.place, out);
-    let span = judged.finding.span;
-    let written = write!(out, ",\"span\":{{\"start\":{},\"end\":{}}}}}", span.start, span.end);
+    let (span, score) = (judged.finding.span, judged.finding.score.get());
+    let written = write!(
+        out,
+        ",\"span\":{{\"start\":{},\"end\":{}}},\"score\":{score}}}",
+        span.start, span.end
+    );
     debug_assert!(written.is_ok(), "writing to a string does not fail");
 }
 

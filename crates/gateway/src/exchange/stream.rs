@@ -287,14 +287,14 @@ impl Stream {
                 if inner.is_empty() || self.clean.iter().any(|clean| clean == inner) {
                     return;
                 }
-                let found = scan_text(&self.answer.guard, &text);
+                let found = scan_text(&self.answer.guard, source, &text);
                 if found.is_empty() {
                     self.keep_clean(inner);
                 }
                 found
             }
             (NodeKind::Number, _) => plain_digits(node.raw())
-                .map(|digits| scan_text(&self.answer.guard, &digits))
+                .map(|digits| scan_text(&self.answer.guard, source, &digits))
                 .unwrap_or_default(),
             _ => return,
         };
@@ -365,8 +365,7 @@ impl Stream {
             self.answer.judged.push(Judged { finding, source, direction, place, action });
         } else if !std::mem::replace(&mut self.is_crowded, true) {
             let action = self.rungs.action(LIMIT_FINDINGS);
-            let finding =
-                Finding { span: Span::new(0, 0), kind: LIMIT_FINDINGS, detector: "exchange@1" };
+            let finding = Finding::certain(Span::new(0, 0), LIMIT_FINDINGS, "exchange@1");
             let place = String::new();
             self.answer.judged.push(Judged { finding, source, direction, place, action });
             if action != Action::Release {
@@ -382,7 +381,7 @@ impl Stream {
         }
         let released = self.rungs.action(kind) == Action::Release;
         let action = if released { Action::Release } else { Action::Refuse };
-        let finding = Finding { span: Span::new(0, n_bytes as u64), kind, detector: "exchange@1" };
+        let finding = Finding::certain(Span::new(0, n_bytes as u64), kind, "exchange@1");
         self.found(finding, Source::Model, String::new(), action);
         if !released {
             self.refuse_all();

@@ -1,6 +1,7 @@
 //! The exchange without a network: tables of what is refused, redacted and released, and the law of streaming.
 use super::*;
 use bartizan_core::detect::{Detector, Finding};
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Extent, KindId, KindInfo, KindSet};
 use bartizan_core::record::{Outcome, Slot};
 use bartizan_core::span::Span;
@@ -10,6 +11,7 @@ mod chaos;
 mod input;
 mod law;
 mod output;
+mod pseudonym;
 mod records;
 mod review;
 mod stream;
@@ -75,11 +77,11 @@ impl ToyDetector {
                     Decided::NeedMore => break,
                     Decided::No => at += 1,
                     Decided::Match(len) => {
-                        let finding = Finding {
-                            span: Span::new(at as u64, (at + len) as u64),
+                        let finding = Finding::certain(
+                            Span::new(at as u64, (at + len) as u64),
                             kind,
-                            detector: "toy@1",
-                        };
+                            "toy@1",
+                        );
                         if !self.reported.contains(&finding) {
                             self.reported.push(finding);
                             report(finding);
@@ -124,11 +126,11 @@ impl Inspector for Toy {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
+    fn detector(&self, _: Source) -> Box<dyn Detector> {
         Box::<ToyDetector>::default()
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        let mut detector = self.detector();
+    fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
+        let mut detector = self.detector(source);
         let mut found = Vec::new();
         detector.push(text, &mut |finding| found.push(finding));
         detector.finish(&mut |finding| found.push(finding));
@@ -155,6 +157,7 @@ fn guard(profile: Profile) -> Guard {
         policy: Arc::new(GuardPolicy::profile(profile, &catalogue).unwrap()),
         limits: Limits::default(),
         scan: true,
+        pseudonyms: None,
         clock: Arc::new(Still),
     }
 }
@@ -172,6 +175,7 @@ fn open(guard: &Guard, endpoint: Endpoint, body: &str) -> Opened {
     let route = Route {
         name: "default".to_owned(),
         document_delimiters: vec![("<doc>".to_owned(), "</doc>".to_owned())],
+        restore_tool_calls: false,
     };
     let roles: Roles = ["app".to_owned()].into_iter().collect();
     guard.open(&Call {
@@ -181,6 +185,7 @@ fn open(guard: &Guard, endpoint: Endpoint, body: &str) -> Opened {
         roles: &roles,
         key_id: "k-1",
         subject: None,
+        conversation: None,
         is_recorded: true,
         unix_ms: 1_700_000_000_000,
         body: body.as_bytes(),

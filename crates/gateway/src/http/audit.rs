@@ -4,13 +4,14 @@
 //! written; the line is the ledger's own queue, which has limits, so that there is no second one here. *Off* hands nothing over.
 use super::Shared;
 use crate::exchange::Durability;
-use bartizan_core::record::{Draft, RecordError, Recorded};
+use bartizan_core::record::{Draft, RecordError, Recorded, Slot};
 use http::{HeaderName, HeaderValue};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
+use tokio::time::{Instant, timeout_at};
 
 /// What the route promises of this exchange's records.
 pub(super) const X_BARTIZAN_AUDIT: HeaderName = HeaderName::from_static("x-bartizan-audit");
@@ -50,9 +51,44 @@ impl Promise {
     }
 }
 
-/// A record as it is tried again: without its payloads.
+/// A record without its payloads.
 pub(super) fn bare(draft: &Draft) -> Draft {
     Draft { subject: draft.subject.clone(), ..Draft::new(draft.leaf.clone(), Vec::new()) }
+}
+
+/// An OUTCOME as it is recorded once its answer was withheld: with what was found and decided, and without the text, which nobody got.
+pub(super) fn withheld(draft: &Draft) -> Draft {
+    let evidence = draft.payloads.iter().filter(|payload| payload.slot == Slot::Evidence);
+    Draft { payloads: evidence.cloned().collect(), ..bare(draft) }
+}
+
+/// Why an exchange goes on without the record that it waited for.
+pub(super) enum Missing {
+    /// It will not be written as it was.
+    Failed(RecordError),
+    /// It is in line and may still be written, but nobody waits for it any more.
+    Late(Promise),
+}
+
+impl Missing {
+    /// The same as an error.
+    pub(super) fn error(&self) -> RecordError {
+        match self {
+            Self::Failed(error) => error.clone(),
+            Self::Late(_) => RecordError::Stopped {
+                operation: "wait",
+                reason: "the record took longer than the exchange may".to_owned(),
+            },
+        }
+    }
+}
+
+/// Waits for a record, but not for ever.
+pub(super) async fn durable(mut promise: Promise, until: Instant) -> Result<(), Missing> {
+    match timeout_at(until, &mut promise).await {
+        Ok(result) => result.map_err(Missing::Failed),
+        Err(_) => Err(Missing::Late(promise)),
+    }
 }
 
 impl Shared {
@@ -81,13 +117,18 @@ impl Shared {
         if let Some(result) = promise.now() {
             return Promise::Known(Some(result));
         }
+        self.watch(promise, n_records);
+        Promise::Known(Some(Ok(())))
+    }
+
+    /// Counts records that are in line and that nobody waits for, should they not become durable.
+    pub(super) fn watch(&self, promise: Promise, n_records: u64) {
         // Outside of the runtime the process is going down, and there is nobody left who could read the count.
         if tokio::runtime::Handle::try_current().is_ok() {
             let lost = Arc::clone(&self.metrics.audit_lost);
             // As many of these tasks as records are in line: the ledger's queue bounds them.
             self.tasks.spawn_background(watch(promise, n_records, lost));
         }
-        Promise::Known(Some(Ok(())))
     }
 }
 

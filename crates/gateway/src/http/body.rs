@@ -3,12 +3,12 @@
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
 use super::Shared;
-use super::audit::Promise;
+use super::audit::{Missing, Promise, bare};
 use super::progress::Progress;
-use super::ticket::{GuardCrashed, Ticket, overdue};
+use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
-use bartizan_core::record::{Draft, Outcome, RecordError};
+use bartizan_core::record::{Draft, Outcome};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
@@ -66,7 +66,7 @@ impl Body for ReplyBody {
 enum Stage {
     /// Chunks come in, judged text goes out.
     Open(UpstreamBody),
-    /// The OUTCOME is on its way to the disk. After a good end the upstream's connection is kept until its last bytes have come.
+    /// The OUTCOME is in line for the disk. After a good end the upstream's connection is kept until its last bytes have come.
     Recording(Promise, Box<Draft>, Option<UpstreamBody>),
     /// All is said.
     Done,
@@ -162,10 +162,10 @@ impl StreamBody {
                 Stage::Recording(promise, _, _) => {
                     // Judged text does not wait for the disk, only the end does.
                     match Pin::new(promise).poll(cx) {
-                        Poll::Ready(result) => self.finish(result),
+                        Poll::Ready(result) => self.finish(result.map_err(Missing::Failed)),
                         Poll::Pending if self.out.is_empty() => {
                             ready!(self.times.poll(cx));
-                            self.finish(Err(overdue()));
+                            self.finish_late();
                         }
                         Poll::Pending => {}
                     }
@@ -215,26 +215,51 @@ impl StreamBody {
     /// The guard has seen the end. After a refusal the rest of the answer is of no interest, and dropping it cancels the call.
     fn seal(&mut self, upstream: Option<UpstreamBody>) {
         match self.ticket.seal() {
-            Ok((promise, again)) => {
+            Ok((mut promise, again)) => {
                 let is_good = again.leaf.outcome == Some(Outcome::Completed);
+                let upstream = upstream.filter(|_| is_good);
+                if let Some(result) = promise.now() {
+                    // Decided here and not when hyper asks again, which it does not once the caller has hung up.
+                    return self.decide(result.map_err(Missing::Failed), again, upstream);
+                }
                 self.times.wait_until(self.ticket.record_at());
-                self.stage =
-                    Stage::Recording(promise, Box::new(again), upstream.filter(|_| is_good));
+                // In line, it is not offered again: whatever happens now, it is not for want of room.
+                self.stage = Stage::Recording(promise, Box::new(bare(&again)), upstream);
             }
             Err(GuardCrashed) => self.crash(),
         }
     }
 
-    fn finish(&mut self, result: Result<(), RecordError>) {
+    fn finish(&mut self, result: Result<(), Missing>) {
         if let Stage::Recording(_, again, upstream) =
             std::mem::replace(&mut self.stage, Stage::Done)
         {
-            if let Some(upstream) = upstream {
-                upstream.recycle_at_end(&self.shared.tasks, Arc::clone(&self.shared.clock));
-            }
-            let words = self.ticket.last_words(result.map_err(|error| (error, *again)));
-            self.out.extend_from_slice(&words);
+            self.decide(result, *again, upstream);
         }
+    }
+
+    /// The record took longer than the exchange may.
+    fn finish_late(&mut self) {
+        if let Stage::Recording(promise, again, upstream) =
+            std::mem::replace(&mut self.stage, Stage::Done)
+        {
+            self.decide(Err(Missing::Late(promise)), *again, upstream);
+        }
+    }
+
+    /// It is known what became of the OUTCOME, so the last words go out.
+    fn decide(
+        &mut self,
+        result: Result<(), Missing>,
+        again: Draft,
+        upstream: Option<UpstreamBody>,
+    ) {
+        self.stage = Stage::Done;
+        if let Some(upstream) = upstream {
+            upstream.recycle_at_end(&self.shared.tasks, Arc::clone(&self.shared.clock));
+        }
+        let words = self.ticket.last_words(result.map_err(|missing| (missing, again)));
+        self.out.extend_from_slice(&words);
     }
 
     /// What a crashed guard had not released is thrown away; the caller is told in the stream's own form.
@@ -244,5 +269,15 @@ impl StreamBody {
         self.out.extend_from_slice(b"data: ");
         self.out.extend_from_slice(&self.ticket.crash_reply().body());
         self.out.extend_from_slice(b"\n\n");
+    }
+}
+
+impl Drop for StreamBody {
+    fn drop(&mut self) {
+        // The caller has hung up while the OUTCOME was in line: somebody has to hear what becomes of it.
+        if let Stage::Recording(promise, again, _) = std::mem::replace(&mut self.stage, Stage::Done)
+        {
+            self.ticket.forget(promise, *again);
+        }
     }
 }

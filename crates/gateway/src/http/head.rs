@@ -1,7 +1,7 @@
 //! The head of a request, checked strictly: whatever two servers could read differently is refused here, before a byte of the
 //! body is read. What a head must not say is refused with its own code; what it may say and does not matter is not passed on either.
 use super::hosts::Callers;
-use crate::exchange::Endpoint;
+use crate::exchange::{CONVERSATION_BYTES_MAX, Endpoint};
 use crate::paths::{Lookup, lookup};
 use crate::reply::Reply;
 use http::header::{
@@ -156,6 +156,24 @@ pub(super) fn subject<'a>(
     let not_text =
         |_| Reply::new(400, "malformed_subject", format!("the {name} header is not UTF-8"));
     std::str::from_utf8(value).map(Some).map_err(not_text)
+}
+
+/// The header by which a caller names the conversation that a request belongs to.
+const X_BARTIZAN_CONVERSATION: HeaderName = HeaderName::from_static("x-bartizan-conversation");
+
+/// The caller's name for the conversation.
+pub(super) fn conversation(headers: &HeaderMap) -> Result<Option<&str>, Reply> {
+    let malformed = |what: String| {
+        let message = format!("the {X_BARTIZAN_CONVERSATION} header {what}");
+        Reply::new(400, "malformed_conversation", message)
+    };
+    let Some(value) = single(headers, &X_BARTIZAN_CONVERSATION)? else { return Ok(None) };
+    if CONVERSATION_BYTES_MAX < value.len() {
+        let n = value.len();
+        let what = format!("has {n} bytes, at most {CONVERSATION_BYTES_MAX} are taken");
+        return Err(malformed(what));
+    }
+    std::str::from_utf8(value).map(Some).map_err(|_| malformed("is not UTF-8".to_owned()))
 }
 
 fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Reply> {

@@ -37,7 +37,8 @@ pub(super) struct Metrics {
     /// Bodies that are held as a whole.
     pub(super) room: Room,
     pub(super) unrecorded: AtomicU64,
-    /// Records that were in line, acknowledged, and could not be written. Whoever waits for one holds a handle.
+    /// Records that should be in the ledger and are not, or not as they were: in line and not written, or given up after waiting for room.
+    /// Whoever waits for one holds a handle.
     pub(super) audit_lost: Arc<AtomicU64>,
     pub(super) guard_failures: AtomicU64,
     pub(super) overhead: Histogram,
@@ -146,7 +147,7 @@ impl Metrics {
             (
                 "bartizan_audit_lost_total",
                 &*self.audit_lost,
-                "Records of bounded routes that were in line and could not be written.",
+                "Records that could not be written, or not whole.",
             ),
             (
                 "bartizan_guard_failures_total",

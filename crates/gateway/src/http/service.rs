@@ -1,15 +1,17 @@
 //! One request from its head to its answer: who asks, where to, may it, what came back. The order of these steps is the security
 //! of the gateway, so it stands in one file.
 use super::Shared;
-use super::audit::{Promise, X_BARTIZAN_AUDIT, audit_value, bare};
+use super::audit::{X_BARTIZAN_AUDIT, audit_value, durable, withheld};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
-use super::head::{Denial, Head, body_too_large, check_body_head, check_door, subject};
+use super::head::{
+    Denial, Head, body_too_large, check_body_head, check_door, conversation, subject,
+};
 use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
 use super::room::{Full, Share};
 use super::setup::{Rule, Setup, key_may_take};
-use super::ticket::{GuardCrashed, Ticket, overdue};
+use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::{Outgoing, Surroundings, UpstreamBody};
 use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Forward, Opened};
 use crate::limits::Limits;
@@ -58,6 +60,8 @@ struct Asked<'s> {
     rule: &'s Rule,
     /// The value of the route's header that names the subject.
     subject: Option<&'s str>,
+    /// The caller's name for the conversation.
+    conversation: Option<&'s str>,
     body: Bytes,
     /// The room that the body takes, until the request is answered.
     _share: Share,
@@ -118,6 +122,7 @@ async fn ask<'s>(
     ticket.set_endpoint(endpoint);
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
+    let conversation = conversation(&parts.headers)?;
     let by_head = setup.rule_by_head(&parts.headers, endpoint != Endpoint::Models)?;
     let mut subject = None;
     if let Some(rule) = by_head {
@@ -137,7 +142,7 @@ async fn ask<'s>(
         subject = take_route(setup, ticket, parts, entry, rule)?;
         rule
     };
-    Ok(Asked { endpoint, entry, rule, subject, body: bytes, _share: share })
+    Ok(Asked { endpoint, entry, rule, subject, conversation, body: bytes, _share: share })
 }
 
 /// The route is known: whether the caller may take it, and whom its header names.
@@ -249,6 +254,7 @@ async fn judge(
         roles: &asked.entry.roles,
         key_id: &asked.entry.id,
         subject: asked.subject,
+        conversation: asked.conversation,
         is_recorded: asked.rule.durability != Durability::Off,
         unix_ms: shared.clock.unix_ms(),
         body: &asked.body,
@@ -263,14 +269,27 @@ async fn judge(
         return Err(overloaded().into());
     };
     ticket.spent_us(took_us);
+    let subject = match &opened {
+        Ok(Opened::Refused { records, .. }) => {
+            records.first().and_then(|draft| draft.subject.as_deref())
+        }
+        Ok(Opened::Forward(forward)) => forward.intent.subject.as_deref(),
+        _ => None,
+    };
+    // Where nothing is recorded, nobody gets a key.
+    let subject = subject.filter(|_| call.is_recorded);
+    let new_max = setup.guard.limits.subjects_per_key_max;
+    if let Err(reply) = shared.people.admit(&asked.entry.id, subject, new_max) {
+        ticket.deny(reply.code);
+        return Err(reply.into());
+    }
     match opened {
         Ok(Opened::Rejected(reply)) => {
             ticket.deny(reply.code);
             Err(reply.into())
         }
         Ok(Opened::Refused { records, reply, findings }) => {
-            let refused = refuse(shared, &mut ticket, records, reply, &findings).await;
-            Ok(refused)
+            refuse(shared, ticket, records, reply, &findings).await
         }
         Ok(Opened::Forward(forward)) => {
             if forward.wants_stream && !ticket.take_stream_place(setup.guard.limits.streams_max) {
@@ -289,23 +308,38 @@ async fn judge(
 }
 
 async fn refuse(
-    shared: &Shared,
-    ticket: &mut Ticket,
+    shared: &Arc<Shared>,
+    mut ticket: Ticket,
     records: Vec<Draft>,
     reply: Reply,
     findings: &str,
-) -> Response<ReplyBody> {
+) -> Result<Response<ReplyBody>, Denial> {
     shared.metrics.found(findings);
-    let recorded = ticket.put_all(records);
+    let mut recorded = ticket.put_all(records);
+    let known = recorded.now();
+    if let Some(Err(error)) = &known {
+        // Neither record is in line, so the request is as if it had never been admitted, and it is counted as such.
+        let reply = record_failed(error, None);
+        ticket.deny(reply.code);
+        return Err(reply.into());
+    }
     ticket.refused();
-    let reply = match durable(recorded, ticket.record_at()).await {
+    let result = match known {
+        Some(_) => Ok(()),
+        None => durable(recorded, ticket.record_at()).await,
+    };
+    let reply = match result {
         Ok(()) => reply,
-        Err(error) => record_failed(&error, None),
+        Err(missing) => {
+            let reply = record_failed(&missing.error(), None);
+            shared.refusal_unrecorded(missing, ticket.record());
+            reply
+        }
     };
     let mut response = respond(reply.status, Bytes::from(reply.body()));
     label(&mut response, ticket.record_value(), findings);
     finish_headers(&reply, None, &mut response);
-    response
+    Ok(response)
 }
 
 /// INTENT first, and only when it is durable, the call.
@@ -389,7 +423,7 @@ fn stream_it(
 
 /// Collects an answer, judges it as a whole, records how it ended, and only then sends it.
 async fn answer_whole(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     limits: &Limits,
     mut ticket: Ticket,
     head: &Response<()>,
@@ -457,7 +491,7 @@ async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
+async fn fail(shared: &Arc<Shared>, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
     match ticket.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
         Ok(closed) => {
             let mut response = send_closed(shared, ticket, closed, None).await;
@@ -468,11 +502,6 @@ async fn fail(shared: &Shared, ticket: &mut Ticket, failure: Failure) -> Respons
         }
         Err(GuardCrashed) => crashed(ticket),
     }
-}
-
-/// Waits for a record, but not for ever.
-async fn durable(promise: Promise, until: Instant) -> Result<(), RecordError> {
-    timeout_at(until, promise).await.unwrap_or_else(|_| Err(overdue()))
 }
 
 /// The exchange's time is over before its INTENT was durable: nothing went upstream.
@@ -490,13 +519,13 @@ fn give_up(ticket: &mut Ticket) -> Response<ReplyBody> {
 
 /// Waits until the OUTCOME is durable; an answer whose end is not on record is not sent.
 async fn send_closed(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     ticket: &mut Ticket,
     closed: Closed,
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
     let Closed { status, body, findings, outcome, ended: _ } = closed;
-    let again = bare(&outcome);
+    let again = withheld(&outcome);
     let recorded = ticket.put(outcome);
     let mut response = match durable(recorded, ticket.record_at()).await {
         Ok(()) => {
@@ -506,9 +535,9 @@ async fn send_closed(
             }
             response
         }
-        Err(error) => {
-            let reply = record_failed(&error, ticket.named());
-            shared.unrecorded(&error, again);
+        Err(missing) => {
+            let reply = record_failed(&missing.error(), ticket.named());
+            shared.unrecorded(missing, again);
             let mut response = respond(reply.status, Bytes::from(reply.body()));
             finish_headers(&reply, None, &mut response);
             response

@@ -2,20 +2,16 @@
 //!
 //! A ticket also holds the guard of the answer, from the moment the INTENT is handed over. Each way out of it yields the one OUTCOME.
 use super::Shared;
-use super::audit::{Promise, bare};
+use super::audit::{Missing, Promise};
 use crate::exchange::{Answer, Closed, Durability, Endpoint, Failure, StreamGuard, StreamState};
 use crate::reply::Reply;
-use bartizan_core::record::{Draft, Leaf, Outcome, RecordError, RecordId, RecordKind};
+use bartizan_core::record::{Draft, Leaf, Outcome, RecordId, RecordKind};
 use http::HeaderValue;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// How often an OUTCOME that found the ledger's queue full is tried again, and how long the pauses are.
-const SETTLE_TRIES_MAX: u32 = 200;
-const SETTLE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Even when an exchange has used up its time, its last record may take so long to become durable.
 const RECORD_GRACE: Duration = Duration::from_secs(2);
@@ -110,14 +106,16 @@ impl Ticket {
 
     /// Hands a record over that nobody waits for.
     pub(super) fn put_and_forget(&self, draft: Draft) {
-        let again = bare(&draft);
+        let again = draft.clone();
         self.forget(self.put(draft), again);
     }
 
-    /// A record is written although nobody waits, unless the queue was full: that is known at the first look.
-    fn forget(&self, mut promise: Promise, again: Draft) {
-        if let Some(Err(error)) = promise.now() {
-            self.shared.settle(&error, again);
+    /// A record is written although nobody waits, unless the queue was full: that is known at the first look, and then it is offered again.
+    pub(super) fn forget(&self, mut promise: Promise, again: Draft) {
+        match promise.now() {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.shared.settle(&error, again),
+            None => self.shared.watch(promise, 1),
         }
     }
 
@@ -245,18 +243,18 @@ impl Ticket {
         if let Phase::Streaming(guard) = std::mem::replace(&mut self.phase, Phase::Closed) {
             self.phase = Phase::Sealed(guard);
         }
-        let again = bare(&draft);
+        let again = draft.clone();
         Ok((self.put(draft), again))
     }
 
     /// The OUTCOME of a sealed stream is decided: what goes out last. Nothing happens to the ticket any more.
-    pub(super) fn last_words(&mut self, result: Result<(), (RecordError, Draft)>) -> Vec<u8> {
+    pub(super) fn last_words(&mut self, result: Result<(), (Missing, Draft)>) -> Vec<u8> {
         let Phase::Sealed(mut guard) = std::mem::replace(&mut self.phase, Phase::Closed) else {
             return Vec::new();
         };
         let is_durable = result.is_ok();
-        if let Err((error, again)) = result {
-            self.shared.unrecorded(&error, again);
+        if let Err((missing, again)) = result {
+            self.shared.unrecorded(missing, again);
         }
         let words = catch_unwind(AssertUnwindSafe(|| {
             if is_durable { guard.tail() } else { guard.unrecorded() }
@@ -297,14 +295,6 @@ impl Ticket {
             "the guard failed on this exchange, so nothing of it is released",
         );
         Reply { record: self.named(), ..reply }
-    }
-}
-
-/// The ledger has not said anything for too long. The record is in line and may still be written, but nobody waits for it any more.
-pub(super) fn overdue() -> RecordError {
-    RecordError::Stopped {
-        operation: "wait",
-        reason: "the record took longer than the exchange may".to_owned(),
     }
 }
 
@@ -365,36 +355,27 @@ impl Shared {
         self.tally.denied(code);
     }
 
-    /// An answer was not released because its OUTCOME could not be recorded as it was.
-    pub(super) fn unrecorded(&self, error: &RecordError, mut again: Draft) {
+    /// An answer, or the end of one, was not released because its OUTCOME could not be recorded as it was.
+    pub(super) fn unrecorded(self: &Arc<Self>, missing: Missing, mut again: Draft) {
         self.metrics.unrecorded.fetch_add(1, Relaxed);
+        let error = missing.error();
         tracing::error!(record = %again.leaf.record, %error, "An answer was withheld because it could not be recorded.");
-        again.leaf.outcome = Some(Outcome::Interrupted);
-        self.settle(error, again);
-    }
-
-    /// Every INTENT gets its OUTCOME: one that had no room is tried again, without its payloads, until there is room.
-    fn settle(&self, error: &RecordError, again: Draft) {
-        if matches!(error, RecordError::Stopped { .. }) {
-            return; // Nothing can be written any more; recovery closes the exchange at the next start.
-        }
-        if tokio::runtime::Handle::try_current().is_err() {
-            return; // The runtime itself is going down; recovery does it.
-        }
-        let recorder = Arc::clone(&self.recorder);
-        self.tasks.spawn_background(async move {
-            for _ in 0..SETTLE_TRIES_MAX {
-                tokio::time::sleep(SETTLE_PAUSE).await;
-                match recorder.append(again.clone()).await {
-                    Err(RecordError::Full { .. }) => {}
-                    Ok(_) => return,
-                    Err(error) => {
-                        tracing::error!(record = %again.leaf.record, %error, "An OUTCOME could not be recorded.");
-                        return;
-                    }
-                }
+        match missing {
+            // It says that the answer went out, which is true up to its end.
+            Missing::Late(promise) => self.watch(promise, 1),
+            Missing::Failed(error) => {
+                again.leaf.outcome = Some(Outcome::Interrupted);
+                self.settle(&error, again);
             }
-            tracing::error!(record = %again.leaf.record, "An OUTCOME found no room in the ledger's queue.");
-        });
+        }
+    }
+    /// A refusal was not told as such because it could not be recorded; the caller was turned away all the same.
+    pub(super) fn refusal_unrecorded(&self, missing: Missing, record: RecordId) {
+        self.metrics.unrecorded.fetch_add(1, Relaxed);
+        tracing::error!(%record, error = %missing.error(), "A refusal could not be recorded.");
+        if let Missing::Late(promise) = missing {
+            // Its INTENT and its OUTCOME, which may still be written.
+            self.watch(promise, 2);
+        }
     }
 }

@@ -10,8 +10,9 @@ use bartizan_gateway::http::{RouteRule, Setup, SetupOptions, Terms};
 use bartizan_gateway::limits::Limits;
 use bartizan_policy::Profile;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -182,17 +183,200 @@ async fn bounded_refuses_exactly_as_strict_does() {
                 let code = if stream { "audit_unavailable" } else { code };
                 assert!(answer.body.contains(code), "{case}: {answer:?}");
                 assert_eq!(metric(&world, "bartizan_unrecorded_total"), 1, "{case}");
-                assert_eq!(lost(&world), 0, "{case}: it was never in line");
                 if name == "full" {
+                    assert_eq!(lost(&world), 0, "{case}: it is offered again");
                     world.recorder.mend();
                     until("settled", || world.recorder.outcomes() == [Outcome::Interrupted]).await;
+                    let kept = world.recorder.text(Slot::Released).contains("the answer");
+                    assert_eq!(
+                        kept, stream,
+                        "{case}: what left is on record, what was withheld is not"
+                    );
+                    assert_eq!(lost(&world), 0, "{case}");
                     world.finish().await;
                 } else {
+                    assert_eq!(lost(&world), 1, "{case}: what the OUTCOME said is lost");
                     world.gateway.shutdown().await;
                 }
             }
         }
     }
+}
+
+/// Each new name makes a key in the store for ever: one caller's key has a bound, and does not use up another's.
+#[tokio::test]
+async fn a_key_that_invents_people_is_stopped() {
+    let limits = Limits { subjects_per_key_max: 2, ..limits() };
+    let ring =
+        vec![crate::world::key("k-app", KEY, "app"), crate::world::key("k-b", "key-b", "app")];
+    let change = |setup: &mut SetupOptions| {
+        setup.keys = bartizan_gateway::http::KeyRing::new(ring).unwrap();
+        setup.guard.policy = policy(Profile::Strict);
+    };
+    for durability in ALL {
+        let world = world_with(limits, change.clone(), &[("default", of(durability))]).await;
+        let recorder = Arc::clone(&world.recorder);
+        world.gateway.know_subjects_with(Box::new(move |name| {
+            let drafts = recorder.drafts();
+            name.starts_with("caller:")
+                || drafts.iter().any(|draft| draft.subject.as_deref() == Some(name))
+        }));
+        let named = |name: &str| hello(false).replacen('{', &format!("{{\"user\":\"{name}\","), 1);
+        let cases = [
+            ("the first", KEY, named("p1"), true),
+            ("again", KEY, named("p1"), true),
+            ("the last, who is refused", KEY, named("p2").replace("hello", "ATTACK-1234"), true),
+            ("one more", KEY, named("p3"), false),
+            (
+                "one more, as a stream",
+                KEY,
+                named("p3").replace("\"stream\":false", "\"stream\":true"),
+                false,
+            ),
+            ("known", KEY, named("p2"), true),
+            ("nobody", KEY, hello(false), true),
+            ("another key's", "key-b", named("p3"), true),
+            ("whom the other key has made known", KEY, named("p3"), true),
+        ];
+        let n_cases = cases.len();
+        for (name, key, body, want) in cases {
+            let answer = send(world.address, chat(key, "", &body)).await;
+            let is_stopped = answer.status == 403 && answer.code() == "too_many_subjects";
+            let want = want || durability == Durability::Off;
+            assert_eq!(!is_stopped, want, "{durability:?}, {name}: {answer:?}");
+        }
+        if durability == Durability::Off {
+            world.finish_unrecorded(n_cases).await;
+        } else {
+            assert_eq!(world.denials(), ["too_many_subjects"; 2], "{durability:?}");
+            world.finish().await;
+        }
+    }
+}
+
+/// A refusal that finds no room is a denial like any other: counted, and told as what it is.
+#[tokio::test]
+async fn a_refusal_without_room_is_counted_as_a_denial() {
+    let refused = hello(false).replace("hello", "ATTACK-1234");
+    for durability in RECORDED {
+        let world = strict_world_of(durability, limits()).await;
+        world.recorder.fail_after(0, RecordError::Full { limit: 1 });
+        let answer = send(world.address, chat(KEY, "", &refused)).await;
+        assert_eq!((answer.status, answer.code().as_str()), (503, "overloaded"), "{durability:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!((world.denials(), lost(&world)), (vec!["overloaded"], 0), "{durability:?}");
+        world.finish().await;
+    }
+}
+
+/// A world whose upstream sends a first piece, and then what it is told to, or nothing until the caller has hung up.
+async fn world_of_a_stream(durability: Durability) -> World {
+    let terms = [("default", of(durability))];
+    let script = |mut peer: crate::world::Peer| async move {
+        peer.read().await;
+        peer.write(STREAM_HEAD).await;
+        peer.write(chunk(&delta("a first piece "))).await;
+        peer.wait_for_end().await;
+    };
+    World::with_terms(limits(), |_| {}, &terms, script).await
+}
+
+/// Reads the first piece, and leaves.
+async fn hear_and_leave(world: &World) {
+    let mut tcp = TcpStream::connect(world.address).await.unwrap();
+    tcp.write_all(chat(KEY, "", &hello(true)).as_bytes()).await.unwrap();
+    let (mut heard, mut bytes) = (String::new(), [0; 4096]);
+    while !heard.contains("a first piece") {
+        let n = tcp.read(&mut bytes).await.unwrap();
+        assert!(0 < n, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&bytes[..n]));
+    }
+}
+
+/// What somebody read before hanging up is on record, whatever the queue was like at that moment.
+#[tokio::test]
+async fn text_that_left_outlives_a_full_queue() {
+    for durability in RECORDED {
+        let world = world_of_a_stream(durability).await;
+        world.recorder.fail_after(1, RecordError::Full { limit: 1 });
+        hear_and_leave(&world).await;
+        until("offered", || 2 < world.recorder.offered()).await;
+        assert_eq!((world.recorder.outcomes().len(), lost(&world)), (0, 0), "{durability:?}");
+        world.recorder.mend();
+        until("recorded", || world.recorder.outcomes() == [Outcome::ClientGone]).await;
+        assert!(world.recorder.text(Slot::Released).contains("a first piece "), "{durability:?}");
+        assert_eq!(lost(&world), 0, "{durability:?}");
+        world.finish().await;
+    }
+}
+
+/// Nothing waits for ever: the queue may be full for as long as `SETTLE_MAX` says, and then the record is given up, and counted.
+#[tokio::test]
+async fn a_record_that_finds_no_room_in_time_is_counted() {
+    let world = world_of_a_stream(Durability::Strict).await;
+    world.recorder.fail_after(1, RecordError::Full { limit: 1 });
+    hear_and_leave(&world).await;
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(lost(&world), 0, "too early");
+    until("given up", || lost(&world) == 1).await;
+    world.recorder.mend();
+    tokio::time::sleep(Duration::from_millis(120)).await;
+    assert!(world.recorder.outcomes().is_empty(), "what was counted as lost does not come later");
+    world.gateway.shutdown().await;
+}
+
+/// The last offer is made when the gateway stops.
+#[tokio::test]
+async fn what_waits_for_room_is_offered_before_the_gateway_stops() {
+    let full = RecordError::Full { limit: 1 };
+    for (name, mended, want) in [("room comes", true, 0), ("no room comes", false, 1)] {
+        let world = world_of_a_stream(Durability::Strict).await;
+        world.recorder.fail_after(1, full.clone());
+        hear_and_leave(&world).await;
+        until("offered", || 2 < world.recorder.offered()).await;
+        let (gateway, recorder) = (world.gateway.clone(), Arc::clone(&world.recorder));
+        let halt = async { gateway.halt().await };
+        let mend = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            if mended {
+                recorder.mend();
+            }
+        };
+        tokio::join!(halt, mend);
+        assert_eq!(lost(&world), want, "{name}");
+        let kept = recorder.text(Slot::Released).contains("a first piece ");
+        assert_eq!(kept, mended, "{name}");
+    }
+}
+
+/// Payloads that can never be recorded are counted; that the exchange ended is recorded without them.
+#[tokio::test]
+async fn payloads_that_are_given_up_are_counted() {
+    let world = world_of_a_stream(Durability::Strict).await;
+    world.recorder.fail_after(1, RecordError::Full { limit: 1 });
+    hear_and_leave(&world).await;
+    until("offered", || 2 < world.recorder.offered()).await;
+    world.recorder.refuse_payloads();
+    until("recorded", || world.recorder.outcomes() == [Outcome::ClientGone]).await;
+    assert_eq!(lost(&world), 1);
+    assert!(!world.recorder.text(Slot::Released).contains("a first piece "));
+    world.finish().await;
+}
+
+/// The caller leaves while the OUTCOME is in line, and then the ledger stops: nobody is told, so it is counted.
+#[tokio::test]
+async fn an_outcome_in_line_whose_caller_left_is_counted_when_it_is_lost() {
+    let world = world_of_a_stream(Durability::Strict).await;
+    let mut tcp = TcpStream::connect(world.address).await.unwrap();
+    tcp.write_all(chat(KEY, "", &hello(true)).as_bytes()).await.unwrap();
+    until("asked", || !world.seen.bodies.lock().unwrap().is_empty()).await;
+    let line = world.recorder.hold();
+    drop(tcp);
+    until("in line", || world.recorder.outcomes() == [Outcome::ClientGone]).await;
+    assert_eq!(lost(&world), 0);
+    line.send(Some(stopped())).unwrap();
+    until("counted", || lost(&world) == 1).await;
+    world.finish().await;
 }
 
 /// Records that were in line when the ledger stopped are counted; in strict mode nobody was told that they are safe.

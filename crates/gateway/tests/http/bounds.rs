@@ -2,6 +2,7 @@
 use crate::client::{PATIENCE, chat, find, hello, read, send};
 use crate::world::{KEY, TestInspector, World, limits, plain_answer, until};
 use bartizan_core::detect::{Detector, Finding, Inspector};
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindInfo;
 use bartizan_core::record::Outcome;
 use bartizan_gateway::limits::Limits;
@@ -22,17 +23,17 @@ impl Inspector for SlowInspector {
     fn kinds(&self) -> &'static [KindInfo] {
         TestInspector.kinds()
     }
-    fn detector(&self) -> Box<dyn Detector> {
-        TestInspector.detector()
+    fn detector(&self, source: Source) -> Box<dyn Detector> {
+        TestInspector.detector(source)
     }
     #[expect(clippy::disallowed_methods, reason = "this inspector blocks on purpose")]
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         if find(text, b"SLOW").is_some() {
             self.at_work.fetch_add(1, SeqCst);
             std::thread::sleep(Duration::from_secs(1));
             self.at_work.fetch_sub(1, SeqCst);
         }
-        TestInspector.scan(&text[..text.len().min(1000)], report);
+        TestInspector.scan(source, &text[..text.len().min(1000)], report);
     }
 }
 

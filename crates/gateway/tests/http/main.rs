@@ -17,6 +17,7 @@ mod door;
 mod keys;
 mod life;
 mod people;
+mod pseudonym;
 mod stream;
 mod tls;
 mod upstream;

@@ -3,6 +3,7 @@ use crate::client::{PATIENCE, find};
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::digest::Digest;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, Extent, KindId, KindInfo, KindSet};
 use bartizan_core::record::{
     Draft, Outcome, Receipt, RecordError, RecordId, RecordKind, Recorded, Recorder, Slot,
@@ -19,7 +20,7 @@ use bartizan_testkit::SimEntropy;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,11 +86,7 @@ impl Detector for TestDetector {
                 Some((kind, true)) => {
                     let start = self.next as u64;
                     let span = Span::new(start, start + MATCH_LEN as u64);
-                    report(Finding {
-                        span,
-                        kind: KindId::detected(kind).unwrap(),
-                        detector: "test@1",
-                    });
+                    report(Finding::certain(span, KindId::detected(kind).unwrap(), "test@1"));
                     self.next += MATCH_LEN;
                 }
                 Some((_, false)) => return,
@@ -110,10 +107,10 @@ impl Inspector for TestInspector {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
+    fn detector(&self, _: Source) -> Box<dyn Detector> {
         Box::new(TestDetector::default())
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         let mut detector = TestDetector::default();
         detector.push(text, report);
         detector.finish(report);
@@ -129,6 +126,7 @@ pub(crate) struct MemoryRecorder {
     failing: Mutex<Option<(usize, RecordError)>>,
     delay_ms: AtomicU64,
     offered: AtomicUsize,
+    bare_only: AtomicBool,
     /// While it is there, records stay in line until it says what becomes of them.
     line: Mutex<Option<watch::Receiver<Option<RecordError>>>>,
 }
@@ -139,6 +137,15 @@ impl MemoryRecorder {
     }
     pub(crate) fn mend(&self) {
         *self.failing.lock().unwrap() = None;
+    }
+    /// From now on there is room again, but not for payloads.
+    pub(crate) fn refuse_payloads(&self) {
+        self.bare_only.store(true, SeqCst);
+        self.mend();
+    }
+    /// How often something was offered, taken or not.
+    pub(crate) fn offered(&self) -> usize {
+        self.offered.load(SeqCst)
     }
     pub(crate) fn slow_down(&self, delay: Duration) {
         self.delay_ms.store(u64::try_from(delay.as_millis()).unwrap(), SeqCst);
@@ -181,6 +188,13 @@ impl Recorder for MemoryRecorder {
             && after <= offered
         {
             return Box::pin(std::future::ready(Err(error)));
+        }
+        let bytes = drafts.iter().flat_map(|draft| &draft.payloads).map(|p| p.bytes.len()).sum();
+        if self.bare_only.load(SeqCst) && 0 < bytes {
+            return Box::pin(std::future::ready(Err(RecordError::TooLarge {
+                bytes,
+                bytes_max: 0,
+            })));
         }
         let mut have = self.drafts.lock().unwrap();
         have.extend(drafts);
@@ -364,6 +378,7 @@ pub(crate) fn options(upstream: &str, limits: Limits) -> SetupOptions {
             policy,
             limits,
             scan: true,
+            pseudonyms: None,
             clock: Arc::new(TestClock(Instant::now())),
         },
         upstreams: vec![UpstreamOptions {

@@ -4,6 +4,7 @@
 
 kinds! {
     /// Secrets: keys, tokens and passwords, by vendor.
+    #[expect(clippy::enum_variant_names, reason = "a variant is the kind's own name")]
     enum Secret from crate::kinds::FIRST_SECRET;
     GenericKey = "secret.generic-key", "key or token that words announce", [Keyed]
         .example(&["api_key = \"", "q7Rk2mXw9pLz4vBt8nYc\""])

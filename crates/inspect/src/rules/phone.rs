@@ -1,7 +1,10 @@
 //! Phone numbers: international with `+` or `00`, North American, national with a leading zero, and plain digits after a word that says
 //! so. Only numbers that are written as phone numbers count: dates, amounts, versions and order numbers are everywhere.
-use super::{end_of_word, has_before};
-use crate::text::{Answer, Hit, Reader, Stop, Text};
+use super::context::{Plain, Vocabulary};
+use super::has_before;
+use crate::kinds::Support;
+use crate::text::{Answer, Hit, Reader, Stop, Text, is_word};
+use std::sync::LazyLock;
 
 /// Most digits of an international number (ITU-T E.164) and fewest that are in use.
 const DIGITS_MAX: usize = 15;
@@ -22,6 +25,89 @@ const CONTEXT: [&[u8]; 12] = [
     b"number is",
     b"rufnummer",
 ];
+/// Words before or right after a number in looser groups that make it a phone number.
+static WORDS: LazyLock<Vocabulary<()>> = LazyLock::new(|| {
+    let words = [
+        "phone",
+        "telephone",
+        "tel",
+        "mobile",
+        "cell",
+        "cellphone",
+        "call",
+        "calling",
+        "ring",
+        "dial",
+        "reach",
+        "reached",
+        "answering",
+        "fax",
+        "office",
+        "home phone",
+        "work phone",
+        "whatsapp",
+        "sms",
+        "text me",
+        "text us",
+        "hotline",
+        "landline",
+        "voicemail",
+        "call me",
+        "phone number",
+        "contact number",
+        "telefon",
+        "telefonnummer",
+        "handy",
+        "handynummer",
+        "rufnummer",
+        "anrufen",
+        "téléphone",
+        "tél",
+        "portable",
+        "appeler",
+        "appelez",
+        "teléfono",
+        "telefono",
+        "móvil",
+        "llamar",
+        "llame",
+        "celular",
+        "cellulare",
+        "chiamare",
+        "telefone",
+        "telemóvel",
+        "ligar",
+        "telefoon",
+        "gsm",
+        "bellen",
+        "komórka",
+        "telefonu",
+        "zadzwoń",
+        "telefonnr",
+        "mobil",
+        "puhelin",
+        "телефон",
+        "тел",
+        "звоните",
+        "电话",
+        "手机",
+        "電話",
+        "携帯",
+        "전화",
+        "휴대폰",
+        "cep",
+    ];
+    Vocabulary::new(words.into_iter().map(|word| (word, ())))
+});
+/// Digits of a number in looser groups, and of one without groups.
+const LOOSE_DIGITS: std::ops::RangeInclusive<usize> = 6..=14;
+const PLAIN_DIGITS_MIN: usize = 7;
+/// Bytes before a number in looser groups in which a word may stand.
+const BEFORE_BYTES: usize = 48;
+/// Bytes after a number in which a word may say what it is: `-Office`, ` fax`.
+const AFTER_BYTES: usize = 8;
+/// Most digits of an extension.
+const EXTENSION_DIGITS_MAX: usize = 6;
 /// Countries with a code of one digit, and of two; all others have three (ITU list of assigned codes).
 const CODES_OF_TWO: [u8; 44] = [
     20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56,
@@ -73,6 +159,110 @@ pub(super) fn partial(text: Text<'_>) -> usize {
 }
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
+    if is_security_number(text, start) {
+        return Err(Stop::No);
+    }
+    let hit = match strict(text, start) {
+        Err(Stop::No) => loose(text, start),
+        answer => answer,
+    }?;
+    Ok(Hit { end: extended(text, hit.end)?, ..hit })
+}
+
+/// Whether three, two and four digits with hyphens begin here: social security numbers are written so, phone numbers are not.
+fn is_security_number(text: Text<'_>, start: usize) -> bool {
+    let bytes = text.slice(start, start.saturating_add(11));
+    let fits = |(place, byte): (usize, &u8)| {
+        if matches!(place, 3 | 6) { *byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    bytes.len() == 11 && bytes.iter().enumerate().all(fits)
+}
+
+/// Where the extension ends that follows a number, if one does: `x123`, ` ext. 4`.
+fn extended(text: Text<'_>, end: usize) -> Result<usize, Stop> {
+    let mut reader = text.reader(end);
+    reader.eat(b" ")?;
+    let mut found = false;
+    for mark in [&b"ext"[..], b"x"] {
+        if reader.eat_folded(mark)? {
+            found = true;
+            break;
+        }
+    }
+    if !found {
+        return Ok(end);
+    }
+    reader.eat(b".")?;
+    reader.eat(b" ")?;
+    let n = reader.run(is_digit, EXTENSION_DIGITS_MAX.saturating_add(1))?;
+    let fits = (1..=EXTENSION_DIGITS_MAX).contains(&n) && !reader.sees(is_word)?;
+    Ok(if fits { reader.at } else { end })
+}
+
+/// Fails unless the number ends here; an extension may follow.
+fn end_of_word(reader: &Reader<'_>) -> Result<(), Stop> {
+    let extends =
+        reader.sees(|byte| matches!(byte, b'x' | b'X'))? && reader.sees_ahead(1, is_digit)?;
+    if extends { Ok(()) } else { super::end_of_word(reader) }
+}
+
+/// Groups of digits that only words make a phone number: `9320 7126`, `(81) 3570-7492`, `96 237271`.
+fn loose(text: Text<'_>, start: usize) -> Answer {
+    let mut reader = text.reader(start);
+    if matches!(text.back(start, 1), Some(b':' | b'=' | b'*'))
+        && text.back(start, 2).is_some_and(is_digit)
+    {
+        return Err(Stop::No);
+    }
+    let mut digits = Digits::default();
+    let (mut n_groups, mut shape) = (0_usize, [0_usize; 3]);
+    reader.run(|byte| matches!(byte, b'+' | b'('), 2)?;
+    let mut end = reader.at;
+    loop {
+        let n = digits.group(&mut reader)?;
+        // Lists of single digits are no number.
+        if n == 0 || (n == 1 && n_groups > 0) {
+            break;
+        }
+        if let Some(slot) = shape.get_mut(n_groups) {
+            *slot = n;
+        }
+        n_groups = n_groups.saturating_add(1);
+        end = reader.at;
+        let bytes = joint(&reader)?;
+        if bytes == 0 {
+            break;
+        }
+        reader.skip(bytes);
+    }
+    reader.at = end;
+    let is_date = n_groups == 3 && matches!(shape, [1..=2, 1..=2, 4] | [4, 1..=2, 1..=2]);
+    let n_min = if n_groups > 1 { *LOOSE_DIGITS.start() } else { PLAIN_DIGITS_MIN };
+    if is_date || digits.n < n_min || digits.n > *LOOSE_DIGITS.end() {
+        return Err(Stop::No);
+    }
+    end_of_word(&reader)?;
+    let goes_on = reader.sees(|byte| matches!(byte, b'.' | b',' | b'/' | b':' | b'%'))?
+        && reader.sees_ahead(1, is_digit)?;
+    if goes_on {
+        return Err(Stop::No);
+    }
+    let mut named = false;
+    WORDS.find(&Plain::before(text, start, BEFORE_BYTES), |(), _, _| named = true);
+    if !named {
+        let mut after = text.reader(extended(text, end)?);
+        let from = after.at;
+        after.run(|byte| byte != b'\n', AFTER_BYTES)?;
+        WORDS.find(&Plain::of(text.slice(from, after.at)), |(), _, _| named = true);
+    }
+    if named {
+        Ok(Hit { support: Support::Context, ..Hit::new(start, end) })
+    } else {
+        Err(Stop::No)
+    }
+}
+
+fn strict(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     if reader.sees(|byte| byte == b'+')?
         || (reader.sees(|byte| byte == b'(')? && reader.sees_ahead(1, |byte| byte == b'+')?)
@@ -149,8 +339,7 @@ fn international(mut reader: Reader<'_>, start: usize) -> Answer {
     end_of_word(&reader)?;
     let fits = match digits.first(1) {
         0 => false,
-        1 => digits.n == 11 && digits.values.get(1).is_some_and(|&digit| digit > 1),
-        7 => digits.n == 11,
+        1 | 7 => digits.n == 11,
         _ if CODES_OF_TWO.contains(&digits.first(2)) => digits.n >= DIGITS_MIN,
         _ => {
             digits.n >= DIGITS_MIN.saturating_add(1)

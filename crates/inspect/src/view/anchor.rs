@@ -30,11 +30,65 @@ static PHRASES: &[(&str, bool)] = &[
 
 /// How secrets begin, and the words that announce them.
 static SECRETS: &[&str] = &[
-    "sk-", "sk_live", "rk_live", "whsec_", "pk_live", "akia", "asia", "aws", "ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-",
-    "xoxb-", "xoxp-", "xoxa-", "xapp-", "aiza", "ya29", "gocspx-", "hf_", "eyj", "npm_", "dckr_pat", "dop_v1", "shpat_", "shpss_",
-    "hvs.", "gsk_", "xai-", "pplx-", "r8_", "sg.", "nrak-", "lin_api", "ntn_", "secret", "password", "passwd", "api_key", "apikey",
-    "api-key", "token", "bearer", "atatt3", "sq0", "eaaa", "pypi-", "dapi", "sntrys", "glsa_", "postgres", "mongodb", "mysql", "redis",
-    "age-secret", "-----begin", "https",
+    "sk-",
+    "sk_live",
+    "rk_live",
+    "whsec_",
+    "pk_live",
+    "akia",
+    "asia",
+    "aws",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "ghu_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xoxa-",
+    "xapp-",
+    "aiza",
+    "ya29",
+    "gocspx-",
+    "hf_",
+    "eyj",
+    "npm_",
+    "dckr_pat",
+    "dop_v1",
+    "shpat_",
+    "shpss_",
+    "hvs.",
+    "gsk_",
+    "xai-",
+    "pplx-",
+    "r8_",
+    "sg.",
+    "nrak-",
+    "lin_api",
+    "ntn_",
+    "secret",
+    "password",
+    "passwd",
+    "api_key",
+    "apikey",
+    "api-key",
+    "token",
+    "bearer",
+    "atatt3",
+    "sq0",
+    "eaaa",
+    "pypi-",
+    "dapi",
+    "sntrys",
+    "glsa_",
+    "postgres",
+    "mongodb",
+    "mysql",
+    "redis",
+    "age-secret",
+    "-----begin",
+    "https",
 ];
 
 /// The other spellings that are told by their first bytes.
@@ -183,7 +237,11 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
 /// Whether a word that begins with these few bytes may still begin something in another spelling.
 pub(super) fn may_begin(bytes: &[u8]) -> bool {
     let is_prefix = |anchor: &Anchor, bytes: &[u8]| {
-        anchor.key.iter().zip(bytes).all(|(&want, byte)| want == 0 || want == byte.to_ascii_lowercase())
+        anchor
+            .key
+            .iter()
+            .zip(bytes)
+            .all(|(&want, byte)| want == 0 || want == byte.to_ascii_lowercase())
     };
     let letters: Vec<u8> = bytes.iter().map(|&byte| unleet(byte.to_ascii_lowercase())).collect();
     ANCHORS.sorted.iter().any(|anchor| match anchor.view {

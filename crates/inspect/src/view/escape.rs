@@ -357,8 +357,33 @@ mod tests {
     #[test]
     fn what_is_not_written_out_stands_for_itself() {
         for text in [
-            "& b", "&&", "&;", "&#;", "&#x;", "&unknown;", "&am p;", "%", "%%", "%6", "%g1", "100% of", "\\", "\\q", "\\u12",
-            "\\u{}", "\\u{69", "\\x6", "\\8", "= 3", "=3d", "==", "=\r", "=00", "é", "漢", "\u{80}",
+            "& b",
+            "&&",
+            "&;",
+            "&#;",
+            "&#x;",
+            "&unknown;",
+            "&am p;",
+            "%",
+            "%%",
+            "%6",
+            "%g1",
+            "100% of",
+            "\\",
+            "\\q",
+            "\\u12",
+            "\\u{}",
+            "\\u{69",
+            "\\x6",
+            "\\8",
+            "= 3",
+            "=3d",
+            "==",
+            "=\r",
+            "=00",
+            "é",
+            "漢",
+            "\u{80}",
         ] {
             let read = read(text.as_bytes(), true);
             assert!(matches!(read, Read::Plain(_)), "{text:?} is {read:?}");
@@ -368,11 +393,26 @@ mod tests {
     /// What is undecided stays so until the bytes are there, and is then what it is in the whole text.
     #[test]
     fn a_beginning_is_undecided_or_right() {
-        for text in ["&#105;g", "&#x69;g", "&commat;x", "%D0%B8x", "\\uD83D\\uDE00x", "\\xd0\\xb8x", "\\u{69}x", "=69=67x", "𝐢x", "&unknown;", "\\u12x"] {
+        for text in [
+            "&#105;g",
+            "&#x69;g",
+            "&commat;x",
+            "%D0%B8x",
+            "\\uD83D\\uDE00x",
+            "\\xd0\\xb8x",
+            "\\u{69}x",
+            "=69=67x",
+            "𝐢x",
+            "&unknown;",
+            "\\u12x",
+        ] {
             let whole = read(text.as_bytes(), true);
             for n in 1..text.len() {
                 let part = read(&text.as_bytes()[..n], false);
-                assert!(part == whole || part == Read::More, "{n} bytes of {text:?}: {part:?}, {whole:?}");
+                assert!(
+                    part == whole || part == Read::More,
+                    "{n} bytes of {text:?}: {part:?}, {whole:?}"
+                );
             }
         }
     }

@@ -8,7 +8,7 @@ use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
-use super::{Budget, Desk};
+use super::{Budget, Desk, Level};
 use crate::text::LEFT_BYTES_MAX;
 use bartizan_core::kind::KindSet;
 
@@ -41,7 +41,8 @@ fn plus(at: u64, n: usize) -> u64 {
 fn token_start(raw: &Raw, at: u64) -> u64 {
     let from = raw.start_of_history(at, TOKEN_BYTES_MAX);
     let bytes = raw.slice(from, at);
-    let after_blank = bytes.iter().rposition(|byte| *byte <= b' ').map_or(0, |n| n.saturating_add(1));
+    let after_blank =
+        bytes.iter().rposition(|byte| *byte <= b' ').map_or(0, |n| n.saturating_add(1));
     plus(from, after_blank)
 }
 
@@ -96,7 +97,10 @@ fn is_reason(raw: &Raw, at: u64, piece: &escape::Piece, ended: bool) -> Option<b
     // A word of nothing but look-alikes, after a word of ours or long enough.
     let start = token_start(raw, at);
     let after_ours = before.is_none_or(|byte| byte == b' ') && is_ours(raw.back(at, 2));
-    Some(after_ours || (after.is_none_or(|byte| byte <= b' ') && is_all_alike(raw.slice(start, end))))
+    Some(
+        after_ours
+            || (after.is_none_or(|byte| byte <= b' ') && is_all_alike(raw.slice(start, end))),
+    )
 }
 
 /// Whether a token is made of look-alikes, with no other letter.
@@ -153,9 +157,9 @@ impl Fold {
                     Some(false) => self.cursor = plus(self.cursor, usize::from(piece.n_original)),
                     Some(true) => {
                         let end = plus(self.cursor, usize::from(piece.n_original));
-                        if let Some(depth) = desk.open(end) {
+                        if let Some(level) = desk.open(end) {
                             let token = token_start(raw, self.cursor);
-                            self.open = Some(Open::new(raw, token, depth, desk));
+                            self.open = Some(Open::new(raw, token, level, desk));
                             self.cursor = token;
                             return true;
                         }
@@ -166,7 +170,7 @@ impl Fold {
         }
     }
 
-    pub(super) fn pending(&self, raw: &Raw, depth: u8, kinds: &KindSet) -> u64 {
+    pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
         if let Some(open) = &self.open {
             // What is not decided yet may be the first character of something.
             let undecided = if self.cursor < raw.end() { self.cursor } else { u64::MAX };
@@ -180,9 +184,9 @@ impl Fold {
             return u64::MAX;
         }
         // What is found while trying is found again when it is there.
-        let mut budget = Budget::new(depth);
+        let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut open = Open::new(raw, token, depth.saturating_add(1), &mut desk);
+        let mut open = Open::new(raw, token, level.deeper(), &mut desk);
         let mut cursor = token;
         open.read(&mut cursor, raw, raw.end(), false, &mut desk);
         let undecided = if cursor < raw.end() { cursor } else { u64::MAX };
@@ -204,11 +208,11 @@ fn may_fold(tail: &[u8]) -> bool {
 }
 
 impl Open {
-    fn new(raw: &Raw, token: u64, depth: u8, desk: &mut Desk<'_>) -> Self {
+    fn new(raw: &Raw, token: u64, level: Level, desk: &mut Desk<'_>) -> Self {
         let from = raw.start_of_history(token, CONTEXT_BYTES);
         let context = u64::try_from(LEFT_BYTES_MAX).unwrap_or(0);
         let floor = if from == 0 { 0 } else { from.saturating_add(context) };
-        let mut inner = Inner::new(depth, View::Plain, floor, true).only(Scope::Seen);
+        let mut inner = Inner::new(level, View::Plain, floor, true).only(Scope::Seen);
         inner.add(raw.slice(from, token), Shape::plain(from), desk);
         Self { inner, ends: token.saturating_add(CONTEXT_BYTES) }
     }

@@ -1,11 +1,11 @@
 //! A channel of decoded bytes, and its way back to the original.
 use super::map::{Shape, SpanMap};
 use super::name::{View, name};
-use super::{Channel, Desk, HELD_BYTES_MAX, SPAN_BYTES_MAX};
+use super::{Channel, Desk, HELD_BYTES_MAX, Level, SPAN_BYTES_MAX};
 use crate::detector;
+use crate::kinds::KINDS;
 use crate::view::raw::HISTORY_BYTES;
 use bartizan_core::detect::Finding;
-use crate::kinds::KINDS;
 use bartizan_core::kind::{KindId, KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
 use std::sync::LazyLock;
@@ -86,9 +86,9 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn new(depth: u8, view: View, floor: u64, changed_only: bool) -> Self {
+    pub(super) fn new(level: Level, view: View, floor: u64, changed_only: bool) -> Self {
         Self {
-            channel: Box::new(Channel::new(depth)),
+            channel: Box::new(Channel::new(level)),
             map: SpanMap::new(MAP_BYTES),
             out: Vec::new(),
             floor,

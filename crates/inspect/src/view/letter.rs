@@ -209,7 +209,8 @@ mod tests {
 
     #[test]
     fn characters_of_their_own_stand_for_themselves() {
-        for character in "éßüñжЖ漢字かな、。！，？：（ا😀€“”…🇩".chars() {
+        for character in "éßüñжЖ漢字かな、。！，？：（ا😀€“”…🇩".chars()
+        {
             let folded = fold(character).filter(Folded::is_sure);
             assert_eq!(folded, None, "{character:?}");
         }

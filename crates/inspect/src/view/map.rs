@@ -18,14 +18,7 @@ pub(super) struct Shape {
 
 impl Shape {
     pub(super) const fn plain(original_at: u64) -> Self {
-        Self {
-            view: View::Plain,
-            original_at,
-            n_decoded: 1,
-            n_original: 1,
-            index: 0,
-            whole: true,
-        }
+        Self { view: View::Plain, original_at, n_decoded: 1, n_original: 1, index: 0, whole: true }
     }
 }
 
@@ -47,7 +40,8 @@ impl Segment {
 
     fn start_of(&self, decoded: u64) -> u64 {
         let (offset, shape) = (self.offset_of(decoded), self.shape);
-        let (n_decoded, n_original) = (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
+        let (n_decoded, n_original) =
+            (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
         let into = if shape.whole {
             (offset.wrapping_div(n_decoded)).saturating_mul(n_original)
         } else {
@@ -59,7 +53,8 @@ impl Segment {
     /// One past the original of a decoded byte.
     fn end_of(&self, decoded: u64) -> u64 {
         let (offset, shape) = (self.offset_of(decoded), self.shape);
-        let (n_decoded, n_original) = (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
+        let (n_decoded, n_original) =
+            (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
         let into = if shape.whole {
             (offset.wrapping_div(n_decoded)).saturating_add(1).saturating_mul(n_original)
         } else {
@@ -74,7 +69,8 @@ impl Segment {
         let n_decoded = u64::from(shape.n_decoded).max(1);
         let offset = self.offset_of(decoded);
         shape.view == next.view
-            && (shape.n_decoded, shape.n_original, shape.whole) == (next.n_decoded, next.n_original, next.whole)
+            && (shape.n_decoded, shape.n_original, shape.whole)
+                == (next.n_decoded, next.n_original, next.whole)
             && offset.checked_rem(n_decoded) == Some(u64::from(next.index))
             && shape.original_at.saturating_add(
                 offset.wrapping_div(n_decoded).saturating_mul(u64::from(shape.n_original)),

@@ -5,7 +5,7 @@ use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
 use super::sniff::{Sniffer, Undecided};
-use super::{Budget, Desk};
+use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
 
 /// Fewest characters of a run.
@@ -290,8 +290,8 @@ impl Decoder {
         self.sniffer.close(desk);
     }
 
-    fn pending(&self, depth: u8, kinds: &KindSet) -> u64 {
-        self.sniffer.pending(depth, self.undecided(), kinds)
+    fn pending(&self, level: Level, kinds: &KindSet) -> u64 {
+        self.sniffer.pending(level, self.undecided(), kinds)
     }
 
     /// What is known of the next byte.
@@ -340,8 +340,7 @@ struct Run {
 }
 
 impl Run {
-    const EMPTY: Self =
-        Self { n: 0, upper: true, hex: true, marked: false, zero: false };
+    const EMPTY: Self = Self { n: 0, upper: true, hex: true, marked: false, zero: false };
 
     fn add(&mut self, byte: u8) {
         match self.n {
@@ -426,7 +425,13 @@ impl Runs {
                     self.pairs.after(&self.run, self.cursor, raw);
                     (self.run.n, self.segment.n) = (0, 0);
                     if self.pairs.n == PAIRS_MIN {
-                        self.open(Alphabet::Hex, self.pairs.start, self.cursor.saturating_add(1), raw, desk);
+                        self.open(
+                            Alphabet::Hex,
+                            self.pairs.start,
+                            self.cursor.saturating_add(1),
+                            raw,
+                            desk,
+                        );
                     }
                 }
                 self.pairs.gap(byte);
@@ -494,12 +499,13 @@ impl Runs {
         self.open.push(decoder);
     }
 
-    pub(super) fn pending(&self, raw: &Raw, depth: u8, kinds: &KindSet) -> u64 {
-        let open = self.open.iter().map(|decoder| decoder.pending(depth, kinds)).min();
+    pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
+        let open = self.open.iter().map(|decoder| decoder.pending(level, kinds)).min();
         let mut pending = open.unwrap_or(u64::MAX);
         let mut try_from = |alphabet: Alphabet, start: u64| {
             if self.is_new(alphabet, start) {
-                pending = pending.min(try_to_decode(alphabet, raw.rest(start), start, depth, kinds));
+                pending =
+                    pending.min(try_to_decode(alphabet, raw.rest(start), start, level, kinds));
             }
         };
         if self.run.n > 0 && self.run.n < RUN_CHARACTERS_MIN {
@@ -507,7 +513,8 @@ impl Runs {
                 try_from(alphabet, self.cursor.saturating_sub(self.run.n));
             }
         }
-        if self.segment.n > 0 && self.segment.n < RUN_CHARACTERS_MIN && self.segment.n < self.run.n {
+        if self.segment.n > 0 && self.segment.n < RUN_CHARACTERS_MIN && self.segment.n < self.run.n
+        {
             for alphabet in self.segment.alphabets() {
                 try_from(alphabet, self.cursor.saturating_sub(self.segment.n));
             }
@@ -524,10 +531,10 @@ fn try_to_decode(
     alphabet: Alphabet,
     bytes: &[u8],
     start: u64,
-    depth: u8,
+    level: Level,
     kinds: &KindSet,
 ) -> u64 {
-    let mut budget = Budget::new(depth);
+    let mut budget = Budget::new(level);
     let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
     let mut decoder = Decoder::new(alphabet, start);
     for &byte in bytes {
@@ -536,5 +543,5 @@ fn try_to_decode(
         }
     }
     decoder.sniffer.flush(&mut desk);
-    decoder.pending(depth, kinds)
+    decoder.pending(level, kinds)
 }

@@ -2,7 +2,7 @@
 use super::inner::Inner;
 use super::map::Shape;
 use super::name::View;
-use super::{Budget, Desk};
+use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
 
 /// Fewest bytes of text in a row that are read.
@@ -44,7 +44,15 @@ pub(super) struct Sniffer {
 
 impl Sniffer {
     pub(super) fn new(view: View) -> Self {
-        Self { view, lead: Vec::new(), inner: None, n_missing: 0, least: 0x80, alternates: true, after_zero: false }
+        Self {
+            view,
+            lead: Vec::new(),
+            inner: None,
+            n_missing: 0,
+            least: 0x80,
+            alternates: true,
+            after_zero: false,
+        }
     }
 
     pub(super) fn is_in_stretch(&self) -> bool {
@@ -84,17 +92,17 @@ impl Sniffer {
         }
         self.lead.push((byte, shape));
         if self.lead.len() >= TEXT_BYTES_MIN
-            && let Some(depth) = desk.open(end)
+            && let Some(level) = desk.open(end)
         {
-            self.inner = Some(self.begin(depth, desk));
+            self.inner = Some(self.begin(level, desk));
             self.lead = Vec::new();
         } else if self.lead.len() >= TEXT_BYTES_MIN {
             self.lead.clear();
         }
     }
 
-    fn begin(&self, depth: u8, desk: &mut Desk<'_>) -> Inner {
-        let mut inner = Inner::new(depth, self.view, 0, false);
+    fn begin(&self, level: Level, desk: &mut Desk<'_>) -> Inner {
+        let mut inner = Inner::new(level, self.view, 0, false);
         for &(byte, shape) in &self.lead {
             inner.add(&[byte], shape, desk);
         }
@@ -165,7 +173,12 @@ impl Sniffer {
     }
 
     /// Where the first finding may begin that is not decided.
-    pub(super) fn pending(&self, depth: u8, undecided: Option<Undecided>, kinds: &KindSet) -> u64 {
+    pub(super) fn pending(
+        &self,
+        level: Level,
+        undecided: Option<Undecided>,
+        kinds: &KindSet,
+    ) -> u64 {
         let next = undecided.filter(|next| self.may_begin_finding(next));
         let next = next.map_or(u64::MAX, |next| next.at);
         // A stretch that is too short and ends here is nothing.
@@ -178,9 +191,9 @@ impl Sniffer {
         if self.lead.is_empty() {
             return next;
         }
-        let mut budget = Budget::new(depth);
+        let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut inner = self.begin(depth.saturating_add(1), &mut desk);
+        let mut inner = self.begin(level.deeper(), &mut desk);
         inner.flush(&mut desk);
         inner.pending(kinds).min(next)
     }

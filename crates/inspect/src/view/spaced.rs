@@ -6,7 +6,7 @@ use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
-use super::{Budget, Desk};
+use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
 
 /// Fewest single characters in a row.
@@ -18,16 +18,82 @@ const WORD_LETTERS_MAX: usize = 13;
 
 /// Words of phrases that give orders to a model, and those that stand between them.
 static WORDS: &[&str] = &[
-    "ignore", "ignoring", "disregard", "forget", "override", "bypass", "reveal", "repeat", "print", "show", "output", "tell", "all",
-    "any", "every", "everything", "previous", "prior", "above", "earlier", "preceding", "the", "your", "my", "our", "these", "those",
-    "this", "that", "system", "prompt", "prompts", "instructions", "instruction", "rules", "rule", "guidelines", "directives", "messages",
-    "message", "you", "are", "now", "in", "developer", "mode", "new", "and", "of", "me", "us", "initial", "original", "hidden", "secret",
-    "were", "told", "before", "safety", "please", "dan", "a", "an", "as", "unrestricted", "jailbroken", "context", "constraints",
+    "ignore",
+    "ignoring",
+    "disregard",
+    "forget",
+    "override",
+    "bypass",
+    "reveal",
+    "repeat",
+    "print",
+    "show",
+    "output",
+    "tell",
+    "all",
+    "any",
+    "every",
+    "everything",
+    "previous",
+    "prior",
+    "above",
+    "earlier",
+    "preceding",
+    "the",
+    "your",
+    "my",
+    "our",
+    "these",
+    "those",
+    "this",
+    "that",
+    "system",
+    "prompt",
+    "prompts",
+    "instructions",
+    "instruction",
+    "rules",
+    "rule",
+    "guidelines",
+    "directives",
+    "messages",
+    "message",
+    "you",
+    "are",
+    "now",
+    "in",
+    "developer",
+    "mode",
+    "new",
+    "and",
+    "of",
+    "me",
+    "us",
+    "initial",
+    "original",
+    "hidden",
+    "secret",
+    "were",
+    "told",
+    "before",
+    "safety",
+    "please",
+    "dan",
+    "a",
+    "an",
+    "as",
+    "unrestricted",
+    "jailbroken",
+    "context",
+    "constraints",
 ];
 
 /// What may stand between two characters.
 const fn separates(byte: u8) -> bool {
-    matches!(byte, b' ' | b'.' | b'-' | b'_' | b'\n' | b'\t' | b'*' | b'/' | b'|' | b',' | b'+' | b'~')
+    matches!(
+        byte,
+        b' ' | b'.' | b'-' | b'_' | b'\n' | b'\t' | b'*' | b'/' | b'|' | b',' | b'+' | b'~'
+    )
 }
 
 /// A character that stands alone: a letter, a digit, or a sign that secrets and addresses have.
@@ -51,12 +117,12 @@ struct Apart {
 }
 
 impl Apart {
-    fn new(separator: u8, start: u64, depth: u8) -> Self {
+    fn new(separator: u8, start: u64, level: Level) -> Self {
         Self {
             separator,
             at: start,
-            together: Inner::new(depth, View::Spaced, start, false),
-            in_words: Inner::new(depth, View::Spaced, start, false).only(Scope::Said),
+            together: Inner::new(level, View::Spaced, start, false),
+            in_words: Inner::new(level, View::Spaced, start, false).only(Scope::Said),
             letters: Vec::new(),
             n_gap: 0,
             after_character: false,
@@ -67,7 +133,9 @@ impl Apart {
     fn step(&mut self, byte: u8, desk: &mut Desk<'_>) -> bool {
         let at = self.at;
         self.at = at.saturating_add(1);
-        if stands_alone(byte, self.separator) && !(separates(byte) && self.n_gap == 0 && self.after_character) {
+        if stands_alone(byte, self.separator)
+            && !(separates(byte) && self.n_gap == 0 && self.after_character)
+        {
             if self.after_character && self.n_gap == 0 {
                 return false;
             }
@@ -105,14 +173,19 @@ impl Apart {
         while self.letters.len() > n_left {
             let begins = |word: &&&str| {
                 word.len() <= self.letters.len()
-                    && word.bytes().zip(&self.letters).all(|(want, (byte, _))| want == byte.to_ascii_lowercase())
+                    && word
+                        .bytes()
+                        .zip(&self.letters)
+                        .all(|(want, (byte, _))| want == byte.to_ascii_lowercase())
             };
             let word = WORDS.iter().filter(begins).map(|word| word.len()).max();
             let letters: Vec<(u8, u64)> = self.letters.drain(..word.unwrap_or(1)).collect();
             for &(byte, at) in &letters {
                 self.in_words.add(&[byte], of(at), desk);
             }
-            if let (Some(_), Some(&(_, last)), false) = (word, letters.last(), self.letters.is_empty()) {
+            if let (Some(_), Some(&(_, last)), false) =
+                (word, letters.last(), self.letters.is_empty())
+            {
                 self.in_words.add(b" ", Shape::plain(last), desk);
             }
         }
@@ -139,7 +212,14 @@ impl Apart {
 }
 
 const fn of(at: u64) -> Shape {
-    Shape { view: View::Spaced, original_at: at, n_decoded: 1, n_original: 1, index: 0, whole: true }
+    Shape {
+        view: View::Spaced,
+        original_at: at,
+        n_decoded: 1,
+        n_original: 1,
+        index: 0,
+        whole: true,
+    }
 }
 
 /// Looks for characters that stand apart.
@@ -176,9 +256,12 @@ impl Spaces {
 
     /// Reads a separator at the cursor.
     fn separate(&mut self, byte: u8, raw: &Raw, desk: &mut Desk<'_>) {
-        let single = raw.back(self.cursor, 1).is_some_and(|single| stands_alone(single, byte) && !separates(single));
+        let single = raw
+            .back(self.cursor, 1)
+            .is_some_and(|single| stands_alone(single, byte) && !separates(single));
         let before = raw.back(self.cursor, 2);
-        let goes_on = single && self.n_singles > 0 && before == Some(byte) && self.separator == byte;
+        let goes_on =
+            single && self.n_singles > 0 && before == Some(byte) && self.separator == byte;
         let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);
         self.n_singles = match (goes_on, begins) {
             (true, _) => self.n_singles.saturating_add(1),
@@ -191,8 +274,8 @@ impl Spaces {
         }
         let start = self.start();
         self.n_singles = 0;
-        if let Some(depth) = desk.open(self.cursor.saturating_add(1)) {
-            let mut open = Apart::new(byte, start, depth);
+        if let Some(level) = desk.open(self.cursor.saturating_add(1)) {
+            let mut open = Apart::new(byte, start, level);
             for &byte in raw.slice(start, self.cursor.saturating_add(1)) {
                 open.step(byte, desk);
             }
@@ -205,7 +288,7 @@ impl Spaces {
         self.cursor.saturating_sub(self.n_singles.saturating_mul(2).saturating_sub(1))
     }
 
-    pub(super) fn pending(&self, raw: &Raw, depth: u8, kinds: &KindSet) -> u64 {
+    pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
         if let Some(open) = &self.open {
             return open.pending(kinds);
         }
@@ -224,9 +307,9 @@ impl Spaces {
             return u64::MAX;
         }
         let separator = if n_singles > 0 { self.separator } else { b' ' };
-        let mut budget = Budget::new(depth);
+        let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut apart = Apart::new(separator, start, depth.saturating_add(1));
+        let mut apart = Apart::new(separator, start, level.deeper());
         for &byte in raw.slice(start, end) {
             if !apart.step(byte, &mut desk) {
                 return u64::MAX;

@@ -7,7 +7,7 @@ use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::{View, name};
 use super::raw::Raw;
-use super::{Channel, Desk};
+use super::{Channel, Desk, Level};
 use bartizan_core::detect::Finding;
 use bartizan_core::kind::KindSet;
 use bartizan_core::span::Span;
@@ -48,8 +48,8 @@ const fn shape(view: View, original_at: u64, n: u8) -> Shape {
 }
 
 impl Reading {
-    fn new(view: View, start: u64, depth: u8) -> Self {
-        let inner = Inner::new(depth, view, start, false);
+    fn new(view: View, start: u64, level: Level) -> Self {
+        let inner = Inner::new(level, view, start, false);
         // Signs are read as letters for what is said in words only.
         let inner = if view == View::Leet { inner.only(Scope::Said) } else { inner };
         let ends = start.saturating_add(READING_BYTES);
@@ -126,7 +126,11 @@ fn letter(raw: &Raw, at: u64, ended: bool) -> Option<u8> {
     }
     Some(match byte {
         b'1' if next == Some(b'1') || raw.back(at, 1) == Some(b'1') => b'l',
-        b'!' | b'$' | b'|' | b'@' | b'+' if !next.is_some_and(|next| next.is_ascii_alphanumeric()) => byte,
+        b'!' | b'$' | b'|' | b'@' | b'+'
+            if !next.is_some_and(|next| next.is_ascii_alphanumeric()) =>
+        {
+            byte
+        }
         _ => anchor::unleet(byte),
     })
 }
@@ -219,8 +223,8 @@ impl Spellings {
             }
         }
         self.open.retain(|reading| reading.view != view);
-        if let Some(depth) = desk.open(self.cursor) {
-            self.open.push(Reading::new(view, start, depth));
+        if let Some(level) = desk.open(self.cursor) {
+            self.open.push(Reading::new(view, start, level));
         }
     }
 
@@ -229,7 +233,7 @@ impl Spellings {
         if !std::mem::take(&mut self.is_marked) {
             return;
         }
-        let Some(depth) = desk.open(self.cursor) else { return };
+        let Some(level) = desk.open(self.cursor) else { return };
         let start = raw.start_of_history(self.cursor, n.saturating_add(BEFORE_BYTES));
         let text = reversed(raw.slice(start, self.cursor));
         if desk.spend(text.len()) < text.len() {
@@ -237,7 +241,7 @@ impl Spellings {
             return;
         }
         let end = self.cursor;
-        let mut channel = Channel::new(depth);
+        let mut channel = Channel::new(level);
         let mut report = |finding: Finding| {
             let span = Span::new(
                 end.saturating_sub(finding.span.end).max(start),

@@ -1,10 +1,14 @@
 //! What each kind finds and what it leaves alone. A marked text puts `[` and `]` around what must be found.
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_core::kind::Catalogue;
 use bartizan_inspect::{KINDS, TextInspector};
 
+mod active;
 mod hidden;
 mod pii;
+mod pii_national;
+mod pii_words;
 mod secret;
 
 /// Kind and bytes of every finding, in order.
@@ -12,7 +16,7 @@ fn findings(text: &str) -> Vec<(&'static str, usize, usize)> {
     let catalogue = Catalogue::new(&KINDS);
     let names: Vec<_> = catalogue.iter().collect();
     let mut found = Vec::new();
-    TextInspector::new().scan(text.as_bytes(), &mut |finding| {
+    TextInspector::new().scan(Source::Model, text.as_bytes(), &mut |finding| {
         let name =
             names.iter().find(|(kind, _)| *kind == finding.kind).map_or("", |(_, info)| info.name);
         let (start, end) = (
@@ -50,7 +54,10 @@ fn check_all(kind: &str, cases: &[&str]) {
     }
 }
 
-/// Texts in which nothing at all may be found.
+/// Kinds that say little alone, and that ordinary texts are full of.
+pub(crate) const LOW: [&str; 4] = ["pii.date", "pii.url", "pii.name", "pii.location"];
+
+/// Texts in which nothing but low kinds may be found.
 #[test]
 fn ordinary_texts_are_clean() {
     let base64 = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -60,7 +67,7 @@ fn ordinary_texts_are_clean() {
         "550e8400-e29b-41d4-a716-446655440000 da39a3ee5e6b4b0d3255bfef95601890afd80709 9e107d9d372bb6826bd81d3542a419d6",
         "@media (min-width: 30em) { .a::before { content: '\\201c'; } }",
         "@app.route('/x')\ndef f(a: int) -> str: return a[1:2:3]",
-        "ratio 1:2:3, MAC aa:bb:cc:dd:ee:ff, ISBN 978-3-16-148410-0",
+        "ratio 1:2:3, MAC ff:ff:ff:ff:ff:ff, ISBN 978-3-16-148410-0",
         base64,
         "1.2.3-rc.4+build.5 v10.20.30 2.0.0.0.1",
         "https://example.org/a/b?c=d&e=f#g",
@@ -77,6 +84,8 @@ fn ordinary_texts_are_clean() {
         "1700000000 1700000000000 1700000000000000",
         "x = 0x7fffffffffffffff; y = 1e-10; z = +12345",
     ] {
-        assert_eq!(findings(text), [], "{text}");
+        let found: Vec<_> =
+            findings(text).into_iter().filter(|found| !LOW.contains(&found.0)).collect();
+        assert_eq!(found, [], "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Keys and tokens.
 use crate::check;
 use bartizan_core::detect::Inspector;
+use bartizan_core::evidence::Source;
 use bartizan_inspect::TextInspector;
 
 /// Tokens are put together here, so that no file of ours looks like a leak.
@@ -233,7 +234,8 @@ fn tokens_begin_after_tokens_and_escapes() {
 fn a_right_checksum_is_said() {
     let ids = |text: &str| {
         let mut ids = Vec::new();
-        TextInspector::new().scan(text.as_bytes(), &mut |finding| ids.push(finding.detector));
+        TextInspector::new()
+            .scan(Source::Model, text.as_bytes(), &mut |finding| ids.push(finding.detector));
         ids
     };
     let random = token(&["gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ"]);

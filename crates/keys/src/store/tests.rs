@@ -420,6 +420,38 @@ fn a_restored_backup_brings_no_destroyed_key_back() {
 }
 
 #[test]
+fn a_reader_sees_nothing_of_what_a_restored_backup_still_has_and_writes_nothing() {
+    let world = World::new(18);
+    let store = world.store();
+    let (gone, kept) = (
+        Kept::seal(&store, 1, Some("alice")).unwrap(),
+        Kept::seal(&store, 2, Some("bob")).unwrap(),
+    );
+    store.persist().unwrap();
+    let key = key_of(&store, "alice").unwrap();
+    drop(store);
+    let before = world.disk.content(SLOTS_FILE).unwrap();
+    let reader = Options { access: Access::Read, ..world.options };
+    let reader = world.open_as(&tenant(1), reader).unwrap().0;
+    assert_eq!(gone.open(&reader), Ok(()), "the file has it");
+    for (name, keys, want) in [
+        ("nobody", &[][..], 0),
+        ("a stranger", &[RecordId([9; 16])], 0),
+        ("alice, twice", &[key, key], 1),
+        ("alice again", &[key], 0),
+    ] {
+        assert_eq!(reader.hide(keys), Ok(want), "{name}");
+    }
+    assert_eq!(gone.open(&reader), Err(OpenError::KeyGone { key }));
+    assert_eq!((key_of(&reader, "alice"), reader.state(key)), (None, KeyState::Destroyed));
+    assert_eq!(kept.open(&reader), Ok(()), "nobody else is hidden");
+    assert_eq!(world.disk.content(SLOTS_FILE).unwrap(), before);
+    // Whoever may write destroys.
+    assert_eq!(world.store().hide(&[key]), Ok(1));
+    assert_eq!(gone.open(&world.store()), Err(OpenError::KeyGone { key }));
+}
+
+#[test]
 fn a_copy_of_a_destroyed_slot_is_destroyed_too_and_a_copy_of_a_live_one_is_told() {
     let world = World::new(11);
     let store = world.store();

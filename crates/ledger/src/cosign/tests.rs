@@ -253,3 +253,28 @@ fn one_ring_at_a_time() {
     put();
     assert!(line.recv().is_err(), "nobody keeps the thread waiting");
 }
+
+#[test]
+fn a_log_that_contradicts_itself_is_recorded_and_never_signed_again() {
+    for prepare_ahead in [true, false] {
+        let mut world = World::open(SimDisk::new(1), prepare_ahead);
+        let first = world.append();
+        world.cosigner.fall_silent();
+        for n in 2..9 {
+            let leaf = Leaf::new(RecordId([n; 16]), RecordKind::Decision, 1);
+            wait(world.ledger.append(Draft::new(leaf, Vec::new()))).unwrap();
+        }
+        // Nor for another extension line, a cosignature, or because the log is closed.
+        world.cosigner.say(vec!["something else".to_owned()]).unwrap();
+        world.cosigner.put(cosigned(&first, 7), true);
+        let World { disk, ledger, cosigner, .. } = world;
+        drop(ledger);
+        let file = |name: &str| String::from_utf8(disk.content(name).unwrap_or_default()).unwrap();
+        assert_eq!(file(CHECKPOINT), first.to_string(), "{prepare_ahead}");
+        assert_eq!((file(WITNESSED).as_str(), cosigner.latest()), ("", Some(first)));
+        let report = Reader::open(Arc::new(disk.clone())).unwrap().verify().unwrap();
+        assert!(report.verified && report.unsigned_leaves == 7, "{prepare_ahead}: {report:?}");
+        let again = World { n_records: 8, ..World::open(disk, prepare_ahead) };
+        assert!(again.file(CHECKPOINT).contains("\n8\n"), "an opening begins anew");
+    }
+}

@@ -464,3 +464,105 @@ fn a_leaf_is_proved_by_what_is_published() {
     other.leaf_hash = Digest([1; 32]);
     assert!(reader.prove(&other).is_err(), "the tiles say something else");
 }
+
+/// The leaves of a record by the tables; the same as by a look at every leaf, where they know.
+fn by_tables(questions: &Questions, world: &World, prefix: &str) -> Option<Vec<u64>> {
+    let found = questions.find(&world.reader(), prefix).unwrap()?;
+    assert_eq!(found, world.reader().find_prefix(prefix).unwrap(), "{prefix}");
+    Some(found.iter().map(|entry| entry.index).collect())
+}
+
+#[test]
+fn a_record_is_found_where_the_tables_say_it_is() {
+    let mut world = world(5, 200);
+    let entries: Vec<_> = world.reader().entries().unwrap().map(Result::unwrap).collect();
+    let ended = |entry: &&crate::Entry| entry.leaf.kind == RecordKind::Outcome;
+    let records = entries.iter().filter(ended).map(|entry| entry.leaf.record.to_string());
+    let records: Vec<String> = records.collect();
+    let questions = followed(&world).questions().unwrap();
+    for record in &records {
+        let places = by_tables(&questions, &world, &record.to_uppercase()).unwrap();
+        assert_eq!(places.len(), 2, "an INTENT and its OUTCOME");
+        assert!(by_tables(&questions, &world, record.get(..12).unwrap()).is_some());
+    }
+    // What they cannot answer for certain they do not answer.
+    for (name, prefix) in [
+        ("nothing", "ffffffffffff"),
+        ("no id", "not hex"),
+        ("several", ""),
+        ("longer", "00000000000000000000000000000000000000000000"),
+    ] {
+        assert_eq!(by_tables(&questions, &world, prefix), None, "{name}");
+    }
+    // An INTENT that they know, and an OUTCOME that came since.
+    let mut open = Vec::new();
+    world.append(&mut open, 0);
+    let record = open[0].to_string();
+    let behind = followed(&world).questions().unwrap();
+    assert_eq!(by_tables(&behind, &world, &record), None, "it has no OUTCOME yet");
+    world.append(&mut open, 1);
+    assert_eq!(by_tables(&behind, &world, &record), Some(vec![200, 201]));
+    assert_eq!(
+        by_tables(&questions, &world, &record),
+        Some(vec![200, 201]),
+        "all of it came since"
+    );
+}
+
+#[test]
+fn tables_that_lie_are_not_believed() {
+    let world = world(5, 60);
+    let entry = world.reader().entries().unwrap().map(Result::unwrap);
+    let entry = entry.into_iter().find(|entry| entry.leaf.kind == RecordKind::Outcome).unwrap();
+    let record = entry.leaf.record.to_string();
+    let lies = [
+        ("another place", "UPDATE leaves SET idx = idx + 1000 WHERE kind = 'outcome'"),
+        ("another leaf", "UPDATE leaves SET leaf_hash = 'x'"),
+        ("no outcome", "DELETE FROM leaves WHERE kind = 'outcome'"),
+        ("nothing", "DELETE FROM leaves"),
+        ("no size", "DELETE FROM meta"),
+        ("a longer log", "UPDATE meta SET leaves = 9000"),
+    ];
+    for (name, lie) in lies {
+        let index = followed(&world);
+        index.connection.execute_batch(lie).unwrap();
+        let found = index.questions().unwrap().find(&world.reader(), &record).unwrap();
+        // What is told of a longer log is true of this one.
+        assert_eq!(found.is_some(), name == "a longer log", "{name}");
+    }
+}
+
+#[test]
+fn tables_that_are_there_are_opened_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(INDEX_NAME);
+    assert!(Questions::existing(&path).is_none() && !path.exists(), "nothing is made");
+    std::fs::write(&path, b"no database, and long enough to be looked at").unwrap();
+    assert!(Questions::existing(&path).is_none());
+    std::fs::remove_file(&path).unwrap();
+    let world = world(7, 9);
+    let mut index = Index::open(&path, &WORDS).unwrap();
+    index.follow(&world.reader(), &mut |_| {}).unwrap();
+    let record = world.reader().entries().unwrap().map(Result::unwrap);
+    let record = record.into_iter().find(|entry| entry.leaf.kind == RecordKind::Outcome).unwrap();
+    let questions = Questions::existing(&path).unwrap();
+    let found = questions.find(&world.reader(), &record.leaf.record.to_string()).unwrap();
+    assert_eq!(found.unwrap().len(), 2);
+    index.connection.execute_batch("PRAGMA user_version = 99").unwrap();
+    assert!(Questions::existing(&path).is_none(), "of another version");
+}
+
+#[test]
+fn a_log_that_was_cut_is_not_followed_as_a_short_one() {
+    let World { ledger, disk, .. } = world(8, 120);
+    let reader = Reader::open(disk.clone() as Arc<dyn bartizan_core::disk::Disk>).unwrap();
+    let mut index = Index::in_memory(&WORDS).unwrap();
+    index.follow(&reader, &mut |_| {}).unwrap();
+    drop(ledger);
+    (1..9).for_each(|number| disk.lose(&format!("segment-{number:08}.log")));
+    let is_cut = |error: IndexError| matches!(&error, IndexError::Ledger(crate::LedgerError::Damaged(problem)) if matches!(problem.flaw, crate::Flaw::Cut { size: 120, .. }));
+    assert!(is_cut(index.follow(&reader, &mut |_| {}).unwrap_err()));
+    assert!(is_cut(index.rebuild(&reader, &mut |_| {}).unwrap_err()));
+    let mut fresh = Index::in_memory(&WORDS).unwrap();
+    assert!(is_cut(fresh.follow(&reader, &mut |_| {}).unwrap_err()));
+}

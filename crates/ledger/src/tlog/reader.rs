@@ -2,9 +2,9 @@
 use super::checkpoint::SIZE_MAX;
 use super::tile::{
     LEVELS_MAX, TILE_HEIGHT, TILE_WIDTH, TileError, TileKind, TilePath, decode_bundle,
-    decode_hashes, hashes_at, node_hash, partial_path, partial_width, perfect_root,
+    decode_hashes, hashes_at, partial_path, partial_width, perfect_root,
 };
-use crate::merkle::{Merkle, leaf_hash};
+use crate::merkle::{Merkle, leaf_hash, node_hash};
 use bartizan_core::digest::Digest;
 use std::io;
 

@@ -47,6 +47,10 @@ impl Signer for Key {
         }
         Ok(self.pair.sign(message).as_ref().try_into().unwrap())
     }
+
+    fn mark(&self, _message: &[u8]) -> [u8; 16] {
+        unreachable!("witnesses and clients mark nothing")
+    }
 }
 
 /// More leaves than any test asks for.

@@ -1,6 +1,6 @@
 //! Tiles and entry bundles: where they stand, and what their bytes say.
 use super::lines::decimal;
-use crate::merkle::sha256;
+use crate::merkle::node_hash;
 use bartizan_core::digest::Digest;
 use std::fmt::{self, Write as _};
 use std::io;
@@ -276,16 +276,6 @@ pub fn decode_bundle(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>, TileError>
         rest = tail;
     }
     if rest.is_empty() && width <= TILE_WIDTH { Ok(entries) } else { Err(wrong()) }
-}
-
-/// The hash of two subtrees of the same height, or of the last two of a tree.
-pub(crate) fn node_hash(left: &Digest, right: &Digest) -> Digest {
-    let mut bytes = [1; 1 + 2 * HASH_BYTES];
-    let (_, hashes) = bytes.split_at_mut(1);
-    let (to_left, to_right) = hashes.split_at_mut(HASH_BYTES);
-    to_left.copy_from_slice(&left.0);
-    to_right.copy_from_slice(&right.0);
-    sha256(&bytes)
 }
 
 /// The root over a power of two of hashes; `None` over any other number.

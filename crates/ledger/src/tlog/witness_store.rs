@@ -1,7 +1,8 @@
 //! A witness's memory: one small file per log, durable before any cosignature is made.
 //!
 //! A file is replaced by writing a new one, syncing it, renaming it and syncing the folder. When one of the last three fails, nobody knows what
-//! is on the disk, and the witness answers nothing more until it is started again.
+//! is on the disk, and the witness answers nothing more until it is started again. What a start finds may be in the cache only, because the
+//! process before was killed or could not sync: it is written again, durably, before anything is said.
 use super::checkpoint::SignedCheckpoint;
 use super::lines::decimal;
 use super::note::{NOTE_BYTES_MAX, NoteError};
@@ -85,10 +86,11 @@ impl fmt::Debug for WitnessStore {
 }
 
 impl WitnessStore {
-    /// Reads what is known of every log that the witness follows. Nobody else may use the same folder at the same time.
+    /// Reads what is known of every log that the witness follows, and makes it durable: a signature must not rest on what a power cut can
+    /// still take away. Nobody else may use the same folder at the same time.
     ///
     /// # Errors
-    /// [`WitnessStoreError::Damaged`] if a state cannot be read, [`WitnessStoreError::Disk`].
+    /// [`WitnessStoreError::Damaged`] if a state cannot be read, [`WitnessStoreError::Disk`], [`WitnessStoreError::Stopped`].
     pub fn open(disk: Arc<dyn Disk>, witness: Witness) -> Result<Self, WitnessStoreError> {
         let names = disk.list().map_err(failed("list", "the folder"))?;
         let mut slots = BTreeMap::new();
@@ -107,7 +109,14 @@ impl WitnessStore {
         let by_hash =
             slots.keys().map(|origin| (sha256(origin.as_bytes()).to_string(), origin.clone()));
         let by_hash = by_hash.collect();
-        Ok(Self { disk, witness, slots, by_hash, stopped: OnceLock::new() })
+        let store = Self { disk, witness, slots, by_hash, stopped: OnceLock::new() };
+        for (origin, slot) in &store.slots {
+            if let Some(state) = &lock(slot).state {
+                store.place(&state_name(origin), encode_state(state).as_bytes())?;
+            }
+        }
+        store.sync_names()?;
+        Ok(store)
     }
 
     /// Answers the body of `POST /add-checkpoint` at a time in seconds since 1970.
@@ -186,6 +195,12 @@ impl WitnessStore {
 
     /// Writes a file durably, or leaves the old one as it is.
     fn replace(&self, name: &str, content: &[u8]) -> Result<(), WitnessStoreError> {
+        self.place(name, content)?;
+        self.sync_names()
+    }
+
+    /// Writes a file and gives it its name, which is durable once the folder is synced.
+    fn place(&self, name: &str, content: &[u8]) -> Result<(), WitnessStoreError> {
         let unready = format!("{name}.new");
         let write = || {
             let mut file = self.disk.open(&unready, true)?;
@@ -195,16 +210,17 @@ impl WitnessStore {
         };
         // Until here only the unready file was touched, which nobody reads.
         let mut file = write().map_err(failed("write", &unready))?;
-        let finish = || {
-            file.sync_data()?;
-            self.disk.rename(&unready, name)?;
-            self.disk.sync_dir()
-        };
-        let finished: io::Result<()> = { finish }();
-        finished.map_err(|error| {
-            let reason = self.stopped.get_or_init(|| error.to_string()).clone();
-            WitnessStoreError::Stopped { reason }
-        })
+        let named = file.sync_data().and_then(|()| self.disk.rename(&unready, name));
+        named.map_err(|error| self.stop(&error))
+    }
+
+    fn sync_names(&self) -> Result<(), WitnessStoreError> {
+        self.disk.sync_dir().map_err(|error| self.stop(&error))
+    }
+
+    fn stop(&self, error: &io::Error) -> WitnessStoreError {
+        let reason = self.stopped.get_or_init(|| error.to_string()).clone();
+        WitnessStoreError::Stopped { reason }
     }
 }
 

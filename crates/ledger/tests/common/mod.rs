@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// The name of every log here.
 pub(crate) const LOG: &str = "example.com/log";
+/// Bytes of a segment's header.
+const HEAD_BYTES: usize = 4096;
 pub(crate) const CHECKPOINT: &str = "log/checkpoint";
 
 /// Small enough that a test fills several segments.
@@ -32,10 +34,20 @@ pub(crate) fn open_with(
     seed: u64,
     options: Options,
 ) -> Result<(Ledger, Recovery), LedgerError> {
+    open_as(disk, seed, 1, options)
+}
+
+/// Opens with the key of some seed; everybody else has that of 1.
+pub(crate) fn open_as(
+    disk: Arc<dyn Disk>,
+    seed: u64,
+    key: u8,
+    options: Options,
+) -> Result<(Ledger, Recovery), LedgerError> {
     let clock = Arc::new(SimClock::new(1_700_000_000_000));
     let entropy = Arc::new(SimEntropy::new(seed));
     let sealer = Arc::new(SimSealer::new());
-    let signer = Arc::new(SimSigner::new(LOG, 1));
+    let signer = Arc::new(SimSigner::new(LOG, key));
     Ledger::open(Parts { disk, clock, entropy, sealer, signer }, options)
 }
 
@@ -91,6 +103,58 @@ pub(crate) fn verify(disk: &SimDisk) -> Verification {
     Reader::open(arc(disk))
         .and_then(|reader| reader.verify_with(&[log_key(1)], &mut |_| {}))
         .expect("a simulated disk with power can be read")
+}
+
+/// What the holder of the log's key is told.
+pub(crate) fn verify_own(disk: &SimDisk, key: u8) -> Verification {
+    let signer = SimSigner::new(LOG, key);
+    Reader::open(arc(disk))
+        .and_then(|reader| reader.verify_own(&[log_key(key)], &signer, &mut |_| {}))
+        .expect("a simulated disk with power can be read")
+}
+
+/// Names of the segments that are there.
+pub(crate) fn segments(disk: &SimDisk) -> Vec<String> {
+    let names = (0..99).map(|number| format!("segment-{number:08}.log"));
+    names.take_while(|name| disk.content(name).is_some()).collect()
+}
+
+/// One past the last byte in use.
+pub(crate) fn used(disk: &SimDisk, name: &str) -> usize {
+    let content = disk.content(name).unwrap_or_default();
+    content.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1)
+}
+
+/// The journal of one log under the checkpoint and the tiles of another.
+pub(crate) fn under(journal: &SimDisk, published: &SimDisk) -> SimDisk {
+    let disk = published.copy();
+    for name in segments(&disk) {
+        disk.lose(&name);
+    }
+    for name in segments(journal) {
+        disk.edit(&name, |bytes| *bytes = journal.content(&name).unwrap_or_default());
+    }
+    disk
+}
+
+/// The journal of an honest log with the groups that a forger's log of the same name has behind it.
+pub(crate) fn extended(honest: &SimDisk, forged: &SimDisk) -> SimDisk {
+    let disk = honest.copy();
+    let last = segments(honest).into_iter().rfind(|name| HEAD_BYTES < used(honest, name));
+    let mut is_behind = false;
+    for name in segments(forged) {
+        let theirs = forged.content(&name).unwrap_or_default();
+        if is_behind {
+            disk.edit(&name, |bytes| *bytes = theirs);
+        } else if Some(&name) == last.as_ref() {
+            is_behind = true;
+            let end = used(honest, &name);
+            disk.edit(&name, |bytes| {
+                bytes.splice(end.., theirs.into_iter().skip(end)).for_each(drop);
+            });
+        }
+    }
+    disk
 }
 
 /// The key that checkpoints are verified with.

@@ -9,15 +9,17 @@ use bartizan_core::seal::{Retention, Sealed, Sealer as _, Sealing};
 use bartizan_keys::{KeyStore, NoteKey, Options as KeyOptions, TenantKey};
 use bartizan_ledger::tlog::VerifierKey;
 use bartizan_ledger::{FsDisk, Ledger, Options, Parts, Reader};
-use std::io;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime};
 
 /// People whose texts are sealed.
 const N_SUBJECTS: u64 = 100;
-/// When every record is made; no figure depends on it.
-const UNIX_MS: u64 = 1_800_000_000_000;
+/// Most bytes of a key file.
+const KEY_BYTES_MAX: u64 = 1024;
 /// Most writes that are kept for the floor.
 const WRITES_MAX: usize = 4_000_000;
 
@@ -25,12 +27,25 @@ struct BenchClock(Instant);
 
 impl Clock for BenchClock {
     fn unix_ms(&self) -> u64 {
-        UNIX_MS
+        started_unix_ms()
     }
 
     fn monotonic_us(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
+}
+
+/// When every record is made: today, or the real binary would find a log from another time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no figure depends on it, and the real binary has a clock"
+)]
+fn started_unix_ms() -> u64 {
+    static STARTED: OnceLock<u64> = OnceLock::new();
+    *STARTED.get_or_init(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 struct KernelEntropy;
@@ -138,6 +153,17 @@ impl DiskFile for NotingFile {
     }
 }
 
+fn write_key(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn read_key(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = String::new();
+    File::open(path)?.take(KEY_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text.into_bytes())
+}
+
 /// A folder with a ledger and its keys.
 pub(crate) struct Stage {
     pub(crate) folder: PathBuf,
@@ -149,13 +175,32 @@ pub(crate) struct Stage {
 impl Stage {
     /// An empty one.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
+        let tenant = TenantKey::generate("bench", &KernelEntropy)?;
+        let signer = NoteKey::generate("bench.example/log", &KernelEntropy)?;
+        Self::of(folder, &tenant, signer)
+    }
+
+    /// One whose keys lie in files, as the binary finds them: the state folder of a gateway, new or gone on with.
+    pub(crate) fn with_files(folder: &Path) -> Result<Self> {
+        let vault = folder.join("vault");
+        DirBuilder::new().recursive(true).mode(0o700).create(&vault)?;
+        let [tenant_file, log_file] = ["tenant.key", "log.key"].map(|name| vault.join(name));
+        if !tenant_file.exists() {
+            let tenant = TenantKey::generate("tenant", &KernelEntropy)?;
+            write_key(&tenant_file, &tenant.private_text())?;
+            let log = NoteKey::generate("bartizan.log/0123456789abcdef", &KernelEntropy)?;
+            write_key(&log_file, &log.private_text())?;
+        }
+        let tenant = TenantKey::parse(&read_key(&tenant_file)?)?;
+        Self::of(folder, &tenant, NoteKey::parse(&read_key(&log_file)?)?)
+    }
+
+    fn of(folder: &Path, tenant: &TenantKey, signer: NoteKey) -> Result<Self> {
         let vault: Arc<dyn Disk> = Arc::new(FsDisk::lock(&folder.join("vault"))?);
         let (clock, entropy) = (Arc::new(BenchClock(Instant::now())), Arc::new(KernelEntropy));
-        let tenant = TenantKey::generate("bench", &*entropy)?;
-        let signer = Arc::new(NoteKey::generate("bench.example/log", &*entropy)?);
-        let (keys, _) = KeyStore::open(vault, clock, entropy, &tenant, KeyOptions::default())?;
+        let (keys, _) = KeyStore::open(vault, clock, entropy, tenant, KeyOptions::default())?;
         let (folder, writes) = (folder.to_owned(), Writes::default());
-        Ok(Self { folder, writes, keys: Arc::new(keys), signer })
+        Ok(Self { folder, writes, keys: Arc::new(keys), signer: Arc::new(signer) })
     }
 
     /// The folder of the log itself.
@@ -231,7 +276,7 @@ impl Load {
 fn draft(kind: RecordKind, n: u64, n_bytes: Option<usize>) -> Draft {
     let mut id = [0x5b; 16];
     id.iter_mut().zip(n.to_le_bytes()).for_each(|(to, from)| *to = from);
-    let mut leaf = Leaf::new(RecordId(id), kind, UNIX_MS);
+    let mut leaf = Leaf::new(RecordId(id), kind, started_unix_ms());
     leaf.key_id = Some("key-0123456789".to_owned());
     leaf.route = Some("default".to_owned());
     leaf.outcome = (kind == RecordKind::Outcome).then_some(Outcome::Completed);

@@ -1,4 +1,5 @@
 //! `bartizan audit verify` and `prove`: whether the ledger is as it was written, for us and for outsiders.
+use crate::audit::handover::Handover;
 use crate::audit::{self, Checked, Trusted, harmless, payloads, prove as proofs};
 use crate::outcome::{Outcome, Usage};
 use crate::print;
@@ -88,6 +89,8 @@ fn text(checked: &Checked) -> String {
         let names = verdict.signed_by.join(", ");
         lines.push(format!("signed: the checkpoint of {size} leaves, by {names} ({source})"));
     }
+    lines.extend(checked.handovers.iter().map(Handover::line));
+    lines.extend(verdict.rest.lines());
     lines.extend(checked.testimony.iter().flat_map(Testimony::lines));
     if let Some(counts) = &checked.payloads {
         lines.push(counts.text());

@@ -1,11 +1,10 @@
 //! `bartizan audit tail`, `export` and `rebuild`: leaves as they come, leaves of a stretch of time, and all of them again.
 use crate::audit::export::{Format, Stretch, to_file, to_stdout};
-use crate::audit::pipe::put;
 use crate::audit::tail::Tail;
 use crate::audit::when::moment_ms;
 use crate::audit::{harmless, leaf_json, leaf_row, tables};
 use crate::outcome::{Outcome, Usage};
-use crate::print;
+use crate::print::{self, put};
 use crate::serve::Sources;
 use crate::verbs::state_folder;
 use bartizan_ledger::Entry;

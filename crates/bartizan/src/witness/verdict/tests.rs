@@ -119,7 +119,7 @@ async fn a_log_that_was_cut_or_changed_contradicts_its_witness() {
     let old = files::read_bounded(&world.file("checkpoint"), 9_999).unwrap();
     world.append(2, &world.witness, true).await;
     assert_eq!(world.told().refusal(), None);
-    files::replace(&world.file("checkpoint"), &old, 0o600).unwrap();
+    files::replace(&world.file("checkpoint"), &old).unwrap();
     let told = world.told().refusal().unwrap();
     assert!(told.contains("4 leaves were witnessed, and the checkpoint stands for 2"), "{told}");
     std::fs::remove_file(world.file("checkpoint")).unwrap();
@@ -136,7 +136,7 @@ async fn a_witness_under_the_same_roof_proves_little() {
         let home = world.folder.path().join(place);
         std::fs::create_dir_all(&home).unwrap();
         let text = world.witness.private_text();
-        files::replace(&home.join(KEY_FILE), text.as_bytes(), 0o600).unwrap();
+        files::replace(&home.join(KEY_FILE), text.as_bytes()).unwrap();
         let warnings = world.told().warnings;
         let is_found = !place.starts_with("too");
         assert_eq!(warnings.len(), usize::from(is_found), "{place}: {warnings:?}");

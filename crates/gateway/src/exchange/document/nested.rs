@@ -8,7 +8,10 @@ use super::{OWN_ID, range, scan_text, shift};
 use crate::exchange::Guard;
 use crate::exchange::findings::placeholder;
 use bartizan_core::detect::Finding;
-use bartizan_core::json::{Doc, JsonError, JsonLimits, NodeKind, Value, raw_ranges, whole_escapes};
+use bartizan_core::evidence::Source;
+use bartizan_core::json::{
+    Doc, JsonError, JsonLimits, NodeKind, Value, decode, raw_ranges, whole_escapes,
+};
 use bartizan_core::kind::{Catalogue, Extent, KindId, LIMIT_DEPTH};
 use bartizan_core::span::Span;
 use std::borrow::Cow;
@@ -21,12 +24,12 @@ const PIECES_MAX: usize = 64;
 
 /// Findings in a text that may be JSON, in order of span and counted in the text's own bytes. No finding cuts an escape of that JSON, and
 /// one in a number covers the whole number.
-pub(in crate::exchange) fn scan_call(guard: &Guard, text: &[u8]) -> Vec<Finding> {
-    scan_level(guard, text, NESTED_LEVELS_MAX)
+pub(in crate::exchange) fn scan_call(guard: &Guard, source: Source, text: &[u8]) -> Vec<Finding> {
+    scan_level(guard, source, text, NESTED_LEVELS_MAX)
 }
 
 /// Whether a text can be a JSON object, array or string: a cheap look at its ends.
-pub(super) fn looks_like_json(text: &[u8]) -> bool {
+pub(in crate::exchange) fn looks_like_json(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     2 <= text.len()
         && matches!(
@@ -35,13 +38,12 @@ pub(super) fn looks_like_json(text: &[u8]) -> bool {
         )
 }
 
-fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
-    let mut found = scan_text(guard, text);
+fn scan_level(guard: &Guard, source: Source, text: &[u8], n_levels: usize) -> Vec<Finding> {
+    let mut found = scan_text(guard, source, text);
     if !looks_like_json(text) {
         return found;
     }
-    let unread =
-        Finding { span: Span::new(0, text.len() as u64), kind: LIMIT_DEPTH, detector: OWN_ID };
+    let unread = Finding::certain(Span::new(0, text.len() as u64), LIMIT_DEPTH, OWN_ID);
     match Doc::read_lax(text, guard.limits.json()) {
         Ok(doc) if n_levels == 0 => {
             let hides = |node: Value<'_>| {
@@ -57,7 +59,7 @@ fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
         }
         Ok(doc) => {
             for node in doc.nodes() {
-                found.extend(scan_nested(guard, node, n_levels));
+                found.extend(scan_nested(guard, source, node, n_levels));
             }
             if !found.is_empty() {
                 found = fit(&doc, found, &guard.catalogue());
@@ -72,10 +74,10 @@ fn scan_level(guard: &Guard, text: &[u8], n_levels: usize) -> Vec<Finding> {
 }
 
 /// Findings in one node of a JSON text, counted in that text.
-fn scan_nested(guard: &Guard, node: Value<'_>, n_levels: usize) -> Vec<Finding> {
+fn scan_nested(guard: &Guard, source: Source, node: Value<'_>, n_levels: usize) -> Vec<Finding> {
     if node.kind() == NodeKind::Number {
         let span = Span::new(node.range().start as u64, node.range().end as u64);
-        let found = plain_digits(node.raw()).map(|digits| scan_text(guard, &digits));
+        let found = plain_digits(node.raw()).map(|digits| scan_text(guard, source, &digits));
         return found
             .unwrap_or_default()
             .into_iter()
@@ -86,7 +88,7 @@ fn scan_nested(guard: &Guard, node: Value<'_>, n_levels: usize) -> Vec<Finding> 
     if !node.is_escaped() && !looks_like_json(inner) {
         return Vec::new();
     }
-    let found = scan_level(guard, &node.text().unwrap_or_default(), n_levels - 1);
+    let found = scan_level(guard, source, &node.text().unwrap_or_default(), n_levels - 1);
     let spans: Vec<Range<usize>> = found.iter().map(|finding| range(finding.span)).collect();
     let placed = raw_ranges(inner, &spans).into_iter().zip(found).map(|(at, finding)| {
         let at = shift(at, node.inner_range().start);
@@ -172,6 +174,11 @@ impl BareNumbers {
         Self { spans: bare_numbers(text, NESTED_LEVELS_MAX) }
     }
 
+    /// Whether this is where one stands.
+    pub(in crate::exchange) fn has(&self, span: Span) -> bool {
+        self.spans.binary_search(&span).is_ok()
+    }
+
     /// What stands where `span` was taken out: `null` for a bare number, else the usual placeholder.
     pub(in crate::exchange) fn placeholder(
         &self,
@@ -179,11 +186,32 @@ impl BareNumbers {
         kind: KindId,
         catalogue: &Catalogue,
     ) -> Vec<u8> {
-        match self.spans.binary_search(&span) {
-            Ok(_) => b"null".to_vec(),
-            Err(_) => placeholder(kind, catalogue).into_bytes(),
-        }
+        if self.has(span) { b"null".to_vec() } else { placeholder(kind, catalogue).into_bytes() }
     }
+}
+
+/// What a reader of a text that may be JSON reads in `at`, however often it is escaped there. `at` cuts no escape.
+pub(in crate::exchange) fn plain_value(text: &[u8], at: Range<usize>) -> Vec<u8> {
+    value_at(text, at, NESTED_LEVELS_MAX)
+}
+
+fn value_at(text: &[u8], at: Range<usize>, n_levels: usize) -> Vec<u8> {
+    let here = || text.get(at.clone()).unwrap_or_default().to_vec();
+    if n_levels == 0 || !looks_like_json(text) {
+        return here();
+    }
+    // As for bare numbers: what is in memory needs no bound of its own.
+    let limits = JsonLimits { depth_max: usize::MAX, nodes_max: usize::MAX };
+    let Ok(doc) = Doc::read_lax(text, limits) else { return here() };
+    let holds = |node: &Value<'_>| {
+        let inner = node.inner_range();
+        node.inner().is_some() && inner.start <= at.start && at.end <= inner.end
+    };
+    let Some(node) = doc.nodes().find(holds) else { return here() };
+    let start = node.inner_range().start;
+    let before = |end: usize| decode(text.get(start..end).unwrap_or_default()).len();
+    let within = before(at.start)..before(at.end);
+    value_at(&node.text().unwrap_or_default(), within, n_levels - 1)
 }
 
 fn bare_numbers(text: &[u8], n_levels: usize) -> Vec<Span> {

@@ -1,10 +1,13 @@
 //! The edits of a plain answer: what is redacted, how a refused choice ends, and log-probabilities beside the text that they repeat.
 use crate::exchange::answer::Answer;
-use crate::exchange::document::{Scan, Seen, is_touched, merged, texts_of_part};
-use crate::exchange::findings::{Rungs, group, placeholder};
+use crate::exchange::document::{
+    Restored, Scan, Seen, StandIns, is_touched, merged, texts_of_part,
+};
+use crate::exchange::findings::{Group, Rungs, group, placeholder};
 use crate::exchange::logprobs;
 use bartizan_core::evidence::Source;
-use bartizan_core::json::{Doc, NodeKind, Splice, Value, raw_ranges};
+use bartizan_core::json::{Doc, NodeKind, Splice, Value, encode_into, raw_ranges};
+use bartizan_core::kind::PSEUDONYM_OWN;
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +17,7 @@ use std::ops::Range;
 struct Verdicts<'v> {
     seen: &'v [Seen],
     actions: &'v [Action],
+    restored: &'v Restored,
 }
 
 impl<'v> Verdicts<'v> {
@@ -46,10 +50,13 @@ impl Answer {
         doc: &Doc<'_>,
         scan: &Scan<'_>,
         actions: &[Action],
+        restored: &Restored,
     ) -> Option<Vec<Splice>> {
-        let verdicts = Verdicts { seen: &scan.seen, actions };
+        let (seen, actions) = restored.among(&scan.seen, actions);
+        let (seen, actions) = (seen.as_slice(), actions.as_slice());
+        let verdicts = Verdicts { seen, actions, restored };
         let mut refused = Refused::new();
-        for (seen, action) in scan.seen.iter().zip(actions) {
+        for (seen, action) in seen.iter().zip(actions) {
             if *action == Action::Refuse {
                 let start = seen.finding.span.start;
                 let first = refused.entry(seen.node).or_insert(start);
@@ -82,7 +89,9 @@ impl Answer {
             let next = covered.partition_point(|big| big.end < range.end);
             covered.get(next).is_some_and(|big| big.start <= range.start && range.end <= big.end)
         };
-        let redactions = scan.edits(doc, actions, self.identity.named());
+        let named = self.identity.named();
+        let mut stand_ins = StandIns::Restored(restored);
+        let redactions = scan.edits(doc, seen, actions, named, &mut stand_ins);
         edits.extend(redactions.into_iter().filter(|edit| !is_covered(&edit.range)));
         Some(edits)
     }
@@ -157,9 +166,13 @@ impl Answer {
     fn cut(&self, node: Value<'_>, start: u64, verdicts: &Verdicts<'_>) -> Option<Splice> {
         let inner = node.inner()?;
         let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-        let redacted = verdicts
-            .of(node)
-            .filter(|(seen, action)| *action == Action::Redact && seen.finding.span.start < start);
+        // What is refused in part is not restored.
+        let is_cut = |seen: &Seen| {
+            seen.finding.kind == PSEUDONYM_OWN && start < seen.finding.span.end
+                || start <= seen.finding.span.start
+        };
+        let redacted =
+            verdicts.of(node).filter(|(seen, action)| *action == Action::Redact && !is_cut(seen));
         let groups = group(redacted.map(|(seen, _)| seen.finding));
         let mut kept: Vec<Range<usize>> = Vec::with_capacity(groups.len() + 1);
         let mut at = 0;
@@ -169,10 +182,20 @@ impl Answer {
         }
         kept.push(index(at)..index(start.max(at)));
         let mut with = Vec::new();
-        let mut placeholders = groups.iter().map(|group| placeholder(group.kind, &self.catalogue));
+        let with_of_group = |group: &Group| {
+            let value =
+                verdicts.restored.get(node, group.span).filter(|_| group.kind == PSEUDONYM_OWN);
+            let Some(value) = value else {
+                return placeholder(group.kind, &self.catalogue).into_bytes();
+            };
+            let mut escaped = Vec::with_capacity(value.len());
+            encode_into(value, &mut escaped);
+            escaped
+        };
+        let mut placeholders = groups.iter().map(with_of_group);
         for range in raw_ranges(inner, &kept) {
             with.extend_from_slice(inner.get(range).unwrap_or_default());
-            with.extend_from_slice(placeholders.next().unwrap_or_default().as_bytes());
+            with.extend_from_slice(&placeholders.next().unwrap_or_default());
         }
         Some(Splice { range: node.inner_range(), with })
     }

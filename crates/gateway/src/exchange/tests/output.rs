@@ -465,13 +465,13 @@ impl Inspector for OwnKey {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
-        Toy.detector()
+    fn detector(&self, source: Source) -> Box<dyn Detector> {
+        Toy.detector(source)
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         if let Some(at) = text.windows(4).position(|bytes| bytes == b"OURS") {
             let span = Span::new(at as u64, at as u64 + 4);
-            report(Finding { span, kind: bartizan_core::kind::UPSTREAM_KEY, detector: "own@1" });
+            report(Finding::certain(span, bartizan_core::kind::UPSTREAM_KEY, "own@1"));
         }
     }
 }
@@ -530,13 +530,13 @@ impl Inspector for Marks {
     fn kinds(&self) -> &'static [KindInfo] {
         &KINDS
     }
-    fn detector(&self) -> Box<dyn Detector> {
-        Toy.detector()
+    fn detector(&self, source: Source) -> Box<dyn Detector> {
+        Toy.detector(source)
     }
-    fn scan(&self, text: &[u8], report: &mut dyn FnMut(Finding)) {
+    fn scan(&self, _: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
         for at in memchr::memchr_iter(b'#', text) {
             let (span, kind) = (Span::new(at as u64, at as u64 + 1), KindId::detected(0).unwrap());
-            report(Finding { span, kind, detector: "marks@1" });
+            report(Finding::certain(span, kind, "marks@1"));
         }
     }
 }

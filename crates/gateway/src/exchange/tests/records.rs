@@ -31,6 +31,7 @@ fn open_on(
         roles: &roles,
         key_id: "k-1",
         subject: named,
+        conversation: None,
         is_recorded,
         unix_ms: 0,
         body: body.as_bytes(),
@@ -441,7 +442,8 @@ fn nothing_is_kept_twice_before_the_first_change() {
     let roles: Roles = ["app".to_owned()].into_iter().collect();
     let rungs =
         Rungs::of_stream(&guard.policy.ladder(&roles, "default"), Source::Model, &catalogue);
-    let mut channel = Channel::new(Some(guard.inspector.detector()), rungs, 1000, 1000);
+    let mut channel =
+        Channel::new(Some(guard.inspector.detector(Source::Model)), rungs, 1000, 1000);
     for (piece, n_kept) in
         [("some text ", 0), ("K", 0), ("-x ", 0), ("K-1", 0), ("2345", 7), ("more", 11)]
     {
@@ -550,7 +552,7 @@ fn a_route_without_records_keeps_nothing_and_names_none() {
 #[test]
 fn the_judgement_is_canonical_and_the_envelope_is_not() {
     let guard = guard(Profile::Standard);
-    let route = Route { name: "default".to_owned(), document_delimiters: Vec::new() };
+    let route = Route { name: "default".to_owned(), ..Route::default() };
     let roles: Roles = ["app".to_owned()].into_iter().collect();
     let judged = |record: u8, unix_ms: u64| {
         let body = r#"{"model":"m","messages":[{"role":"user","content":"p1 K-12 OBEY"}]}"#;
@@ -561,6 +563,7 @@ fn the_judgement_is_canonical_and_the_envelope_is_not() {
             roles: &roles,
             key_id: "k-1",
             subject: None,
+            conversation: None,
             is_recorded: true,
             unix_ms,
             body: body.as_bytes(),

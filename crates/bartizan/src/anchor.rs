@@ -1,0 +1,476 @@
+//! What the vault knows of the log that it belongs to: how long it was, which root it had, which keys it says are destroyed, and up to when the
+//! clock was believed.
+//!
+//! The file stands in the vault because the vault and the ledger are kept, lost and restored apart from each other. A ledger that is older than
+//! the anchor was set back, and nothing is added to it. An anchor that is older than the ledger is a restored vault: what the ledger says
+//! is destroyed since is destroyed again before anything is sealed or opened. Whoever can write the vault has its keys, so the mark in the file
+//! is no defence against them; it tells a file that was mended by hand, or belongs to another key, from one that may save reading the log.
+//!
+//! What it does not do: prove anything to outsiders. Witnesses do that.
+use crate::files;
+use crate::vault;
+use anyhow::{Context as _, bail, ensure};
+use bartizan_core::digest::Digest;
+use bartizan_core::record::{RecordId, RecordKind};
+use bartizan_core::sign::Signer;
+use bartizan_keys::{KeyStore, NoteKey};
+use bartizan_ledger::merkle::sha256;
+use bartizan_ledger::tlog::SignedCheckpoint;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const FILE: &str = "anchor.json";
+const VERSION: u32 = 1;
+/// Four million tombstones.
+const FILE_BYTES_MAX: usize = 160 << 20;
+/// What the mark is over, before the file's own bytes: no other message of the key begins like that.
+const MARKED: &[u8] = b"bartizan anchor v1\n";
+/// While a gateway runs the file follows the log this often.
+pub(crate) const ANCHOR_EVERY: Duration = Duration::from_mins(1);
+/// It follows at once when the log has so many leaves more: that is what a start reads again at most, beside a minute's worth.
+pub(crate) const ANCHOR_LEAVES_MAX: u64 = 100_000;
+/// The longest step of the clock that destroys keys by itself. A gateway that stood still for longer asks its operator.
+pub(crate) const CLOCK_STEP_MAX_MS: u64 = 31 * DAY_MS;
+/// The file is brought up to date for the clock's sake when that went on so far.
+const DAY_MS: u64 = 86_400_000;
+
+/// The file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    /// Name of the log.
+    origin: String,
+    /// Leaves of the newest signed checkpoint that was seen.
+    size: u64,
+    /// Its root.
+    root: Digest,
+    /// Names of the keys that the first `size` leaves have tombstones for, and perhaps some more.
+    keys: Vec<String>,
+    /// The last time that was believed.
+    trusted_ms: u64,
+    /// Over all of the above, by the key that signs the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
+}
+
+impl File {
+    fn read(state: &Path) -> anyhow::Result<Option<Self>> {
+        let path = path(state);
+        let bytes = match files::read_bounded(&path, FILE_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        };
+        match serde_json::from_slice::<Self>(&bytes) {
+            Ok(file) if file.version == VERSION => Ok(Some(file)),
+            Ok(File { version, .. }) => bail!(
+                "{} has version {version}, and this build knows {VERSION}: use the build that wrote it",
+                path.display()
+            ),
+            Err(error) => bail!(
+                "{} is damaged ({error}): restore the vault's newest copy, or take the file away; then the whole ledger is read once, and nobody can tell whether it is the newest",
+                path.display()
+            ),
+        }
+    }
+
+    fn mark_by(&self, signer: &NoteKey) -> anyhow::Result<String> {
+        let unmarked = Self { mark: None, ..self.clone() };
+        let message = [MARKED, &serde_json::to_vec(&unmarked)?].concat();
+        Ok(RecordId(signer.mark(&message)).to_string())
+    }
+
+    /// Whether it is as this key has left it.
+    fn is_marked(&self, signer: &NoteKey) -> bool {
+        let mark = self.mark_by(signer).ok();
+        mark.is_some() && mark == self.mark
+    }
+
+    fn keys(&self) -> BTreeSet<RecordId> {
+        self.keys.iter().filter_map(|name| name.parse().ok()).collect()
+    }
+}
+
+fn path(state: &Path) -> PathBuf {
+    vault::folder(state).join(FILE)
+}
+
+/// Why a ledger is not added to, although it is whole by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum AnchorError {
+    /// The vault's keys are another log's.
+    #[error(
+        "the vault in {vault} belongs to the log {anchored}, and its key is called {origin}: restore the vault as a whole"
+    )]
+    Origin {
+        /// The vault.
+        vault: PathBuf,
+        /// The log that the anchor knows.
+        anchored: String,
+        /// The name of the key.
+        origin: String,
+    },
+    /// There is no ledger, and there was one.
+    #[error(
+        "the vault knows {size} leaves of the log {origin}, and there is no ledger in {ledger}: is it mounted? Restore its newest copy; to begin another log, move the vault away, too"
+    )]
+    Lost {
+        /// Where it should be.
+        ledger: PathBuf,
+        /// Its name.
+        origin: String,
+        /// Leaves that it had.
+        size: u64,
+    },
+    /// The ledger was longer.
+    #[error(
+        "the ledger in {ledger} ends after {leaves} leaves, and the vault knows {size}: an older copy was restored, or the end was cut off. Restore the newest copy; where there is none, `bartizan vault accept` goes on with this one, and records that"
+    )]
+    Shorter {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Leaves that it has.
+        leaves: u64,
+        /// Leaves that it had.
+        size: u64,
+    },
+    /// The ledger has another history.
+    #[error(
+        "the ledger in {ledger} says something else about its first {size} leaves than the vault knows: an older copy was restored and went on, or somebody rewrote it. Restore the newest copy; where there is none, `bartizan vault accept` goes on with this one, and records that"
+    )]
+    Other {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Leaves that both speak of.
+        size: u64,
+    },
+}
+
+/// The anchor of a vault, in the hands of the one process that records.
+pub(crate) struct Anchor {
+    state: PathBuf,
+    signer: Arc<NoteKey>,
+    size: u64,
+    root: Digest,
+    keys: BTreeSet<RecordId>,
+    trusted_ms: u64,
+    /// Whether `keys` has everything that the first `size` leaves say.
+    is_whole: bool,
+    /// What the file says that is not worth its own write.
+    written_trusted_ms: u64,
+    /// When the file was written last, on the monotonic clock.
+    written_us: u64,
+}
+
+impl Anchor {
+    /// Reads the anchor of a vault; a vault without one knows nothing yet.
+    ///
+    /// # Errors
+    /// When the file is damaged, or another log's.
+    pub(crate) fn open(state: &Path, signer: Arc<NoteKey>) -> anyhow::Result<Self> {
+        let mut anchor = Self {
+            state: state.to_owned(),
+            signer,
+            size: 0,
+            root: sha256(&[]),
+            keys: BTreeSet::new(),
+            trusted_ms: 0,
+            is_whole: false,
+            written_trusted_ms: 0,
+            written_us: 0,
+        };
+        let Some(file) = File::read(state)? else { return Ok(anchor) };
+        let origin = anchor.signer.name();
+        if file.origin != origin {
+            let (vault, anchored) = (vault::folder(state), file.origin.clone());
+            return Err(AnchorError::Origin { vault, anchored, origin: origin.to_owned() }.into());
+        }
+        anchor.is_whole = file.is_marked(&anchor.signer);
+        if !anchor.is_whole {
+            tracing::warn!(
+                "The vault's {FILE} was not left like that by the present key; the whole ledger is read to make it anew."
+            );
+        }
+        anchor.keys = file.keys();
+        (anchor.size, anchor.root) = (file.size, file.root);
+        (anchor.trusted_ms, anchor.written_trusted_ms) = (file.trusted_ms, file.trusted_ms);
+        Ok(anchor)
+    }
+
+    /// Compares with the ledger as it lies there. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`AnchorError`], and those of the disk.
+    pub(crate) fn check(&self, has_log: bool) -> anyhow::Result<()> {
+        if self.size == 0 {
+            return Ok(());
+        }
+        let ledger = crate::audit::log_folder(&self.state);
+        let size = self.size;
+        let error = if has_log {
+            match stands(&self.state, size, self.root)? {
+                Standing::Same => return Ok(()),
+                Standing::Shorter { leaves } => AnchorError::Shorter { ledger, leaves, size },
+                Standing::Other => AnchorError::Other { ledger, size },
+            }
+        } else {
+            AnchorError::Lost { ledger, origin: self.signer.name().to_owned(), size }
+        };
+        Err(error.into())
+    }
+
+    /// Whether the ledger is what the vault knows, or what came of that.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn fits(&self) -> anyhow::Result<bool> {
+        match self.check(true) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is::<AnchorError>() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes back to where the ledger is, because the operator says so. What was destroyed stays destroyed.
+    pub(crate) fn set_back(&mut self) -> (u64, Digest) {
+        let known = (self.size, self.root);
+        (self.size, self.root, self.is_whole) = (0, sha256(&[]), false);
+        known
+    }
+
+    /// Reads what the log has had since, and destroys again every key that has a tombstone. The log's end must have been checked before.
+    ///
+    /// # Errors
+    /// When the log cannot be read or the key store cannot be written; then nothing may be sealed.
+    pub(crate) fn follow(&mut self, keys: &KeyStore, now_ms: u64) -> anyhow::Result<Followed> {
+        let from = if self.is_whole { self.size } else { 0 };
+        let (mut n_read, mut oldest_ms) = (0, None::<u64>);
+        for entry in crate::audit::reader(&self.state)?.since(from)? {
+            let leaf = entry?.leaf;
+            if leaf.kind == RecordKind::Tombstone {
+                self.keys.insert(leaf.record);
+            }
+            oldest_ms = Some(oldest_ms.map_or(leaf.unix_ms, |oldest| oldest.min(leaf.unix_ms)));
+            n_read += 1;
+        }
+        if 0 < n_read {
+            // Recovery looks at the end of the log only. Nothing is destroyed, and nobody forgotten, on the word of leaves that the signed
+            // checkpoint does not stand for.
+            let told = crate::audit::verify(&self.state);
+            let problem = told.problem.unwrap_or_default();
+            ensure!(
+                told.verified,
+                "the ledger is not as it was written, so its tombstones are not followed: {problem}; restore it from a backup, and see `bartizan audit verify`"
+            );
+        }
+        if !self.is_whole {
+            // Without a file, or with one that is not to be believed, nobody knows how far time went on: the newest leaf may be a wrong
+            // clock's own. The operator confirms the clock before anything expires.
+            let seen_ms = oldest_ms.unwrap_or(now_ms);
+            let is_told = 0 < self.trusted_ms;
+            self.trusted_ms = if is_told { self.trusted_ms.min(seen_ms) } else { seen_ms };
+        }
+        self.is_whole = true;
+        let names: Vec<RecordId> = self.keys.iter().copied().collect();
+        let n_back = keys.destroy_again(&names)?;
+        if 0 < n_back {
+            tracing::warn!(
+                keys = n_back,
+                "Keys that were erased had come back, from a backup perhaps; they are destroyed again."
+            );
+        }
+        Ok(Followed { n_read, n_back })
+    }
+
+    /// A key has a tombstone that is durable.
+    pub(crate) fn forgot(&mut self, key: RecordId) {
+        self.keys.insert(key);
+    }
+
+    /// Keys that are known to be destroyed, and have no tombstone in the log as it is.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub(crate) fn without_tombstone(&self) -> anyhow::Result<Vec<RecordId>> {
+        let mut lost = self.keys.clone();
+        for entry in crate::audit::reader(&self.state)?.entries()? {
+            let leaf = entry?.leaf;
+            if leaf.kind == RecordKind::Tombstone {
+                lost.remove(&leaf.record);
+            }
+        }
+        Ok(lost.into_iter().collect())
+    }
+
+    /// Keys that have a tombstone.
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> &BTreeSet<RecordId> {
+        &self.keys
+    }
+
+    /// Leaves that it knows.
+    #[cfg(test)]
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The last time that was believed.
+    pub(crate) fn trusted_ms(&self) -> u64 {
+        self.trusted_ms
+    }
+
+    /// Whether the clock is believed: at most [`CLOCK_STEP_MAX_MS`] after it was the last time. One that is behind destroys nothing early.
+    ///
+    /// # Errors
+    /// [`Ahead`], by how much.
+    pub(crate) fn believe(&mut self, now_ms: u64) -> Result<(), Ahead> {
+        ahead(self.trusted_ms, now_ms)?;
+        self.trusted_ms = self.trusted_ms.max(now_ms);
+        Ok(())
+    }
+
+    /// The operator says that the clock is right.
+    pub(crate) fn believe_operator(&mut self, now_ms: u64) {
+        self.trusted_ms = now_ms;
+    }
+
+    /// Follows a checkpoint that is durable. Everything that its leaves have tombstones for must be known.
+    pub(crate) fn advance(&mut self, signed: &SignedCheckpoint) {
+        let checkpoint = signed.checkpoint();
+        if self.is_whole && self.size < checkpoint.size() {
+            (self.size, self.root) = (checkpoint.size(), checkpoint.root());
+        }
+    }
+
+    /// Follows while the log grows, not more often than it is worth. Returns whether the file was written.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn tick(
+        &mut self,
+        latest: Option<&SignedCheckpoint>,
+        now_us: u64,
+    ) -> anyhow::Result<bool> {
+        let size = latest.map_or(0, |signed| signed.checkpoint().size());
+        let n_grown = size.saturating_sub(self.size);
+        let is_time =
+            ANCHOR_EVERY.as_micros() <= u128::from(now_us.saturating_sub(self.written_us));
+        let is_later = DAY_MS <= self.trusted_ms.abs_diff(self.written_trusted_ms);
+        if n_grown < ANCHOR_LEAVES_MAX && !(is_time && (0 < n_grown || is_later)) {
+            return Ok(false);
+        }
+        if let Some(latest) = latest {
+            self.advance(latest);
+        }
+        self.write(now_us)?;
+        Ok(true)
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn write(&mut self, now_us: u64) -> anyhow::Result<()> {
+        self.write_by(&Arc::clone(&self.signer))?;
+        (self.written_us, self.written_trusted_ms) = (now_us, self.trusted_ms);
+        Ok(())
+    }
+
+    /// Writes the file with the mark of another key, which signs from now on.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn write_by(&self, signer: &NoteKey) -> anyhow::Result<()> {
+        let mut file = File {
+            version: VERSION,
+            origin: signer.name().to_owned(),
+            size: self.size,
+            root: self.root,
+            keys: self.keys.iter().map(RecordId::to_string).collect(),
+            trusted_ms: self.trusted_ms,
+            mark: None,
+        };
+        file.mark = Some(file.mark_by(signer)?);
+        let path = path(&self.state);
+        let written = files::replace(&path, &serde_json::to_vec(&file)?);
+        written.with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+/// What following the log came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Followed {
+    /// Leaves that were read.
+    pub(crate) n_read: u64,
+    /// Keys that had come back.
+    pub(crate) n_back: usize,
+}
+
+/// The clock is further on than it is believed by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the clock is {} days after the last time that was believed, more than {}, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`",
+    by_ms / DAY_MS,
+    CLOCK_STEP_MAX_MS / DAY_MS
+)]
+pub(crate) struct Ahead {
+    /// By how much it is after the last time that was believed.
+    pub(crate) by_ms: u64,
+}
+
+/// Whether a time is believed after another one.
+///
+/// # Errors
+/// [`Ahead`].
+pub(crate) fn ahead(trusted_ms: u64, now_ms: u64) -> Result<(), Ahead> {
+    let by_ms = now_ms.saturating_sub(trusted_ms);
+    if by_ms <= CLOCK_STEP_MAX_MS { Ok(()) } else { Err(Ahead { by_ms }) }
+}
+
+/// Whether a vault has one.
+pub(crate) fn is_there(state: &Path) -> bool {
+    path(state).exists()
+}
+
+/// The last time that was believed, for a reader; `None` where nothing was yet.
+///
+/// # Errors
+/// When the file is damaged.
+pub(crate) fn trusted_ms(state: &Path) -> anyhow::Result<Option<u64>> {
+    Ok(File::read(state)?.map(|file| file.trusted_ms))
+}
+
+/// The names of all keys that have a tombstone, for a reader. Nothing is written, and an anchor that does not fit the log saves nothing.
+///
+/// # Errors
+/// When the log cannot be read.
+pub(crate) fn tombstones(state: &Path, signer: &NoteKey) -> anyhow::Result<BTreeSet<RecordId>> {
+    // A file that cannot be understood is for whoever writes to tell: a reader reads the log.
+    let file = File::read(state).ok().flatten().filter(|file| file.origin == signer.name());
+    let (mut keys, mut from) = (BTreeSet::new(), 0);
+    if let Some(file) = file {
+        keys = file.keys();
+        let is_fitting = file.is_marked(signer)
+            && (file.size == 0 || checkpointed(state, file.size).ok().flatten() == Some(file.root));
+        from = if is_fitting { file.size } else { 0 };
+    }
+    for entry in crate::audit::reader(state)?.since(from)? {
+        let leaf = entry?.leaf;
+        if leaf.kind == RecordKind::Tombstone {
+            keys.insert(leaf.record);
+        }
+    }
+    Ok(keys)
+}
+
+mod standing;
+use standing::{Standing, checkpointed, stands};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What `/readyz` has to say beside the gateway itself: of the witnesses, and of a clock that cannot be right.
+use super::cosign::Watch;
+use crate::anchor::Ahead;
+use bartizan_gateway::http::{Notice, Notices};
+use bartizan_ledger::Newest;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A clock that is further behind the newest leaf than this cannot be right. Clocks that are set by the network are mended by less.
+const CLOCK_BEHIND_MAX_MS: u64 = 120_000;
+
+/// What makes the clock suspect.
+pub(super) struct ClockSigns {
+    newest: Option<Newest>,
+    told: Mutex<Told>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    ahead: Option<Ahead>,
+    is_behind: bool,
+}
+
+impl ClockSigns {
+    pub(super) fn new(newest: Option<Newest>) -> Self {
+        Self { newest, told: Mutex::default() }
+    }
+
+    fn told<T>(&self, change: impl FnOnce(&mut Told) -> T) -> T {
+        // Every change is one assignment, so a poisoned lock is still a good one.
+        change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The clock is so far on that nothing is destroyed by it, or is not any more.
+    pub(super) fn is_ahead(&self, ahead: Option<Ahead>) {
+        self.told(|told| told.ahead = ahead);
+    }
+
+    /// By how much the clock is behind the newest leaf, where that is too much.
+    fn behind_ms(&self) -> Option<u64> {
+        let behind_ms = self.newest.as_ref().map(Newest::clock_behind_ms);
+        behind_ms.filter(|&by_ms| CLOCK_BEHIND_MAX_MS < by_ms)
+    }
+
+    /// Says it in the log, once each time that it begins.
+    pub(super) fn look(&self) {
+        let behind_ms = self.behind_ms();
+        let was_behind =
+            self.told(|told| std::mem::replace(&mut told.is_behind, behind_ms.is_some()));
+        match behind_ms {
+            Some(by_ms) if !was_behind => tracing::error!("{}.", behind(by_ms)),
+            None if was_behind => tracing::info!("The clock has caught up with the newest leaf."),
+            _ => {}
+        }
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let ahead = self.told(|told| told.ahead).map(|ahead| ahead.to_string());
+        self.behind_ms().map(behind).into_iter().chain(ahead).collect()
+    }
+}
+
+fn behind(by_ms: u64) -> String {
+    format!(
+        "the clock is {} s behind the newest record: check it; what is recorded now is kept as long as if it came after that record",
+        by_ms / 1000
+    )
+}
+
+/// All of it in one.
+pub(super) fn notices(watch: Option<Arc<Watch>>, signs: Arc<ClockSigns>) -> Notices {
+    Box::new(move || {
+        let of_witnesses = watch.as_ref().and_then(|watch| watch.readiness());
+        let is_unready = of_witnesses.as_ref().is_some_and(|notice| notice.is_unready);
+        let said = of_witnesses.map(|notice| notice.reason);
+        let reasons: Vec<String> = said.into_iter().chain(signs.reasons()).collect();
+        (!reasons.is_empty()).then(|| Notice { reason: reasons.join("; "), is_unready })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::opening::world::{START_MS, World};
+    use bartizan_core::record::{Draft, Leaf, RecordId, RecordKind, Recorder as _};
+
+    #[test]
+    fn a_clock_that_cannot_be_right_is_told_and_stops_nothing() {
+        let world = World::new();
+        let opened = world.open().unwrap();
+        let leaf = Leaf::new(RecordId([1; 16]), RecordKind::Decision, START_MS);
+        world.wait(opened.ledger.append(Draft::new(leaf, Vec::new()))).unwrap();
+        let signs = Arc::new(ClockSigns::new(Some(opened.ledger.newest())));
+        let told = notices(None, Arc::clone(&signs));
+        let ahead = Ahead { by_ms: 40 * 86_400_000 };
+        for (name, clock_ms, ahead, want) in [
+            ("right", START_MS, None, &[][..]),
+            ("mended by a network", START_MS - CLOCK_BEHIND_MAX_MS, None, &[]),
+            ("behind", START_MS - CLOCK_BEHIND_MAX_MS - 1, None, &["120 s behind the newest"]),
+            ("ahead", START_MS, Some(ahead), &["40 days after", "--confirm-clock"]),
+            ("both", 0, Some(ahead), &["behind the newest", "; ", "40 days after"]),
+            ("right again", START_MS + 1, None, &[]),
+        ] {
+            world.wall.set_ms(clock_ms);
+            signs.is_ahead(ahead);
+            signs.look();
+            let notice = told();
+            assert_eq!(notice.is_some(), !want.is_empty(), "{name}: {notice:?}");
+            let Some(notice) = notice else { continue };
+            assert!(!notice.is_unready, "{name}");
+            assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
+        }
+        assert_eq!(notices(None, Arc::new(ClockSigns::new(None)))(), None, "no ledger, no clock");
+    }
+}

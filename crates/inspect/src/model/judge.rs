@@ -1,0 +1,302 @@
+//! Adds up what sentences say, head by head, and tells where it is too much.
+use super::passage::{Passage, Sink};
+use super::weights::{HeadWeights, Weights, WeightsError};
+use super::{HEADS, Head, Place, Scores};
+use bartizan_core::detect::{Detector, Finding, Score};
+use bartizan_core::evidence::Source;
+use bartizan_core::kind::KindSet;
+use bartizan_core::span::Span;
+
+/// Sentences that are remembered: the widest window of a head.
+pub(super) const WINDOW_MAX: usize = 8;
+
+/// A short sentence has few features, and each of them would weigh too much.
+pub const FEATURES_FEWEST: f32 = 12.0;
+
+/// What one sentence adds.
+#[derive(Clone, Copy, Debug)]
+struct Sentence {
+    span: Span,
+    sums: [i32; HEADS],
+    n_features: u32,
+}
+
+impl Sentence {
+    const NOTHING: Self = Self { span: Span { start: 0, end: 0 }, sums: [0; HEADS], n_features: 0 };
+}
+
+/// Judges texts. It holds nothing but a reference to the weights, and is shared by all exchanges.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'w> {
+    weights: Weights<'w>,
+}
+
+impl Judge<'static> {
+    /// The judge that this program was built with.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if it was built with weights that are none.
+    pub fn shipped() -> Result<Self, WeightsError> {
+        Ok(Self { weights: Weights::shipped()? })
+    }
+}
+
+impl<'w> Judge<'w> {
+    /// A judge with other weights.
+    pub const fn new(weights: Weights<'w>) -> Self {
+        Self { weights }
+    }
+
+    /// How much a text looks like an attack or an insult, 0 to 1; from 1/2 on there are findings.
+    pub fn scores(&self, text: &[u8], source: Source) -> Scores {
+        self.findings(text, source, &mut |_| {})
+    }
+
+    /// Reports what is found, in order of decision, and returns the scores.
+    pub fn findings(&self, text: &[u8], source: Source, report: &mut dyn FnMut(Finding)) -> Scores {
+        let mut detector = ModelDetector::with_judge(*self, source);
+        detector.push(text, report);
+        detector.finish(report);
+        detector.scores()
+    }
+
+    /// How far the text's highest score of each head is above what makes a finding, in the model's own unit.
+    pub fn margins(&self, text: &[u8], source: Source) -> [f32; HEADS] {
+        let mut detector = ModelDetector::with_judge(*self, source);
+        detector.push(text, &mut |_| {});
+        detector.finish(&mut |_| {});
+        detector.panel.margins
+    }
+}
+
+/// Finds the same as [`Judge::findings`] in a stream.
+#[derive(Debug)]
+pub struct ModelDetector<'w> {
+    passage: Passage,
+    panel: Panel<'w>,
+    ended: bool,
+}
+
+impl ModelDetector<'static> {
+    /// A detector for one channel, with the weights of this program.
+    ///
+    /// # Errors
+    /// [`WeightsError`] if it was built with weights that are none.
+    pub fn new(source: Source) -> Result<Self, WeightsError> {
+        Ok(Self::with_judge(Judge::shipped()?, source))
+    }
+}
+
+impl<'w> ModelDetector<'w> {
+    /// A detector for one channel.
+    pub fn with_judge(judge: Judge<'w>, source: Source) -> Self {
+        Self {
+            passage: Passage::default(),
+            panel: Panel::new(judge.weights, Place::of(source)),
+            ended: false,
+        }
+    }
+
+    /// The scores of the text so far, as far as its sentences are finished.
+    pub fn scores(&self) -> Scores {
+        self.panel.scores()
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>().saturating_add(self.passage.memory_bytes())
+    }
+}
+
+impl Detector for ModelDetector<'_> {
+    fn id(&self) -> &'static str {
+        "model@1"
+    }
+
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
+        self.passage.push(chunk, &mut Session { panel: &mut self.panel, report });
+    }
+
+    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+        self.passage.finish(&mut Session { panel: &mut self.panel, report });
+        self.ended = true;
+    }
+
+    fn pending(&self, kinds: &KindSet) -> u64 {
+        if self.ended {
+            return self.passage.end();
+        }
+        let wanted = |head: &&Head| {
+            self.panel.place.hears(**head) && head.kind().is_some_and(|kind| kinds.contains(kind))
+        };
+        let held = Head::ALL
+            .iter()
+            .filter(wanted)
+            .map(|head| self.panel.oldest(head.window(), self.passage.undecided()));
+        held.min().unwrap_or_else(|| self.passage.end())
+    }
+}
+
+/// The heads, and the last few sentences that they have in mind.
+#[derive(Debug)]
+struct Panel<'w> {
+    weights: Weights<'w>,
+    place: Place,
+    /// The sentence at hand.
+    now: Sentence,
+    /// Finished sentences, the newest first.
+    last: [Sentence; WINDOW_MAX],
+    n_sentences: usize,
+    /// The end of the last finding of each head.
+    done: [u64; HEADS],
+    margins: [f32; HEADS],
+}
+
+impl<'w> Panel<'w> {
+    fn new(weights: Weights<'w>, place: Place) -> Self {
+        Self {
+            weights,
+            place,
+            now: Sentence::NOTHING,
+            last: [Sentence::NOTHING; WINDOW_MAX],
+            n_sentences: 0,
+            done: [0; HEADS],
+            margins: [f32::MIN; HEADS],
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, feature: u32) {
+        let row = self.weights.row(feature);
+        for (sum, weight) in self.now.sums.iter_mut().zip(row) {
+            // A sentence has a few thousand features at most.
+            *sum = sum.wrapping_add(i32::from(weight));
+        }
+        self.now.n_features = self.now.n_features.wrapping_add(1);
+    }
+
+    /// What surrounds a sentence matters to the one head that looks for what does not belong there.
+    fn add_surroundings(&mut self, feature: u32) {
+        let at = Head::Instruction as usize;
+        let weight = self.weights.row(feature).get(at).copied().unwrap_or(0);
+        if let Some(sum) = self.now.sums.get_mut(at) {
+            *sum = sum.wrapping_add(i32::from(weight));
+        }
+    }
+
+    /// Every head judges the newest sentence, alone and with those before it.
+    fn judge(&mut self, span: Span, report: &mut dyn FnMut(Finding)) {
+        self.now.span = span;
+        self.last.rotate_right(1);
+        if let Some(newest) = self.last.first_mut() {
+            *newest = std::mem::replace(&mut self.now, Sentence::NOTHING);
+        }
+        self.n_sentences = self.n_sentences.saturating_add(1).min(WINDOW_MAX);
+        for head in Head::ALL {
+            if self.place.hears(head) {
+                self.judge_as(head, report);
+            }
+        }
+    }
+
+    fn judge_as(&mut self, head: Head, report: &mut dyn FnMut(Finding)) {
+        let weights = self.weights.head(head);
+        let window = self.last.get(..head.window().min(self.n_sentences)).unwrap_or_default();
+        let threshold = weights.thresholds.get(self.place as usize).copied().unwrap_or(f32::MAX);
+        let alone = window.get(..1).map_or(f32::MIN, |newest| score(weights, head, newest));
+        let margin = alone.max(score(weights, head, window)) - threshold;
+        if let Some(most) = self.margins.get_mut(head as usize) {
+            *most = margin.max(*most);
+        }
+        if margin < 0.0 {
+            return;
+        }
+        // Of the window, the sentence that says it loudest is shown; the earliest of equals.
+        let loudest = window.iter().rev().fold((f32::MIN, Span::new(0, 0)), |best, sentence| {
+            let loudness = score(weights, head, std::slice::from_ref(sentence));
+            if loudness > best.0 { (loudness, sentence.span) } else { best }
+        });
+        let Some(done) = self.done.get_mut(head as usize) else { return };
+        if loudest.1.start >= *done
+            && !loudest.1.is_empty()
+            && let Some(kind) = head.kind()
+        {
+            *done = loudest.1.end;
+            let score = Score::of_ratio(squash(margin));
+            report(Finding { span: loudest.1, kind, detector: head.detector(), score });
+        }
+    }
+
+    /// Where a finding of a head with this window could start, if the next sentence starts at `undecided`.
+    fn oldest(&self, window: usize, undecided: u64) -> u64 {
+        let n_before = window.saturating_sub(1).min(self.n_sentences);
+        n_before
+            .checked_sub(1)
+            .and_then(|at| self.last.get(at))
+            .map_or(undecided, |sentence| sentence.span.start)
+    }
+
+    fn scores(&self) -> Scores {
+        let of = |head: Head| {
+            let margin = self.margins.get(head as usize).copied().unwrap_or(f32::MIN);
+            if self.place.hears(head) { squash(margin) } else { 0.0 }
+        };
+        Scores {
+            injection: of(Head::Override).max(of(Head::Extraction)).max(of(Head::Instruction)),
+            jailbreak: of(Head::Jailbreak),
+            toxicity: of(Head::Toxicity),
+        }
+    }
+}
+
+/// The score of a few sentences together.
+fn score(weights: HeadWeights, head: Head, sentences: &[Sentence]) -> f32 {
+    let (mut sum, mut n_features) = (0_i32, 0_u32);
+    for sentence in sentences {
+        sum = sum.saturating_add(sentence.sums.get(head as usize).copied().unwrap_or(0));
+        n_features = n_features.saturating_add(sentence.n_features);
+    }
+    weights.bias
+        + weights.scale * as_float(sum) / (as_float_unsigned(n_features) + FEATURES_FEWEST).sqrt()
+}
+
+/// A sentence has a few thousand features at most, so sums are exact as floats.
+#[expect(clippy::cast_precision_loss, reason = "sums of a few thousand bytes are below 2^24")]
+const fn as_float(number: i32) -> f32 {
+    number as f32
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a window has a few thousand features")]
+const fn as_float_unsigned(number: u32) -> f32 {
+    number as f32
+}
+
+/// Brings a margin into 0 to 1, with 1/2 where findings begin. No exponential: every machine computes the same.
+fn squash(margin: f32) -> f32 {
+    if margin <= f32::MIN { 0.0 } else { 0.5 + 0.5 * margin / (1.0 + margin.abs()) }
+}
+
+/// One call of a detector: the panel, and where its findings go.
+struct Session<'s, 'w, 'r> {
+    panel: &'s mut Panel<'w>,
+    report: &'r mut dyn FnMut(Finding),
+}
+
+impl Sink for Session<'_, '_, '_> {
+    #[inline]
+    fn feature(&mut self, feature: u32) {
+        self.panel.add(feature);
+    }
+
+    fn surroundings(&mut self, feature: u32) {
+        self.panel.add_surroundings(feature);
+    }
+
+    fn sentence(&mut self, span: Span) {
+        self.panel.judge(span, self.report);
+    }
+
+    fn gap(&mut self) {
+        self.panel.n_sentences = 0;
+    }
+}

@@ -1,0 +1,168 @@
+//! Judges every text by a model that never saw its source, or anything of the same authors.
+use super::learn::{Encoded, Lesson, encode, learn};
+use super::rows::{Label, Row};
+use anyhow::{Context, Result};
+use bartizan_core::evidence::Source;
+use bartizan_inspect::model::{HEADS, Head, HeadWeights, Judge, Place, Weights, set_thresholds};
+use std::collections::BTreeSet;
+
+/// What a model says of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said {
+    /// By head, in the model's own unit.
+    pub(crate) margins: [f32; HEADS],
+    /// The same of the text without its attack, where that is known.
+    pub(crate) without: Option<[f32; HEADS]>,
+}
+
+impl Said {
+    fn of(judge: &Judge<'_>, row: &Row) -> Self {
+        let margins = judge.margins(row.text.as_bytes(), source(row.place));
+        let without =
+            row.attack.clone().filter(|attack| attack.len() < row.text.len()).map(|attack| {
+                let mut rest = row.text.clone();
+                rest.replace_range(attack, "\n");
+                judge.margins(rest.as_bytes(), source(row.place))
+            });
+        Self { margins, without }
+    }
+
+    /// What is said of the text without its attack.
+    pub(crate) fn twin(&self) -> Option<Self> {
+        Some(Self { margins: self.without?, without: None })
+    }
+
+    /// What one head says.
+    pub(crate) fn margin(&self, head: Head) -> f32 {
+        self.margins.get(head as usize).copied().unwrap_or(f32::MIN)
+    }
+}
+
+/// The rows with their numbers.
+#[derive(Debug)]
+pub(crate) struct Library {
+    pub(crate) rows: Vec<Row>,
+    encoded: Vec<Encoded>,
+}
+
+impl Library {
+    /// Reads every row once.
+    pub(crate) fn new(rows: Vec<Row>) -> Self {
+        let encoded = rows.iter().map(encode).collect();
+        Self { rows, encoded }
+    }
+
+    /// Trains on the rows that may be trained on and are wanted.
+    pub(crate) fn train(&self, seed: u64, is_wanted: impl Fn(&Row) -> bool) -> Result<Vec<u8>> {
+        let lessons: Vec<Lesson<'_>> = self
+            .rows
+            .iter()
+            .zip(&self.encoded)
+            .filter(|(row, _)| row.may_train && is_wanted(row))
+            .map(|(row, encoded)| Lesson { row, encoded })
+            .collect();
+        learn(&lessons, seed)
+    }
+
+    /// What models say of the rows of all families but `made`, each by a model that was trained without the family.
+    pub(crate) fn said(&self, seed: u64, with_made: bool) -> Result<Vec<Option<Said>>> {
+        let families: BTreeSet<&str> =
+            self.rows.iter().map(|row| row.family).filter(|&family| family != "made").collect();
+        let mut said = vec![None; self.rows.len()];
+        let mut whole: Option<Vec<u8>> = None;
+        for family in families {
+            let is_wanted = |row: &Row| row.family != family && (with_made || !is_made(row));
+            let trains = self.rows.iter().any(|row| row.family == family && row.may_train);
+            let bytes = match (trains, &whole) {
+                (false, Some(bytes)) => bytes.clone(),
+                _ => self.train(seed, is_wanted)?,
+            };
+            if !trains {
+                whole = Some(bytes.clone());
+            }
+            let judge = Judge::new(Weights::parse(&bytes).context("training wrote no weights")?);
+            for (row, said) in
+                self.rows.iter().zip(&mut said).filter(|(row, _)| row.family == family)
+            {
+                *said = Some(Said::of(&judge, row));
+            }
+        }
+        Ok(said)
+    }
+}
+
+/// Whether a grammar made the text, or put it into a document that it made.
+pub(crate) fn is_made(row: &Row) -> bool {
+    row.family == "made" || row.source.ends_with("_in_document")
+}
+
+/// A source whose texts stand at this place.
+pub(crate) const fn source(place: Place) -> Source {
+    match place {
+        Place::Request => Source::User,
+        Place::Data => Source::Document,
+        Place::Speech => Source::Model,
+    }
+}
+
+/// Which share of harmless texts a head may flag, of the source that it flags most.
+fn share(head: Head, place: Place) -> f64 {
+    match (head, place) {
+        (Head::Instruction, _) => 0.12,
+        (Head::Jailbreak, Place::Request) => 0.012,
+        (Head::Toxicity, _) | (_, Place::Data) => 0.02,
+        _ => 0.007,
+    }
+}
+
+/// Thresholds from what models said of harmless texts that they had not seen: the conformal quantile, taken family by family, of which
+/// the mean over sources counts; never below the point where yes is as likely as no.
+pub(crate) fn thresholds(rows: &[Row], said: &[Option<Said>]) -> [[f32; 3]; HEADS] {
+    let mut thresholds = [[0.0; 3]; HEADS];
+    for (head, thresholds) in Head::ALL.into_iter().zip(&mut thresholds) {
+        for (place, threshold) in Place::ALL.into_iter().zip(thresholds) {
+            *threshold = threshold_of(head, place, rows, said);
+        }
+    }
+    thresholds
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^24 rows")]
+fn threshold_of(head: Head, place: Place, rows: &[Row], said: &[Option<Said>]) -> f32 {
+    // What the model says is as toxic as what anybody says, and every harmless text counts.
+    let anywhere = head == Head::Toxicity;
+    let mut by_source: std::collections::BTreeMap<&str, Vec<f32>> =
+        std::collections::BTreeMap::new();
+    for (row, said) in rows.iter().zip(said) {
+        if let Some(said) = said
+            && row.label(head) == Label::No
+            && (anywhere || row.place == place)
+        {
+            by_source.entry(&row.source).or_default().push(said.margin(head));
+        }
+    }
+    // The lowest threshold at which the mean over the sources of what is flagged is small enough.
+    let mut marks: Vec<f32> = by_source.values().flatten().copied().collect();
+    marks.sort_by(f32::total_cmp);
+    let n_sources = by_source.len().max(1) as f64;
+    let flagged = |mark: f32| -> f64 {
+        by_source
+            .values()
+            .map(|scores| {
+                let n = scores.iter().filter(|&&score| score >= mark).count();
+                (n + 1) as f64 / (scores.len() + 1) as f64
+            })
+            .sum::<f64>()
+            / n_sources
+    };
+    let at = marks.partition_point(|&mark| flagged(mark) > share(head, place));
+    marks.get(at).or(marks.last()).map_or(0.0, |mark| mark.max(-0.5) + 0.001)
+}
+
+/// The same weights with these thresholds.
+pub(crate) fn with_thresholds(bytes: &[u8], thresholds: [[f32; 3]; HEADS]) -> Result<Vec<u8>> {
+    set_thresholds(bytes, |head: &mut HeadWeights, at| {
+        head.thresholds = thresholds.get(at).copied().unwrap_or_default();
+    })
+    .context("training wrote no weights")
+}
