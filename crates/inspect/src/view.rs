@@ -11,27 +11,34 @@ use crate::Ears;
 use crate::detector::{self, TextDetector};
 use crate::model::ModelDetector;
 use bartizan_core::detect::{Detector, Finding, Score};
-use bartizan_core::kind::{KindSet, LIMIT_VIEW};
+use bartizan_core::kind::{KindId, KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
+use std::collections::BTreeSet;
 
-mod anchor;
+mod block;
 mod escape;
 mod fold;
 mod inner;
 mod letter;
 mod map;
+mod mark;
 mod name;
 mod raw;
+mod respelt;
 mod run;
+mod scan;
 mod sniff;
 mod spaced;
-mod spelling;
 
+pub(crate) use mark::{LITERALS, Literal, Mark, Marks, may_stand};
+pub(crate) use name::View;
+
+use block::Blocks;
 use fold::Fold;
 use raw::Raw;
+use respelt::Respelt;
 use run::Runs;
 use spaced::Spaces;
-use spelling::Spellings;
 
 /// Most views that lie over each other: base64 of base64 of a text that is spelled in escapes.
 pub(crate) const DEPTH_MAX: u8 = 3;
@@ -52,16 +59,22 @@ const LIMIT_DETECTOR: &str = "limit.view@1";
 #[derive(Clone, Copy, Debug)]
 struct Level {
     depth: u8,
+    /// Whether one of the views is another spelling, of which there is one at most: read twice so, a text means nothing.
+    is_respelt: bool,
     ears: Ears,
 }
 
 impl Level {
     const fn new(ears: Ears) -> Self {
-        Self { depth: 0, ears }
+        Self { depth: 0, is_respelt: false, ears }
     }
 
     const fn deeper(self) -> Self {
-        Self { depth: self.depth.saturating_add(1), ears: self.ears }
+        Self { depth: self.depth.saturating_add(1), ..self }
+    }
+
+    const fn respelt(self) -> Self {
+        Self { is_respelt: true, ..self }
     }
 }
 
@@ -97,6 +110,13 @@ impl Desk<'_> {
         None
     }
 
+    /// The level of another spelling that opens here, if one may. What is not opened so is not unread: it was read as it stands.
+    fn deeper(&mut self) -> Option<Level> {
+        let is_within =
+            self.budget.level.depth < DEPTH_MAX && self.budget.n_decoded < DECODED_BYTES_MAX;
+        (is_within && !self.budget.level.is_respelt).then(|| self.budget.level.deeper())
+    }
+
     /// Takes the cost of `n` bytes, and returns how many of them may be handed on.
     fn spend(&mut self, n: usize) -> usize {
         let left = DECODED_BYTES_MAX.saturating_sub(self.budget.n_decoded);
@@ -127,8 +147,9 @@ struct Views {
     raw: Raw,
     fold: (Fold, Budget),
     runs: (Runs, Budget),
-    spellings: (Spellings, Budget),
     spaces: (Spaces, Budget),
+    respelt: Respelt,
+    blocks: Blocks,
 }
 
 impl Views {
@@ -139,28 +160,30 @@ impl Views {
             raw: Raw::default(),
             fold: (Fold::default(), budget()),
             runs: (Runs::default(), budget()),
-            spellings: (Spellings::default(), budget()),
             spaces: (Spaces::default(), budget()),
+            respelt: Respelt::new(level),
+            blocks: Blocks::new(level),
         }
     }
 
-    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
-        for piece in chunk.chunks(PIECE_BYTES) {
-            self.raw.extend(piece);
-            self.read(false, report);
-            self.raw.trim();
-        }
+    /// Reads the next bytes, of which there are at most [`PIECE_BYTES`], and the marks that end in them.
+    fn push(&mut self, piece: &[u8], marks: &[Mark], report: &mut dyn FnMut(Finding)) {
+        self.raw.extend(piece);
+        self.read(marks, false, report);
+        self.raw.trim();
     }
 
-    fn read(&mut self, ended: bool, report: &mut dyn FnMut(Finding)) {
+    fn read(&mut self, marks: &[Mark], ended: bool, report: &mut dyn FnMut(Finding)) {
         let (runs, budget) = &mut self.runs;
         runs.read(&self.raw, ended, &mut Desk { report, budget });
         let (fold, budget) = &mut self.fold;
         fold.read(&self.raw, ended, &mut Desk { report, budget });
-        let (spellings, budget) = &mut self.spellings;
-        spellings.read(&self.raw, ended, &mut Desk { report, budget });
-        let (spaces, budget) = &mut self.spaces;
-        spaces.read(&self.raw, ended, &mut Desk { report, budget });
+        if !self.level.is_respelt {
+            let (spaces, budget) = &mut self.spaces;
+            spaces.read(&self.raw, ended, &mut Desk { report, budget });
+            self.respelt.read(&self.raw, marks, ended, report);
+            self.blocks.read(&self.raw, marks, ended, report);
+        }
     }
 
     fn pending(&self, kinds: &KindSet) -> u64 {
@@ -170,35 +193,64 @@ impl Views {
         let (raw, level) = (&self.raw, self.level);
         let pending = self.fold.0.pending(raw, level, kinds);
         let pending = pending.min(self.runs.0.pending(raw, level, kinds));
-        let pending = pending.min(self.spellings.0.pending(raw, kinds));
+        if level.is_respelt {
+            return pending;
+        }
+        let pending = pending.min(self.respelt.pending(raw, kinds));
         pending.min(self.spaces.0.pending(raw, level, kinds))
     }
 }
 
-/// Bytes after a plain finding during which a view may still say the same.
-const SAME_BYTES_MAX: u64 = 4096;
+/// Most findings of the plain text, of those that begin before another's start, that it is compared with.
+const COMPARED_MAX: usize = 8;
+/// Findings of the plain text that are kept at least.
+const SAME_FINDINGS: usize = 64;
 
-/// What was found in the plain text of a channel, and what its views found and the plain text may still say too: a secret with one
-/// escape in it is often found both ways, and is reported once.
+/// What was found in the plain text of a channel: a secret with one escape in it is often found both ways, and is reported once.
+#[derive(Debug, Default)]
+struct Known {
+    spans: BTreeSet<(KindId, u64, u64)>,
+    /// How many there may be before the old ones are forgotten.
+    n_most: usize,
+}
+
+impl Known {
+    fn add(&mut self, finding: &Finding) {
+        self.spans.insert((finding.kind, finding.span.start, finding.span.end));
+    }
+
+    /// Forgets what no view will find again: none finds what ended longer ago than it may be held.
+    fn trim(&mut self, end: u64) {
+        if self.spans.len() > self.n_most.max(SAME_FINDINGS) {
+            let oldest = end.saturating_sub(u64::try_from(HELD_BYTES_MAX).unwrap_or(0));
+            self.spans.retain(|&(_, _, end)| end >= oldest);
+            self.n_most = self.spans.len().saturating_mul(2);
+        }
+    }
+
+    /// Whether the plain text says it too.
+    fn covers(&self, finding: &Finding) -> bool {
+        let (kind, span) = (finding.kind, finding.span);
+        let before = self.spans.range((kind, 0, 0)..=(kind, span.start, u64::MAX));
+        before.rev().take(COMPARED_MAX).any(|&(_, _, end)| span.end <= end)
+    }
+}
+
+/// What was found in the plain text, and what views found and the plain text may still say too.
 #[derive(Debug, Default)]
 struct Same {
-    plain: Vec<Finding>,
+    known: Known,
     waiting: Vec<Finding>,
 }
 
 impl Same {
-    /// Forgets plain findings that no view will find again.
-    fn trim(&mut self, end: u64) {
-        self.plain.retain(|finding| finding.span.end.saturating_add(SAME_BYTES_MAX) >= end);
-    }
-
     /// Reports what waits and is decided: no finding of its kind that covers it is still to come.
     fn settle(&mut self, plain: &Plain, report: &mut dyn FnMut(Finding)) {
-        let known = &self.plain;
+        let known = &self.known;
         self.waiting.retain(|finding| {
             let kinds = KindSet::from_iter([finding.kind]);
             let waits = plain.pending(&kinds) <= finding.span.start;
-            if !waits && !is_covered(finding, known) {
+            if !waits && !known.covers(finding) {
                 report(*finding);
             }
             waits
@@ -211,15 +263,6 @@ impl Same {
     }
 }
 
-/// Whether the plain text says it too.
-fn is_covered(finding: &Finding, plain: &[Finding]) -> bool {
-    plain.iter().any(|other| {
-        other.kind == finding.kind
-            && other.span.start <= finding.span.start
-            && finding.span.end <= other.span.end
-    })
-}
-
 /// What reads the bytes as they stand: the rules, and the text model where the text is somebody's request or data.
 struct Plain {
     rules: TextDetector,
@@ -228,7 +271,7 @@ struct Plain {
 
 impl Plain {
     fn new(ears: Ears) -> Self {
-        Self { rules: TextDetector::new(), model: ears.detector() }
+        Self { rules: TextDetector::with_marks(), model: ears.detector() }
     }
 
     fn push(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {
@@ -271,37 +314,32 @@ impl Channel {
 
     fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
         for piece in chunk.chunks(PIECE_BYTES) {
-            let Same { plain, waiting } = &mut self.same;
+            let Same { known, waiting } = &mut self.same;
             self.plain.push(piece, &mut |finding| {
-                plain.push(finding);
+                known.add(&finding);
                 report(finding);
             });
-            self.views.push(piece, &mut |finding| waiting.push(finding));
-            self.settle(report);
+            let marks = self.plain.rules.take_marks();
+            self.views.push(piece, &marks, &mut |finding| waiting.push(finding));
+            if !self.same.waiting.is_empty() {
+                self.same.settle(&self.plain, report);
+            }
+            self.same.known.trim(self.views.raw.end());
         }
     }
 
     fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
         self.ended = true;
-        let Same { plain, waiting } = &mut self.same;
+        let Same { known, waiting } = &mut self.same;
         self.plain.finish(&mut |finding| {
-            plain.push(finding);
+            known.add(&finding);
             report(finding);
         });
-        self.views.read(true, &mut |finding| waiting.push(finding));
+        self.views.read(&[], true, &mut |finding| waiting.push(finding));
         for finding in self.same.waiting.drain(..) {
-            if !is_covered(&finding, &self.same.plain) {
+            if !self.same.known.covers(&finding) {
                 report(finding);
             }
-        }
-    }
-
-    fn settle(&mut self, report: &mut dyn FnMut(Finding)) {
-        if !self.same.waiting.is_empty() {
-            self.same.settle(&self.plain, report);
-        }
-        if !self.same.plain.is_empty() {
-            self.same.trim(self.views.raw.end());
         }
     }
 
@@ -338,7 +376,7 @@ impl Late {
         } else {
             let limit = Finding {
                 kind: LIMIT_VIEW,
-                detector: name::name(LIMIT_DETECTOR, name::View::Reversed),
+                detector: name::name(LIMIT_DETECTOR, View::Reversed),
                 ..finding
             };
             self.limit.get_or_insert(limit);
@@ -381,23 +419,37 @@ impl Detector for ViewDetector {
 
 /// Reads a whole text at once: what stands there, and what its views say.
 pub(crate) fn scan(ears: Ears, text: &[u8], report: &mut dyn FnMut(Finding)) {
-    let mut found = Vec::new();
-    detector::scan(text, &mut |finding| found.push(finding));
+    let (mut found, mut marks) = (Vec::new(), Marks::of_whole());
+    let offset = |at: usize| u64::try_from(at).unwrap_or(u64::MAX);
+    let mut mark = |view, start, end| marks.add(view, offset(start), offset(end));
+    detector::scan(text, &mut mark, &mut |finding| found.push(finding));
     if let Some(judge) = ears.judge() {
         judge.findings(text, ears.source, &mut |finding| found.push(finding));
         found.sort_unstable();
     }
-    let (mut late, mut seen) = (Late::default(), Vec::new());
-    let mut views = Views::new(Level::new(ears));
-    views.push(text, &mut |finding| seen.push(finding));
-    views.read(true, &mut |finding| seen.push(finding));
+    let seen = scan_views(Level::new(ears), text, &marks.take());
     if !seen.is_empty() {
-        seen.retain(|finding| !is_covered(finding, &found));
-        for finding in seen {
+        let (mut late, mut known) = (Late::default(), Known::default());
+        found.iter().for_each(|finding| known.add(finding));
+        for finding in seen.into_iter().filter(|finding| !known.covers(finding)) {
             late.keep(finding, &mut |finding| found.push(finding));
         }
         late.report(&mut |finding| found.push(finding));
         found.sort_unstable();
     }
     found.into_iter().for_each(report);
+}
+
+/// What the views of a whole text find.
+fn scan_views(level: Level, text: &[u8], marks: &[Mark]) -> Vec<Finding> {
+    let mut seen = Vec::new();
+    let (mut views, mut rest) = (Views::new(level), marks);
+    for piece in text.chunks(PIECE_BYTES) {
+        let end = views.raw.end().saturating_add(u64::try_from(piece.len()).unwrap_or(0));
+        let (now, later) = rest.split_at(rest.partition_point(|mark| mark.end <= end));
+        views.push(piece, now, &mut |finding| seen.push(finding));
+        rest = later;
+    }
+    views.read(&[], true, &mut |finding| seen.push(finding));
+    seen
 }

@@ -38,7 +38,8 @@ fn kinds_of(class: &str) -> Vec<KindId> {
 }
 
 static HIDDEN: LazyLock<Vec<KindId>> = LazyLock::new(|| kinds_of("hidden"));
-static SAID: LazyLock<Vec<KindId>> = LazyLock::new(|| kinds_of("injection"));
+static SAID: LazyLock<Vec<KindId>> =
+    LazyLock::new(|| [kinds_of("injection"), kinds_of("toxic")].concat());
 
 impl Scope {
     /// Whether some of these kinds are in it.
@@ -59,7 +60,7 @@ impl Scope {
         kinds
     }
 
-    fn has(self, kind: KindId) -> bool {
+    pub(super) fn has(self, kind: KindId) -> bool {
         match self {
             Self::All => true,
             Self::Seen => !HIDDEN.contains(&kind),

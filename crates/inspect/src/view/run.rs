@@ -4,6 +4,7 @@
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
+use super::scan;
 use super::sniff::{Sniffer, Undecided};
 use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
@@ -23,6 +24,9 @@ const LINE_CHARACTERS_MIN: u32 = 16;
 const NEXT_LINE_CHARACTERS_MIN: usize = 8;
 /// Most blanks at the beginning of the next line.
 const INDENT_BYTES_MAX: u8 = 16;
+
+/// Bytes before a block that is a part of a run in which the run must begin, for the block before is no part of it.
+const BEFORE_BLOCK_BYTES: u64 = 8;
 
 /// How characters become bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -316,6 +320,15 @@ impl Decoder {
 /// Looks for runs and decodes them.
 #[derive(Default)]
 pub(super) struct Runs {
+    search: Search,
+    /// The search reads byte by byte up to here.
+    until: u64,
+    open: Vec<Decoder>,
+}
+
+/// What is known of the runs before a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Search {
     /// Everything before is read.
     cursor: u64,
     /// What is known of the run that the cursor is in.
@@ -323,7 +336,6 @@ pub(super) struct Runs {
     /// The same since the last character that paths are made of: `/token/` and then base64.
     segment: Run,
     pairs: Pairs,
-    open: Vec<Decoder>,
 }
 
 /// A run of characters of base64.
@@ -401,14 +413,118 @@ impl Pairs {
     }
 }
 
-const fn is_base64(byte: u8) -> bool {
+pub(super) const fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
+impl Search {
+    /// Whether nothing that was read matters to what follows.
+    const fn is_idle(&self) -> bool {
+        self.run.n == 0 && self.pairs.n == 0
+    }
+
+    /// Goes on at a place before which nothing goes on.
+    fn skip_to(&mut self, at: u64) {
+        if at > self.cursor {
+            *self = Self { cursor: at, ..Self::default() };
+        }
+    }
+
+    /// Reads the byte at the cursor, and says which runs are long enough now: how they may be written, and where they begin.
+    fn step(&mut self, byte: u8, raw: &Raw, found: &mut impl FnMut(Alphabet, u64, u64)) {
+        let end = self.cursor.saturating_add(1);
+        if is_base64(byte) {
+            self.add(byte, end, found);
+        } else {
+            if self.run.n > 0 {
+                self.pairs.after(&self.run, self.cursor, raw);
+                (self.run.n, self.segment.n) = (0, 0);
+                if self.pairs.n == PAIRS_MIN {
+                    found(Alphabet::Hex, self.pairs.start, end);
+                }
+            }
+            self.pairs.gap(byte);
+        }
+        self.cursor = end;
+    }
+
+    /// Reads a character of a run.
+    fn add(&mut self, byte: u8, end: u64, found: &mut impl FnMut(Alphabet, u64, u64)) {
+        let joins = !byte.is_ascii_alphanumeric();
+        // No text begins with one of them.
+        if !joins || self.run.n > 0 {
+            self.run.add(byte);
+            if self.run.n == RUN_CHARACTERS_MIN {
+                let start = end.saturating_sub(self.run.n);
+                self.run.alphabets().for_each(|alphabet| found(alphabet, start, end));
+            }
+        }
+        if joins {
+            self.segment.n = 0;
+        } else if self.segment.n < RUN_CHARACTERS_MIN {
+            self.segment.add(byte);
+            if self.segment.n == RUN_CHARACTERS_MIN && self.segment.n < self.run.n {
+                let start = end.saturating_sub(self.segment.n);
+                self.segment.alphabets().for_each(|alphabet| found(alphabet, start, end));
+            }
+        }
+    }
 }
 
 impl Runs {
     pub(super) fn read(&mut self, raw: &Raw, ended: bool, desk: &mut Desk<'_>) {
-        let bytes = raw.rest(self.cursor);
-        for &byte in bytes {
+        loop {
+            if self.open.is_empty() && self.search.is_idle() && self.search.cursor >= self.until {
+                self.skip(raw);
+            }
+            if self.search.cursor >= self.until && self.open.is_empty() && self.search.is_idle() {
+                break;
+            }
+            if !self.step_all(raw, desk) {
+                break;
+            }
+        }
+        for decoder in &mut self.open {
+            decoder.sniffer.flush(desk);
+        }
+        if ended {
+            self.step_to(raw.end(), raw, desk);
+            for mut decoder in self.open.drain(..) {
+                decoder.finish(desk);
+            }
+        }
+    }
+
+    /// Skips what has no run in it. What may be the beginning of one is kept, and nothing before it goes on after it.
+    fn skip(&mut self, raw: &Raw) {
+        let bytes = raw.rest(self.search.cursor);
+        let from = self.search.cursor;
+        match scan::first_long(bytes) {
+            Some(at) => {
+                let at = from.saturating_add(u64::try_from(at).unwrap_or(0));
+                self.search.skip_to(at.saturating_sub(BEFORE_BLOCK_BYTES));
+                self.until = at.saturating_add(BEFORE_BLOCK_BYTES.saturating_mul(2));
+            }
+            None => {
+                self.search.skip_to(raw.end().saturating_sub(BEFORE_BLOCK_BYTES.saturating_mul(2)))
+            }
+        }
+    }
+
+    /// Reads byte by byte as long as there is a reason to. Whether the end was not reached.
+    fn step_all(&mut self, raw: &Raw, desk: &mut Desk<'_>) -> bool {
+        while self.search.cursor < raw.end() {
+            if self.search.cursor >= self.until && self.open.is_empty() && self.search.is_idle() {
+                return true;
+            }
+            let to = self.search.cursor.saturating_add(1);
+            self.step_to(to, raw, desk);
+        }
+        false
+    }
+
+    fn step_to(&mut self, to: u64, raw: &Raw, desk: &mut Desk<'_>) {
+        for &byte in raw.slice(self.search.cursor, to) {
             if !self.open.is_empty() {
                 self.open.retain_mut(|decoder| {
                     let goes = decoder.step(byte, desk) == Step::Goes;
@@ -418,112 +534,76 @@ impl Runs {
                     goes
                 });
             }
-            if is_base64(byte) {
-                self.add(byte, raw, desk);
-            } else {
-                if self.run.n > 0 {
-                    self.pairs.after(&self.run, self.cursor, raw);
-                    (self.run.n, self.segment.n) = (0, 0);
-                    if self.pairs.n == PAIRS_MIN {
-                        self.open(
-                            Alphabet::Hex,
-                            self.pairs.start,
-                            self.cursor.saturating_add(1),
-                            raw,
-                            desk,
-                        );
-                    }
-                }
-                self.pairs.gap(byte);
-            }
-            self.cursor = self.cursor.saturating_add(1);
+            let open = &mut self.open;
+            self.search.step(byte, raw, &mut |alphabet, start, end| {
+                begin(open, alphabet, start, end, raw, desk);
+            });
         }
-        for decoder in &mut self.open {
-            decoder.sniffer.flush(desk);
-        }
-        if ended {
-            for mut decoder in self.open.drain(..) {
-                decoder.finish(desk);
-            }
-        }
-    }
-
-    /// Reads a character of a run.
-    fn add(&mut self, byte: u8, raw: &Raw, desk: &mut Desk<'_>) {
-        let end = self.cursor.saturating_add(1);
-        let joins = !byte.is_ascii_alphanumeric();
-        // No text begins with one of them.
-        if !joins || self.run.n > 0 {
-            self.run.add(byte);
-            if self.run.n == RUN_CHARACTERS_MIN {
-                for alphabet in self.run.alphabets() {
-                    self.open(alphabet, end.saturating_sub(self.run.n), end, raw, desk);
-                }
-            }
-        }
-        if joins {
-            self.segment.n = 0;
-        } else if self.segment.n < RUN_CHARACTERS_MIN {
-            self.segment.add(byte);
-            if self.segment.n == RUN_CHARACTERS_MIN && self.segment.n < self.run.n {
-                for alphabet in self.segment.alphabets() {
-                    self.open(alphabet, end.saturating_sub(self.segment.n), end, raw, desk);
-                }
-            }
-        }
-    }
-
-    /// Whether no decoder reads the same in the same way, and there are not too many.
-    fn is_new(&self, alphabet: Alphabet, start: u64) -> bool {
-        let (_, n_characters, _) = alphabet.sizes();
-        let of_its_kind = || self.open.iter().filter(|decoder| decoder.alphabet == alphabet);
-        of_its_kind().count() < DECODERS_MAX
-            && of_its_kind().all(|decoder| {
-                let apart = start.abs_diff(decoder.start).checked_rem(u64::from(n_characters));
-                decoder.is_wrapped || apart != Some(0)
-            })
-            && !of_its_kind().any(|decoder| decoder.is_wrapped)
-    }
-
-    /// Opens a decoder that has read the bytes from `start` to `end`.
-    fn open(&mut self, alphabet: Alphabet, start: u64, end: u64, raw: &Raw, desk: &mut Desk<'_>) {
-        if !self.is_new(alphabet, start) {
-            return;
-        }
-        let mut decoder = Decoder::new(alphabet, start);
-        for &byte in raw.slice(start, end) {
-            if decoder.step(byte, desk) == Step::Ends {
-                return;
-            }
-        }
-        self.open.push(decoder);
     }
 
     pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
         let open = self.open.iter().map(|decoder| decoder.pending(level, kinds)).min();
         let mut pending = open.unwrap_or(u64::MAX);
+        // What was skipped is read now; it is short and nothing in it is long enough.
+        let mut search = self.search;
+        for &byte in raw.rest(search.cursor) {
+            search.step(byte, raw, &mut |_, _, _| {});
+        }
         let mut try_from = |alphabet: Alphabet, start: u64| {
-            if self.is_new(alphabet, start) {
-                pending =
-                    pending.min(try_to_decode(alphabet, raw.rest(start), start, level, kinds));
+            if is_new(&self.open, alphabet, start) {
+                let held = try_to_decode(alphabet, raw.rest(start), start, level, kinds);
+                pending = pending.min(held);
             }
         };
-        if self.run.n > 0 && self.run.n < RUN_CHARACTERS_MIN {
-            for alphabet in self.run.alphabets() {
-                try_from(alphabet, self.cursor.saturating_sub(self.run.n));
+        let Search { cursor, run, segment, pairs } = search;
+        if run.n > 0 && run.n < RUN_CHARACTERS_MIN {
+            for alphabet in run.alphabets() {
+                try_from(alphabet, cursor.saturating_sub(run.n));
             }
         }
-        if self.segment.n > 0 && self.segment.n < RUN_CHARACTERS_MIN && self.segment.n < self.run.n
-        {
-            for alphabet in self.segment.alphabets() {
-                try_from(alphabet, self.cursor.saturating_sub(self.segment.n));
+        if segment.n > 0 && segment.n < RUN_CHARACTERS_MIN && segment.n < run.n {
+            for alphabet in segment.alphabets() {
+                try_from(alphabet, cursor.saturating_sub(segment.n));
             }
         }
-        if self.pairs.n > 0 && self.cursor.saturating_sub(self.pairs.start) <= PAIRS_BYTES_MAX {
-            try_from(Alphabet::Hex, self.pairs.start);
+        if pairs.n > 0 && cursor.saturating_sub(pairs.start) <= PAIRS_BYTES_MAX {
+            try_from(Alphabet::Hex, pairs.start);
         }
         pending
     }
+}
+
+/// Whether no decoder reads the same in the same way, and there are not too many.
+fn is_new(open: &[Decoder], alphabet: Alphabet, start: u64) -> bool {
+    let (_, n_characters, _) = alphabet.sizes();
+    let of_its_kind = || open.iter().filter(|decoder| decoder.alphabet == alphabet);
+    of_its_kind().count() < DECODERS_MAX
+        && of_its_kind().all(|decoder| {
+            let apart = start.abs_diff(decoder.start).checked_rem(u64::from(n_characters));
+            decoder.is_wrapped || apart != Some(0)
+        })
+        && !of_its_kind().any(|decoder| decoder.is_wrapped)
+}
+
+/// Opens a decoder that has read the bytes from `start` to `end`.
+fn begin(
+    open: &mut Vec<Decoder>,
+    alphabet: Alphabet,
+    start: u64,
+    end: u64,
+    raw: &Raw,
+    desk: &mut Desk<'_>,
+) {
+    if !is_new(open, alphabet, start) {
+        return;
+    }
+    let mut decoder = Decoder::new(alphabet, start);
+    for &byte in raw.slice(start, end) {
+        if decoder.step(byte, desk) == Step::Ends {
+            return;
+        }
+    }
+    open.push(decoder);
 }
 
 /// What a run would hold if it were long enough.

@@ -6,6 +6,7 @@ use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
 use super::raw::Raw;
+use super::scan;
 use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
 
@@ -222,29 +223,69 @@ const fn of(at: u64) -> Shape {
     }
 }
 
+/// Bytes at the end of a text in which characters that stand apart may begin without being told: two separators and what is between.
+const TAIL_BYTES: u64 = 6;
+
 /// Looks for characters that stand apart.
 #[derive(Default)]
 pub(super) struct Spaces {
+    singles: Singles,
+    /// The search reads byte by byte up to here.
+    until: u64,
+    open: Option<Apart>,
+}
+
+/// What is known of the characters before a place.
+#[derive(Clone, Copy, Debug, Default)]
+struct Singles {
     cursor: u64,
     /// How many characters in a row stand apart, each with a separator after it.
-    n_singles: u64,
+    n: u64,
     separator: u8,
-    open: Option<Apart>,
+}
+
+impl Singles {
+    /// Reads the byte at the cursor.
+    fn step(&mut self, byte: u8, raw: &Raw) {
+        if separates(byte) {
+            let before = raw.back(self.cursor, 1);
+            let single =
+                before.is_some_and(|single| stands_alone(single, byte) && !separates(single));
+            let before = raw.back(self.cursor, 2);
+            let goes_on = single && self.n > 0 && before == Some(byte) && self.separator == byte;
+            let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);
+            self.n = match (goes_on, begins) {
+                (true, _) => self.n.saturating_add(1),
+                (false, true) => 1,
+                _ => 0,
+            };
+            self.separator = byte;
+        }
+        self.cursor = self.cursor.saturating_add(1);
+    }
+
+    /// Where the first single stands, when the cursor is after the separator after the last.
+    const fn start(&self) -> u64 {
+        self.cursor.saturating_sub(self.n.saturating_mul(2))
+    }
 }
 
 impl Spaces {
     pub(super) fn read(&mut self, raw: &Raw, ended: bool, desk: &mut Desk<'_>) {
-        for &byte in raw.rest(self.cursor) {
-            if let Some(open) = &mut self.open {
-                if !open.step(byte, desk)
-                    && let Some(open) = self.open.take()
-                {
-                    open.finish(desk);
-                }
-            } else if separates(byte) {
-                self.separate(byte, raw, desk);
+        while self.singles.cursor < raw.end() {
+            if self.open.is_none() && self.singles.cursor >= self.until {
+                let bytes = raw.rest(self.singles.cursor);
+                let Some(at) = scan::first_apart(bytes) else {
+                    let tail = raw.end().saturating_sub(TAIL_BYTES).max(self.singles.cursor);
+                    self.singles = Singles { cursor: tail, ..Singles::default() };
+                    break;
+                };
+                let at = self.singles.cursor.saturating_add(u64::try_from(at).unwrap_or(0));
+                self.singles = Singles { cursor: at, ..Singles::default() };
+                self.until = at.saturating_add(TAIL_BYTES);
             }
-            self.cursor = self.cursor.saturating_add(1);
+            let Some(byte) = raw.get(self.singles.cursor) else { break };
+            self.step(byte, raw, desk);
         }
         if let Some(open) = &mut self.open {
             open.flush(desk);
@@ -254,62 +295,62 @@ impl Spaces {
         }
     }
 
-    /// Reads a separator at the cursor.
-    fn separate(&mut self, byte: u8, raw: &Raw, desk: &mut Desk<'_>) {
-        let single = raw
-            .back(self.cursor, 1)
-            .is_some_and(|single| stands_alone(single, byte) && !separates(single));
-        let before = raw.back(self.cursor, 2);
-        let goes_on =
-            single && self.n_singles > 0 && before == Some(byte) && self.separator == byte;
-        let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);
-        self.n_singles = match (goes_on, begins) {
-            (true, _) => self.n_singles.saturating_add(1),
-            (false, true) => 1,
-            _ => 0,
-        };
-        self.separator = byte;
-        if self.n_singles.saturating_add(1) < SINGLES_MIN {
+    /// Reads the byte at the cursor.
+    fn step(&mut self, byte: u8, raw: &Raw, desk: &mut Desk<'_>) {
+        if let Some(open) = &mut self.open {
+            self.singles.cursor = self.singles.cursor.saturating_add(1);
+            if !open.step(byte, desk)
+                && let Some(open) = self.open.take()
+            {
+                open.finish(desk);
+                self.until = self.singles.cursor;
+            }
             return;
         }
-        let start = self.start();
-        self.n_singles = 0;
-        if let Some(level) = desk.open(self.cursor.saturating_add(1)) {
-            let mut open = Apart::new(byte, start, level);
-            for &byte in raw.slice(start, self.cursor.saturating_add(1)) {
+        self.singles.step(byte, raw);
+        if self.singles.n > 0 {
+            self.until = self.until.max(self.singles.cursor.saturating_add(2));
+        }
+        if self.singles.n.saturating_add(1) < SINGLES_MIN {
+            return;
+        }
+        let start = self.singles.start();
+        self.singles.n = 0;
+        if let Some(level) = desk.deeper() {
+            let mut open = Apart::new(self.singles.separator, start, level.respelt());
+            for &byte in raw.slice(start, self.singles.cursor) {
                 open.step(byte, desk);
             }
             self.open = Some(open);
         }
     }
 
-    /// Where the first single stands, when the cursor is at the separator after the last.
-    fn start(&self) -> u64 {
-        self.cursor.saturating_sub(self.n_singles.saturating_mul(2).saturating_sub(1))
-    }
-
     pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
         if let Some(open) = &self.open {
             return open.pending(kinds);
+        }
+        let mut singles = self.singles;
+        for &byte in raw.rest(singles.cursor) {
+            singles.step(byte, raw);
         }
         let end = raw.end();
         let tail = |n: u64| raw.back(end, n);
         // The text ends after a separator, after the single that follows one, or after the first single.
         let ends_apart = tail(1).is_some_and(separates);
         let n_after = u64::from(!ends_apart);
-        let n_singles = match (ends_apart, self.n_singles) {
+        let n_singles = match (ends_apart, singles.n) {
             (true, 0) => return u64::MAX,
-            (false, n) if n > 0 && tail(2) != Some(self.separator) => 0_u64.saturating_mul(n),
+            (false, n) if n > 0 && tail(2) != Some(singles.separator) => 0,
             (_, n) => n,
         };
         let start = end.saturating_sub(n_singles.saturating_mul(2)).saturating_sub(n_after);
         if n_singles == 0 && tail(2).is_some_and(|before| is_letter(before) || before >= 0x80) {
             return u64::MAX;
         }
-        let separator = if n_singles > 0 { self.separator } else { b' ' };
+        let separator = if n_singles > 0 { singles.separator } else { b' ' };
         let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut apart = Apart::new(separator, start, level.deeper());
+        let mut apart = Apart::new(separator, start, level.deeper().respelt());
         for &byte in raw.slice(start, end) {
             if !apart.step(byte, &mut desk) {
                 return u64::MAX;
