@@ -59,7 +59,7 @@ pub(crate) struct TextDetector {
     live: Vec<Candidate>,
     done: Done,
     /// Where texts in another spelling are told; who does not ask for them pays nothing.
-    marks: Option<Marks>,
+    marks: Option<Box<Marks>>,
 }
 
 /// Per rule, the end of what is decided: a candidate that starts before it starts inside a finding.
@@ -107,12 +107,12 @@ impl TextDetector {
 
     /// A detector that also notes where texts in another spelling are told.
     pub(crate) fn with_marks() -> Self {
-        Self { marks: Some(Marks::default()), ..Self::new() }
+        Self { marks: Some(Box::default()), ..Self::new() }
     }
 
     /// The marks since the last call.
     pub(crate) fn take_marks(&mut self) -> Vec<Mark> {
-        self.marks.as_mut().map(Marks::take).unwrap_or_default()
+        self.marks.as_mut().map(|marks| marks.take()).unwrap_or_default()
     }
 
     fn read_piece(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {

@@ -7,13 +7,14 @@
 //!
 //! What is written backwards as a whole is known when its last byte, the first to be read, is there: it is reported when the channel
 //! ends, under a name that ends in `.late`, and may begin before what was let go.
-use crate::Ears;
 use crate::detector::{self, TextDetector};
 use crate::model::ModelDetector;
+use crate::{Ears, KINDS_LEN};
 use bartizan_core::detect::{Detector, Finding, Score};
 use bartizan_core::kind::{KindId, KindSet, LIMIT_VIEW};
 use bartizan_core::span::Span;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 mod block;
 mod escape;
@@ -294,6 +295,12 @@ impl Plain {
     }
 }
 
+/// The kinds that views find.
+static VIEWED: LazyLock<KindSet> = LazyLock::new(|| {
+    let own = (0..KINDS_LEN).filter_map(|index| KindId::detected(u16::try_from(index).ok()?));
+    own.chain([LIMIT_VIEW]).collect()
+});
+
 /// Reads one channel as it stands and through its views.
 pub(crate) struct Channel {
     plain: Plain,
@@ -345,7 +352,8 @@ impl Channel {
 
     fn pending(&self, kinds: &KindSet) -> u64 {
         let plain = self.plain.pending(kinds);
-        if self.ended || kinds.is_empty() {
+        // What an operator looks for is looked for in the plain text only.
+        if self.ended || !kinds.intersects(&VIEWED) {
             return plain;
         }
         plain.min(self.views.pending(kinds)).min(self.same.pending(kinds))

@@ -14,6 +14,8 @@ use bartizan_core::kind::KindSet;
 
 /// Bytes before the token that are read with it, and after the last character that was folded.
 const CONTEXT_BYTES: u64 = 1024;
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 32;
 /// Most bytes of a token before the character that opens the view.
 const TOKEN_BYTES_MAX: u64 = 256;
 /// Fewest characters of a word of nothing but look-alikes: shorter ones are words of their own scripts.
@@ -48,16 +50,36 @@ fn token_start(raw: &Raw, at: u64) -> u64 {
 
 /// Bytes before the next one that something may begin with.
 fn n_plain(bytes: &[u8]) -> usize {
-    // Blocks without any are told apart fast, without a branch for each byte.
     let mut n = 0_usize;
-    for block in bytes.chunks(32) {
-        if block.iter().fold(false, |any, &byte| any | escape::may_begin(byte)) {
-            break;
+    loop {
+        let rest = bytes.get(n..).unwrap_or_default();
+        // Blocks without any are told apart fast, without a branch for each byte.
+        let (blocks, _) = rest.as_chunks::<BLOCK_BYTES>();
+        let any = |block: &&[u8; BLOCK_BYTES]| {
+            block.iter().fold(false, |any, &byte| any | escape::may_begin(byte))
+        };
+        let n_blocks = blocks.iter().position(|block| any(&block)).unwrap_or(blocks.len());
+        n = n.saturating_add(n_blocks.saturating_mul(BLOCK_BYTES));
+        let rest = bytes.get(n..).unwrap_or_default();
+        let n_ascii = rest.iter().take_while(|&&byte| !escape::may_begin(byte)).count();
+        n = n.saturating_add(n_ascii);
+        let mut n_more = 0_usize;
+        loop {
+            let rest = bytes.get(n.saturating_add(n_more)..).unwrap_or_default();
+            match rest.first() {
+                Some(&byte) if !escape::may_begin(byte) => n_more = n_more.saturating_add(1),
+                Some(0x80..) => match escape::n_of_itself(rest) {
+                    0 => return n.saturating_add(n_more),
+                    n => n_more = n_more.saturating_add(n),
+                },
+                _ => return n.saturating_add(n_more),
+            }
+            if n_more >= BLOCK_BYTES {
+                break;
+            }
         }
-        n = n.saturating_add(block.len());
+        n = n.saturating_add(n_more);
     }
-    let rest = bytes.get(n..).unwrap_or_default();
-    n.saturating_add(rest.iter().take_while(|&&byte| !escape::may_begin(byte)).count())
 }
 
 /// Whether a character is what it is after all: hyphens between digits are separators, which the rules know better.
@@ -95,12 +117,9 @@ fn is_reason(raw: &Raw, at: u64, piece: &escape::Piece, ended: bool) -> Option<b
         return Some(false);
     }
     // A word of nothing but look-alikes, after a word of ours or long enough.
-    let start = token_start(raw, at);
     let after_ours = before.is_none_or(|byte| byte == b' ') && is_ours(raw.back(at, 2));
-    Some(
-        after_ours
-            || (after.is_none_or(|byte| byte <= b' ') && is_all_alike(raw.slice(start, end))),
-    )
+    let ends = || after.is_none_or(|byte| byte <= b' ');
+    Some(after_ours || (ends() && is_all_alike(raw.slice(token_start(raw, at), end))))
 }
 
 /// Whether a token is made of look-alikes, with no other letter.

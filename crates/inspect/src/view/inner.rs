@@ -6,7 +6,7 @@ use crate::detector;
 use crate::kinds::KINDS;
 use crate::view::raw::HISTORY_BYTES;
 use bartizan_core::detect::Finding;
-use bartizan_core::kind::{KindId, KindSet, LIMIT_VIEW};
+use bartizan_core::kind::{KindId, KindSet};
 use bartizan_core::span::Span;
 use std::sync::LazyLock;
 
@@ -28,6 +28,8 @@ pub(super) enum Scope {
     Seen,
     /// What is said in words.
     Said,
+    /// Everything else.
+    Unsaid,
 }
 
 /// Kinds by the first word of their names.
@@ -56,6 +58,7 @@ impl Scope {
                 let said = SAID.iter().copied().filter(|&kind| kinds.contains(kind));
                 kinds = said.collect();
             }
+            Self::Unsaid => SAID.iter().for_each(|&kind| kinds.remove(kind)),
         }
         kinds
     }
@@ -64,7 +67,8 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Seen => !HIDDEN.contains(&kind),
-            Self::Said => SAID.contains(&kind) || kind == LIMIT_VIEW,
+            Self::Said => SAID.contains(&kind),
+            Self::Unsaid => !SAID.contains(&kind),
         }
     }
 }

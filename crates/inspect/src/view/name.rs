@@ -76,7 +76,7 @@ pub(crate) fn name(detector: &'static str, view: View) -> &'static str {
         Some((plain, _)) => (plain, true),
         None => (detector, false),
     };
-    let late = view == View::Reversed || is_late(detector);
+    let late = matches!(view, View::Reversed | View::Backwards | View::Leet) || is_late(detector);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     names.entry((plain, view, nested, late)).or_insert_with(|| {
         let nested = if nested { "/nested" } else { "" };
@@ -97,6 +97,7 @@ mod tests {
             ("pii.card@1/base64", View::Html, "pii.card@1/html/nested"),
             ("pii.card@1/html/nested", View::Url, "pii.card@1/url/nested"),
             ("pii.card@1", View::Reversed, "pii.card@1/reversed.late"),
+            ("pii.card@1", View::Leet, "pii.card@1/leet.late"),
             ("pii.card@1/reversed.late", View::Hex, "pii.card@1/hex/nested.late"),
         ] {
             assert_eq!(name(detector, view), want);

@@ -1,5 +1,6 @@
 //! Tells in a few instructions for many bytes that no view has a reason to open, which is so nearly everywhere.
 use super::run::is_base64;
+use super::spaced::separates;
 
 /// Bytes that are looked at together.
 const BLOCK_BYTES: usize = 8;
@@ -23,7 +24,8 @@ const fn is_ordinary(eight: u64) -> bool {
     // Eight bytes below 128: a borrow tells of one below 0x21, an overflow into the highest bit of one from `g` on.
     let has_blank = eight.wrapping_sub(each(0x21)) & HIGH != 0;
     let has_late_letter = eight.wrapping_add(each(0x80 - b'g')) & HIGH != 0;
-    has_blank && has_late_letter
+    // `0x73, ` has one, too.
+    has_blank && has_late_letter && zeros(eight ^ each(b'x')) == 0
 }
 
 /// What pairs of digits and what stands between them are made of.
@@ -63,36 +65,46 @@ pub(super) fn first_long(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Whether a byte may separate characters that stand apart. It may be some more bytes, but never a letter or a digit.
-const fn may_separate(byte: u8) -> bool {
-    (byte < b'0') | (byte == b'_') | (byte == b'|') | (byte == b'~')
+/// A bit for each of eight bytes that is zero, in its highest place.
+const fn zeros(eight: u64) -> u64 {
+    !((eight & !HIGH).wrapping_add(!HIGH) | eight | !HIGH)
 }
 
-/// Places that are looked at together, and bytes that are needed for them.
-const PLACES: usize = 32;
-const PLACES_BYTES: usize = PLACES + 4;
-
-/// Whether at one of some places three equal separators stand, with one other byte between each two.
-fn any_apart(bytes: &[u8]) -> bool {
-    let after = |n: usize| bytes.iter().skip(n);
-    let places = bytes.iter().zip(after(1)).zip(after(2)).zip(after(4));
-    places.fold(false, |any, (((&first, &between), &second), &third)| {
-        any | (may_separate(first) & (first == second) & (second == third) & (first != between))
-    })
+/// Whether some byte of eight that is no letter is the same as the one after the next: of four separators with a byte between each two,
+/// two stand so in one block, wherever blocks begin.
+const fn may_be_apart(eight: u64) -> bool {
+    let same = zeros(eight ^ (eight >> 16)) & (u64::MAX >> 16);
+    // The highest bit of a byte below 128 is that of an overflow from `a` on, and no more from what follows `z`.
+    let lower = (eight | each(0x20)) & !HIGH;
+    let letters = lower.wrapping_add(each(0x80 - b'a')) & !lower.wrapping_add(each(0x80 - b'{'));
+    same & !letters & !eight & HIGH != 0
 }
 
-/// The first place of three equal separators with one byte between each two.
+/// Whether three equal separators stand here with one other byte between each two.
+fn is_apart(five: &[u8]) -> bool {
+    matches!(five, [first, between, second, after, third]
+        if first == second && second == third && first != between && first != after && separates(*first))
+}
+
+/// The first place of three equal separators with one other byte between each two; perhaps not of what has fewer than five.
 pub(super) fn first_apart(bytes: &[u8]) -> Option<usize> {
-    let mut from = 0_usize;
-    while let Some(block) = bytes.get(from..).and_then(<[u8]>::first_chunk::<PLACES_BYTES>) {
-        if any_apart(block) {
-            break;
+    let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
+    let n_blocks = blocks.len().saturating_mul(BLOCK_BYTES);
+    let place = |from: usize, to: usize| {
+        let around = bytes.get(from..to.min(bytes.len())).unwrap_or_default();
+        Some(from.saturating_add(around.windows(5).position(is_apart)?))
+    };
+    for (at, block) in blocks.iter().enumerate() {
+        if may_be_apart(u64::from_le_bytes(*block)) {
+            let at = at.saturating_mul(BLOCK_BYTES);
+            let found =
+                place(at.saturating_sub(4), at.saturating_add(BLOCK_BYTES).saturating_add(4));
+            if found.is_some() {
+                return found;
+            }
         }
-        from = from.saturating_add(PLACES);
     }
-    let rest = bytes.get(from..).unwrap_or_default();
-    let place = rest.windows(5).position(any_apart)?;
-    Some(from.saturating_add(place))
+    place(n_blocks.saturating_sub(4), bytes.len())
 }
 
 #[cfg(test)]
@@ -104,7 +116,7 @@ mod tests {
     fn ordinary_text_is_passed_over() {
         for text in [
             "The committee met on Tuesday to consider what had been said about the new bridge.",
-            "        let mut items = 12;\n        if a { b += 1; }\n",
+            "        let mut items = 12;\n        if any { more += 1; }\n",
             "{\"id\": 17, \"name\": \"x\", \"finish_reason\": null}",
             "internationally, extraordinary",
             "春の朝、町の人々は橋のそばに集まり",
@@ -124,7 +136,7 @@ mod tests {
         }
 
         #[test]
-        fn pairs_are_seen(before in "[a-z .]{0,40}", pairs in "([0-9a-f]{2}[ ,:;-]{1,2}){8,9}", after in "[a-z .]{0,9}") {
+        fn pairs_are_seen(before in "[a-z .]{0,40}", pairs in "(([0-9a-f]{2}[ ,:;-]{1,2}){8,9}|(0x[0-9a-f]{2}, ?){8,9})", after in "[a-z .]{0,9}") {
             let text = [before.as_str(), "q", &pairs, "q", &after].concat();
             let at = first_long(text.as_bytes());
             prop_assert!(at.is_some_and(|at| at <= before.len() + 9), "{:?} in {}", at, text);

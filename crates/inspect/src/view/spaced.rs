@@ -14,7 +14,7 @@ use bartizan_core::kind::KindSet;
 const SINGLES_MIN: u64 = 5;
 /// Most bytes of a gap between two words.
 const GAP_BYTES_MAX: usize = 6;
-/// Most letters of a word that is told from the next.
+/// Most letters of a word: more are several.
 const WORD_LETTERS_MAX: usize = 13;
 
 /// Words of phrases that give orders to a model, and those that stand between them.
@@ -90,7 +90,7 @@ static WORDS: &[&str] = &[
 ];
 
 /// What may stand between two characters.
-const fn separates(byte: u8) -> bool {
+pub(super) const fn separates(byte: u8) -> bool {
     matches!(
         byte,
         b' ' | b'.' | b'-' | b'_' | b'\n' | b'\t' | b'*' | b'/' | b'|' | b',' | b'+' | b'~'
@@ -113,6 +113,8 @@ struct Apart {
     in_words: Inner,
     /// Letters that may be a word of the list, with their offsets.
     letters: Vec<(u8, u64)>,
+    /// Whether there were more letters than a word has, so that these are several.
+    is_split: bool,
     n_gap: usize,
     after_character: bool,
 }
@@ -122,9 +124,10 @@ impl Apart {
         Self {
             separator,
             at: start,
-            together: Inner::new(level, View::Spaced, start, false),
+            together: Inner::new(level, View::Spaced, start, false).only(Scope::Unsaid),
             in_words: Inner::new(level, View::Spaced, start, false).only(Scope::Said),
             letters: Vec::new(),
+            is_split: false,
             n_gap: 0,
             after_character: false,
         }
@@ -142,7 +145,7 @@ impl Apart {
             }
             if self.n_gap > 1 {
                 let gap_at = at.saturating_sub(1);
-                self.take_words(0, desk);
+                self.end_word(desk);
                 self.together.add(b" ", Shape::plain(gap_at), desk);
                 self.in_words.add(b" ", Shape::plain(gap_at), desk);
             }
@@ -158,15 +161,29 @@ impl Apart {
         self.together.add(&[byte], of(at), desk);
         if byte.is_ascii_alphabetic() {
             self.letters.push((byte, at));
-            self.take_words(WORD_LETTERS_MAX.saturating_sub(1), desk);
+            self.is_split |= self.letters.len() > WORD_LETTERS_MAX;
+            if self.is_split {
+                self.take_words(WORD_LETTERS_MAX, desk);
+            }
         } else {
-            self.take_words(0, desk);
+            self.end_word(desk);
             self.in_words.add(&[byte], of(at), desk);
         }
         if self.together.is_full() {
             self.together.flush(desk);
             self.in_words.flush(desk);
         }
+    }
+
+    /// Hands on the letters up to a gap. A word is a word; what is too long for one is words of the list without gaps.
+    fn end_word(&mut self, desk: &mut Desk<'_>) {
+        if self.is_split {
+            self.take_words(0, desk);
+        }
+        for (byte, at) in self.letters.drain(..) {
+            self.in_words.add(&[byte], of(at), desk);
+        }
+        self.is_split = false;
     }
 
     /// Hands on words until at most `n_left` letters are left.
@@ -198,7 +215,7 @@ impl Apart {
     }
 
     fn finish(mut self, desk: &mut Desk<'_>) {
-        self.take_words(0, desk);
+        self.end_word(desk);
         self.together.finish(desk);
         self.in_words.finish(desk);
     }
@@ -247,10 +264,14 @@ struct Singles {
 impl Singles {
     /// Reads the byte at the cursor.
     fn step(&mut self, byte: u8, raw: &Raw) {
-        if separates(byte) {
-            let before = raw.back(self.cursor, 1);
-            let single =
-                before.is_some_and(|single| stands_alone(single, byte) && !separates(single));
+        let before = raw.back(self.cursor, 1);
+        let is_character =
+            self.n > 0 && self.separator == b' ' && byte != b' ' && before == Some(b' ');
+        if separates(byte) && !is_character {
+            // Between blanks, what separates elsewhere is a character like others: `s k - a n t`.
+            let single = before.is_some_and(|single| {
+                stands_alone(single, byte) && (byte == b' ' || !separates(single))
+            });
             let before = raw.back(self.cursor, 2);
             let goes_on = single && self.n > 0 && before == Some(byte) && self.separator == byte;
             let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);

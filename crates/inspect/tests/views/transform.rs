@@ -1,6 +1,7 @@
 //! Ways of hiding a text, written without a look at how they are found.
 
 /// A way of hiding a text, and whether it hides what is said in words only.
+#[derive(Debug)]
 pub(crate) struct Transform {
     pub(crate) name: &'static str,
     pub(crate) apply: fn(&str) -> String,
