@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod evasion;
+
 /// What to evaluate.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Eval {
@@ -30,12 +32,20 @@ pub(crate) struct TextArgs {
     /// Leave out the run without made texts
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Print the evasion table only
+    #[arg(long)]
+    pub(crate) evasions: bool,
 }
 
 impl Eval {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
         let Self::Text(arguments) = self;
+        if arguments.evasions {
+            let rows = crate::train::rows::read(&arguments.data)?;
+            print_text(&evasion::table(&rows, arguments.misses)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let library = crate::train::library(&arguments.data)?;
         let modes: &[(&str, bool)] = if arguments.quick {
             &[("with made texts", true)]
@@ -50,6 +60,13 @@ impl Eval {
                 print_misses(&library, &said, &limits, arguments.misses);
             }
         }
+        let real: Vec<Row> = library
+            .rows
+            .iter()
+            .filter(|row| !is_made(row) && row.family != "made")
+            .cloned()
+            .collect();
+        print_text(&evasion::table(&real, arguments.misses)?)?;
         print_text(&speed(&library)?)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -297,7 +297,7 @@ impl Detector for TextDetector {
 /// Reads a whole text at once, and names every place where a text in another spelling is told.
 pub(crate) fn scan(
     bytes: &[u8],
-    mark: &mut dyn FnMut(View, usize, usize),
+    mark: &mut dyn FnMut((View, bool), usize, usize),
     report: &mut dyn FnMut(Finding),
 ) {
     let gate = Gate::get();

@@ -312,7 +312,7 @@ impl Gate {
         text: Text<'_>,
         at: usize,
         trigram: u32,
-        found: impl FnMut(View, usize),
+        found: impl FnMut((View, bool), usize),
     ) {
         let word = self.marked.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
         let is_digit = trigram & 63 == u32::from(DIGIT);
@@ -326,12 +326,12 @@ impl Gate {
         text: Text<'_>,
         at: usize,
         trigram: u32,
-        mut found: impl FnMut(View, usize),
+        mut found: impl FnMut((View, bool), usize),
     ) {
         // A digit after a letter: some write `1gn0r3`.
         if trigram & 63 == u32::from(DIGIT) {
             if text.back(at, 1).is_some_and(|byte| byte.is_ascii_alphabetic()) {
-                found(View::Leet, at);
+                found((View::Leet, true), at);
             }
             return;
         }
@@ -340,7 +340,7 @@ impl Gate {
         for (_, literal) in self.marks.iter().skip(first).take_while(|mark| mark.0 == trigram) {
             let Some(start) = end.checked_sub(literal.bytes.len()) else { continue };
             if literal.matches(text.slice(start, end)) && may_stand(literal, text.back(start, 1)) {
-                found(literal.view, start);
+                found((literal.view, literal.is_word), start);
             }
         }
     }

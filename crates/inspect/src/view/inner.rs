@@ -24,7 +24,8 @@ const OUT_BYTES: usize = 512;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scope {
     All,
-    /// All but characters that nobody sees: where a view leaves them as they are, they are found in the plain text.
+    /// All but characters that nobody sees, and escapes of terminals: where a view leaves them as they are, they are found in the plain
+    /// text.
     Seen,
     /// What is said in words.
     Said,
@@ -39,7 +40,12 @@ fn kinds_of(class: &str) -> Vec<KindId> {
     kinds.filter_map(|(_, index)| KindId::detected(index)).collect()
 }
 
-static HIDDEN: LazyLock<Vec<KindId>> = LazyLock::new(|| kinds_of("hidden"));
+/// Escapes of terminals do nothing where they are written out, and their own rule knows in which spellings they do.
+static HIDDEN: LazyLock<Vec<KindId>> = LazyLock::new(|| {
+    let ansi = KINDS.iter().position(|info| info.name == "active.ansi");
+    let ansi = ansi.and_then(|index| KindId::detected(u16::try_from(index).ok()?));
+    kinds_of("hidden").into_iter().chain(ansi).collect()
+});
 static SAID: LazyLock<Vec<KindId>> =
     LazyLock::new(|| [kinds_of("injection"), kinds_of("toxic")].concat());
 
@@ -81,6 +87,8 @@ pub(super) struct Inner {
     out: Vec<u8>,
     /// Findings that begin before here in the original are of no concern: they stand in what is read only as context.
     floor: u64,
+    /// The same for what is not said in words.
+    floor_unsaid: u64,
     /// Whether only what a view changed is reported, for the plain text is read by others.
     changed_only: bool,
     /// The name of the view where the map knows none.
@@ -97,6 +105,7 @@ impl Inner {
             map: SpanMap::new(MAP_BYTES),
             out: Vec::new(),
             floor,
+            floor_unsaid: floor,
             changed_only,
             view,
             scope: Scope::All,
@@ -107,6 +116,12 @@ impl Inner {
     /// The same, for some kinds only.
     pub(super) fn only(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// The same, where what is not said in words does not begin before a place.
+    pub(super) const fn after_word(mut self, end: u64) -> Self {
+        self.floor_unsaid = end;
         self
     }
 
@@ -138,8 +153,8 @@ impl Inner {
     }
 
     const fn reader(&self) -> Reader {
-        let Self { floor, changed_only, view, scope, .. } = *self;
-        Reader { floor, changed_only, view, scope }
+        let Self { floor, floor_unsaid, changed_only, view, scope, .. } = *self;
+        Reader { floor, floor_unsaid, changed_only, view, scope }
     }
 
     /// Hands on what was added.
@@ -179,6 +194,7 @@ impl Inner {
 #[derive(Clone, Copy)]
 struct Reader {
     floor: u64,
+    floor_unsaid: u64,
     changed_only: bool,
     view: View,
     scope: Scope,
@@ -194,7 +210,8 @@ impl Reader {
         let before = finding.span.start.saturating_sub(BESIDE_BYTES_MAX);
         let beside = map.original(before, finding.span.end.saturating_add(1).min(map.n_decoded()));
         let changed = original.view.or_else(|| beside.and_then(|beside| beside.view));
-        if original.start < self.floor || (self.changed_only && changed.is_none()) {
+        let floor = if SAID.contains(&finding.kind) { self.floor } else { self.floor_unsaid };
+        if original.start < floor || (self.changed_only && changed.is_none()) {
             return;
         }
         let view = changed.unwrap_or(self.view);

@@ -16,6 +16,8 @@ pub(crate) struct Mark {
     /// Where the literal begins, and where it ends.
     pub(super) start: u64,
     pub(super) end: u64,
+    /// Whether it is a word, and no beginning of a secret: what begins with it is said in words.
+    pub(super) is_word: bool,
 }
 
 /// Marks in the order in which they are found.
@@ -35,11 +37,11 @@ impl Marks {
     }
 
     /// Notes that a literal stands at `start` and ends before `end`.
-    pub(crate) fn add(&mut self, view: View, start: u64, end: u64) {
+    pub(crate) fn add(&mut self, (view, is_word): (View, bool), start: u64, end: u64) {
         let Some(next) = self.next.get_mut(slot(view)) else { return };
         if start >= *next && (self.is_unbounded || self.found.len() < MARKS_MAX) {
             *next = start.saturating_add(APART_BYTES);
-            self.found.push(Mark { view, start, end });
+            self.found.push(Mark { view, start, end, is_word });
         }
     }
 
@@ -196,6 +198,7 @@ pub(crate) struct Literal {
     /// In lower case; letters match in any.
     pub(crate) bytes: Vec<u8>,
     pub(crate) view: View,
+    pub(crate) is_word: bool,
     /// Whether no word may run into it.
     pub(crate) bounded: bool,
 }
@@ -215,10 +218,11 @@ impl Literal {
 /// All literals, up to the three bytes that the gate knows them by: the rarest ones in texts.
 pub(crate) static LITERALS: LazyLock<Vec<Literal>> = LazyLock::new(|| {
     let mut literals = Vec::new();
-    for text in WORDS.iter().chain(SECRETS) {
+    let words = WORDS.iter().map(|text| (text, true));
+    for (text, is_word) in words.chain(SECRETS.iter().map(|text| (text, false))) {
         for view in [View::Rot13, View::Atbash] {
             let bytes: Vec<u8> = text.bytes().map(|byte| respell(view, byte)).collect();
-            literals.push(Literal { bytes: known(&bytes).to_vec(), view, bounded: true });
+            literals.push(Literal { bytes: known(&bytes).to_vec(), view, is_word, bounded: true });
         }
         // A blank after a word stands before it, and what begins a word ends it.
         let bytes: Vec<u8> = text.bytes().rev().collect();
@@ -227,6 +231,7 @@ pub(crate) static LITERALS: LazyLock<Vec<Literal>> = LazyLock::new(|| {
             literals.push(Literal {
                 bytes: bytes.get(..n).unwrap_or_default().to_vec(),
                 view: View::Reversed,
+                is_word,
                 bounded: false,
             });
         }
@@ -272,8 +277,8 @@ pub(crate) fn may_stand(literal: &Literal, before: Option<u8>) -> bool {
     !literal.bounded || !before.is_some_and(is_word)
 }
 
-/// How many of the last bytes may be the beginning of a literal in another alphabet that is not known yet.
-pub(super) fn n_partial(tail: &[u8]) -> usize {
+/// How many of the last bytes may be the beginning of a literal in another alphabet that is not known yet, words included or not.
+pub(super) fn n_partial(tail: &[u8], with_words: bool) -> usize {
     let n_most = tail.len().min(LITERAL_BYTES_MAX.saturating_sub(1));
     let may_be = |n: &usize| {
         let (before, bytes) = tail.split_at(tail.len().saturating_sub(*n));
@@ -281,6 +286,7 @@ pub(super) fn n_partial(tail: &[u8]) -> usize {
         !before.is_some_and(is_word)
             && LITERALS.iter().any(|literal| {
                 literal.view != View::Reversed
+                    && (with_words || !literal.is_word)
                     && bytes.len() < literal.bytes.len()
                     && literal.begins_with(bytes)
             })
@@ -315,7 +321,7 @@ mod tests {
             ("(fx", 2),
             ("q7!", 0),
         ] {
-            assert_eq!(n_partial(tail.as_bytes()), n, "{tail}");
+            assert_eq!(n_partial(tail.as_bytes(), true), n, "{tail}");
         }
     }
 
@@ -323,11 +329,11 @@ mod tests {
     fn marks_stand_apart() {
         let mut marks = Marks::default();
         for at in 0..100 {
-            marks.add(View::Rot13, at, at + 4);
+            marks.add((View::Rot13, true), at, at + 4);
         }
         assert_eq!(marks.take().len(), 7);
         for at in 0..100_000 {
-            marks.add(View::Reversed, at * 20, at * 20 + 4);
+            marks.add((View::Reversed, true), at * 20, at * 20 + 4);
         }
         assert_eq!(marks.take().len(), MARKS_MAX);
     }

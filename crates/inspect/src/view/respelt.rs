@@ -2,7 +2,7 @@
 //!
 //! A reading begins at a mark, which is what the rules and the text model look for as it looks in that alphabet ([`super::mark`]), and
 //! goes on for a while after the last one.
-use super::inner::Inner;
+use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::mark::{self, Mark, n_partial};
 use super::name::View;
@@ -25,8 +25,10 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(view: View, start: u64, level: Level) -> Self {
+    fn new(mark: &Mark, level: Level) -> Self {
+        let (view, start) = (mark.view, mark.start);
         let inner = Inner::new(level, view, start, false);
+        let inner = if mark.is_word { inner.after_word(mark.end) } else { inner };
         Self { view, inner, cursor: start, ends: start.saturating_add(READING_BYTES) }
     }
 
@@ -72,7 +74,7 @@ impl Alphabet {
                 open.inner.finish(desk);
             }
             let level = desk.deeper();
-            self.open = level.map(|level| Reading::new(self.view, mark.start, level.respelt()));
+            self.open = level.map(|level| Reading::new(mark, level.respelt()));
         }
         let Some(open) = &mut self.open else { return };
         open.read(raw, desk);
@@ -110,7 +112,8 @@ impl Respelt {
         let open = self.0.iter().filter_map(|alphabet| alphabet.open.as_ref());
         let open = open.map(|open| open.pending(raw, kinds)).min().unwrap_or(u64::MAX);
         // The end of the text may be the beginning of a mark.
-        let n = n_partial(raw.slice(raw.end().saturating_sub(SLACK_BYTES), raw.end()));
+        let tail = raw.slice(raw.end().saturating_sub(SLACK_BYTES), raw.end());
+        let n = n_partial(tail, Scope::Said.wants(kinds));
         let partial = u64::try_from(n).unwrap_or(0);
         if n == 0 { open } else { open.min(raw.end().saturating_sub(partial)) }
     }
