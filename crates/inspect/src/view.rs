@@ -36,7 +36,7 @@ pub(crate) use name::View;
 
 use block::Blocks;
 use fold::Fold;
-use raw::Raw;
+use raw::{HISTORY_BYTES, Raw};
 use respelt::Respelt;
 use run::Runs;
 use spaced::Spaces;
@@ -78,6 +78,13 @@ impl Level {
         Self { is_respelt: true, ..self }
     }
 }
+
+/// Bytes of a channel that are at hand where the text model listens: as many as its findings may lie back.
+const SAID_BYTES: usize = 8192;
+const _: () = assert!(
+    crate::model::HELD_BYTES_MAX + PIECE_BYTES as u64 <= SAID_BYTES as u64,
+    "a sentence is at hand"
+);
 
 /// What a view reports to, and how much it may still do.
 struct Desk<'d> {
@@ -158,7 +165,7 @@ impl Views {
         let budget = || Budget::new(level);
         Self {
             level,
-            raw: Raw::default(),
+            raw: Raw::new(if level.ears.judge().is_some() { SAID_BYTES } else { HISTORY_BYTES }),
             fold: (Fold::default(), budget()),
             runs: (Runs::default(), budget()),
             spaces: (Spaces::default(), budget()),
@@ -167,9 +174,8 @@ impl Views {
         }
     }
 
-    /// Reads the next bytes, of which there are at most [`PIECE_BYTES`], and the marks that end in them.
-    fn push(&mut self, piece: &[u8], marks: &[Mark], report: &mut dyn FnMut(Finding)) {
-        self.raw.extend(piece);
+    /// Reads the bytes that were added, of which there are at most [`PIECE_BYTES`], and the marks that end in them.
+    fn read_piece(&mut self, marks: &[Mark], report: &mut dyn FnMut(Finding)) {
         self.read(marks, false, report);
         self.raw.trim();
     }
@@ -275,23 +281,31 @@ impl Plain {
         Self { rules: TextDetector::with_marks(), model: ears.detector() }
     }
 
-    fn push(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {
+    /// Reads a piece, which is the end of `raw` already.
+    fn push(&mut self, piece: &[u8], raw: &Raw, report: &mut dyn FnMut(Finding)) {
         self.rules.push(piece, report);
         if let Some(model) = &mut self.model {
-            model.push(piece, report);
+            model.push(piece, &mut |finding| pass_said(finding, raw, report));
         }
     }
 
-    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+    fn finish(&mut self, raw: &Raw, report: &mut dyn FnMut(Finding)) {
         self.rules.finish(report);
         if let Some(model) = &mut self.model {
-            model.finish(report);
+            model.finish(&mut |finding| pass_said(finding, raw, report));
         }
     }
 
     fn pending(&self, kinds: &KindSet) -> u64 {
         let rules = self.rules.pending(kinds);
         self.model.as_ref().map_or(rules, |model| model.pending(kinds).min(rules))
+    }
+}
+
+/// Passes on what the text model found, unless most of the sentence is written out: as it stands it says nothing.
+fn pass_said(finding: Finding, raw: &Raw, report: &mut dyn FnMut(Finding)) {
+    if !escape::is_mostly_written(raw.slice(finding.span.start, finding.span.end)) {
+        report(finding);
     }
 }
 
@@ -322,12 +336,13 @@ impl Channel {
     fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
         for piece in chunk.chunks(PIECE_BYTES) {
             let Same { known, waiting } = &mut self.same;
-            self.plain.push(piece, &mut |finding| {
+            self.views.raw.extend(piece);
+            self.plain.push(piece, &self.views.raw, &mut |finding| {
                 known.add(&finding);
                 report(finding);
             });
             let marks = self.plain.rules.take_marks();
-            self.views.push(piece, &marks, &mut |finding| waiting.push(finding));
+            self.views.read_piece(&marks, &mut |finding| waiting.push(finding));
             if !self.same.waiting.is_empty() {
                 self.same.settle(&self.plain, report);
             }
@@ -338,7 +353,7 @@ impl Channel {
     fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
         self.ended = true;
         let Same { known, waiting } = &mut self.same;
-        self.plain.finish(&mut |finding| {
+        self.plain.finish(&self.views.raw, &mut |finding| {
             known.add(&finding);
             report(finding);
         });
@@ -432,7 +447,13 @@ pub(crate) fn scan(ears: Ears, text: &[u8], report: &mut dyn FnMut(Finding)) {
     let mut mark = |view, start, end| marks.add(view, offset(start), offset(end));
     detector::scan(text, &mut mark, &mut |finding| found.push(finding));
     if let Some(judge) = ears.judge() {
-        judge.findings(text, ears.source, &mut |finding| found.push(finding));
+        judge.findings(text, ears.source, &mut |finding| {
+            let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+            let sentence = text.get(at(finding.span.start)..at(finding.span.end));
+            if !escape::is_mostly_written(sentence.unwrap_or_default()) {
+                found.push(finding);
+            }
+        });
         found.sort_unstable();
     }
     let seen = scan_views(Level::new(ears), text, &marks.take());
@@ -455,7 +476,8 @@ fn scan_views(level: Level, text: &[u8], marks: &[Mark]) -> Vec<Finding> {
     for piece in text.chunks(PIECE_BYTES) {
         let end = views.raw.end().saturating_add(u64::try_from(piece.len()).unwrap_or(0));
         let (now, later) = rest.split_at(rest.partition_point(|mark| mark.end <= end));
-        views.push(piece, now, &mut |finding| seen.push(finding));
+        views.raw.extend(piece);
+        views.read_piece(now, &mut |finding| seen.push(finding));
         rest = later;
     }
     views.read(&[], true, &mut |finding| seen.push(finding));

@@ -193,7 +193,7 @@ fn read_turned(turned: &Turned, base: u64, view: View, desk: &mut Desk<'_>) {
         desk.limit(base.saturating_add(1));
         return;
     }
-    let scope = if view == View::Leet { Scope::Said } else { Scope::Seen };
+    let scope = if view == View::Leet { Scope::Said } else { Scope::Respelt };
     let mut channel = Channel::new(level.respelt());
     let mut report = |finding: Finding| {
         let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);

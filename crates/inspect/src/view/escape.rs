@@ -91,6 +91,37 @@ pub(super) fn read(rest: &[u8], ended: bool) -> Read {
     }
 }
 
+/// Whether most of a sentence is written out, or letters that stand apart: then it says nothing as it stands, and its views are read.
+pub(super) fn is_mostly_written(sentence: &[u8]) -> bool {
+    let (mut rest, mut n, mut before) = (sentence, 0_usize, b' ');
+    while let Some(&first) = rest.first() {
+        let length = match read(rest, true) {
+            Read::Piece(piece) if piece.sure => {
+                n = n.saturating_add(usize::from(piece.n_original));
+                usize::from(piece.n_original)
+            }
+            Read::Piece(piece) => usize::from(piece.n_original),
+            Read::Plain(length) => {
+                let is_pair = matches!(rest, [b'0', b'x', second, third, ..]
+                    if second.is_ascii_hexdigit() && third.is_ascii_hexdigit());
+                let is_alone = first.is_ascii_alphanumeric()
+                    && !before.is_ascii_alphanumeric()
+                    && !rest.get(1).is_some_and(u8::is_ascii_alphanumeric);
+                n = n.saturating_add(if is_pair {
+                    5
+                } else {
+                    usize::from(is_alone).saturating_mul(2)
+                });
+                length
+            }
+            Read::More => 1,
+        };
+        before = first;
+        rest = rest.get(length.max(1)..).unwrap_or_default();
+    }
+    n.saturating_mul(2) > sentence.len()
+}
+
 /// More bytes are needed.
 struct More;
 
@@ -299,7 +330,8 @@ fn quoted(rest: &[u8], ended: bool) -> Found {
         return Ok(None);
     }
     let Some(mut piece) = bytes_written(rest, ended, View::Quoted, b"=")? else { return Ok(None) };
-    if piece.text().first().is_none_or(|&byte| byte < 0x20) {
+    let is_control = |&byte: &u8| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
+    if piece.text().first().is_none_or(is_control) {
         return Ok(None);
     }
     let next = usize::from(piece.n_original);
@@ -405,6 +437,23 @@ mod tests {
         ] {
             let read = read(text.as_bytes(), true);
             assert!(matches!(read, Read::Plain(_)), "{text:?} is {read:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_out_is_told_from_what_is_said() {
+        for (text, want) in [
+            ("&#105;&#103;&#110; x", true),
+            ("\\x69\\x67\\x6e", true),
+            ("0x69, 0x67, 0x6e, 0x6f", true),
+            ("i.g.n.o.r.e a.l.l", true),
+            ("i g n o r e", true),
+            ("Fish &amp; chips, 100% of it, at \\u00a3 5", false),
+            ("plain words", false),
+            ("a = b + c", true),
+            ("", false),
+        ] {
+            assert_eq!(is_mostly_written(text.as_bytes()), want, "{text}");
         }
     }
 

@@ -27,6 +27,8 @@ pub(super) enum Scope {
     /// All but characters that nobody sees, and escapes of terminals: where a view leaves them as they are, they are found in the plain
     /// text.
     Seen,
+    /// All of those but names and places, which nonsense is full of.
+    Respelt,
     /// What is said in words.
     Said,
     /// Everything else.
@@ -40,11 +42,18 @@ fn kinds_of(class: &str) -> Vec<KindId> {
     kinds.filter_map(|(_, index)| KindId::detected(index)).collect()
 }
 
+/// Kinds by their names.
+fn named(names: &[&str]) -> Vec<KindId> {
+    let kinds = KINDS.iter().zip(0..).filter(|(info, _)| names.contains(&info.name));
+    kinds.filter_map(|(_, index)| KindId::detected(index)).collect()
+}
+
 /// Escapes of terminals do nothing where they are written out, and their own rule knows in which spellings they do.
-static HIDDEN: LazyLock<Vec<KindId>> = LazyLock::new(|| {
-    let ansi = KINDS.iter().position(|info| info.name == "active.ansi");
-    let ansi = ansi.and_then(|index| KindId::detected(u16::try_from(index).ok()?));
-    kinds_of("hidden").into_iter().chain(ansi).collect()
+static HIDDEN: LazyLock<Vec<KindId>> =
+    LazyLock::new(|| kinds_of("hidden").into_iter().chain(named(&["active.ansi"])).collect());
+static NAMES: LazyLock<Vec<KindId>> = LazyLock::new(|| {
+    let names = named(&["pii.name", "pii.location", "pii.organisation"]);
+    HIDDEN.iter().copied().chain(names).collect()
 });
 static SAID: LazyLock<Vec<KindId>> =
     LazyLock::new(|| [kinds_of("injection"), kinds_of("toxic")].concat());
@@ -64,6 +73,7 @@ impl Scope {
                 let said = SAID.iter().copied().filter(|&kind| kinds.contains(kind));
                 kinds = said.collect();
             }
+            Self::Respelt => NAMES.iter().for_each(|&kind| kinds.remove(kind)),
             Self::Unsaid => SAID.iter().for_each(|&kind| kinds.remove(kind)),
         }
         kinds
@@ -73,6 +83,7 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Seen => !HIDDEN.contains(&kind),
+            Self::Respelt => !NAMES.contains(&kind),
             Self::Said => SAID.contains(&kind),
             Self::Unsaid => !SAID.contains(&kind),
         }

@@ -56,7 +56,7 @@ static BLOCKS: &[(u32, u32)] = &[
     (0xab30, 0xabbf),
     (0xfb00, 0xfb06),
     (0xfe52, 0xfe6b),
-    (0xff0d, 0xff5e),
+    (0xff01, 0xff5e),
     (0x1d400, 0x1d7ff),
     (0x1f100, 0x1f1aa),
 ];
@@ -162,7 +162,7 @@ pub(super) fn fold(character: char) -> Option<Folded> {
     }
     if let 0xe0000..=0xe007f = number {
         let byte = u8::try_from(number & 0x7f).unwrap_or(0);
-        let n = u8::from((0x20..0x7f).contains(&byte));
+        let n = u8::from(matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0x7e));
         return Some(Folded { view: View::Tag, bytes: [byte, 0, 0, 0], n });
     }
     let page = usize::try_from(number >> 8).unwrap_or(usize::MAX);

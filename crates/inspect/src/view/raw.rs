@@ -1,24 +1,31 @@
 //! The end of a channel as it came, for views that open a little after what they read began.
 
-/// Bytes before the newest that are always at hand.
+/// Bytes before the newest that views need.
 pub(super) const HISTORY_BYTES: usize = 2048;
 
 /// Bytes of a channel by their offsets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Raw {
     bytes: Vec<u8>,
     base: u64,
+    /// Bytes before the newest that are always at hand.
+    n_kept: usize,
 }
 
 impl Raw {
+    /// Keeps so many bytes at least, and at least [`HISTORY_BYTES`].
+    pub(super) fn new(n_kept: usize) -> Self {
+        Self { bytes: Vec::new(), base: 0, n_kept: n_kept.max(HISTORY_BYTES) }
+    }
+
     pub(super) fn extend(&mut self, piece: &[u8]) {
         self.bytes.extend_from_slice(piece);
     }
 
     /// Forgets what is older than the history, now and then.
     pub(super) fn trim(&mut self) {
-        if self.bytes.len() >= HISTORY_BYTES.saturating_mul(2) {
-            let n_old = self.bytes.len().saturating_sub(HISTORY_BYTES);
+        if self.bytes.len() >= self.n_kept.saturating_mul(2) {
+            let n_old = self.bytes.len().saturating_sub(self.n_kept);
             self.bytes.drain(..n_old);
             self.base = self.base.saturating_add(u64::try_from(n_old).unwrap_or(0));
         }

@@ -27,7 +27,7 @@ struct Reading {
 impl Reading {
     fn new(mark: &Mark, level: Level) -> Self {
         let (view, start) = (mark.view, mark.start);
-        let inner = Inner::new(level, view, start, false);
+        let inner = Inner::new(level, view, start, false).only(Scope::Respelt);
         let inner = if mark.is_word { inner.after_word(mark.end) } else { inner };
         Self { view, inner, cursor: start, ends: start.saturating_add(READING_BYTES) }
     }

@@ -118,7 +118,7 @@ mod tests {
             "The committee met on Tuesday to consider what had been said about the new bridge.",
             "        let mut items = 12;\n        if any { more += 1; }\n",
             "{\"id\": 17, \"name\": \"x\", \"finish_reason\": null}",
-            "international, extraordinary",
+            "international, extraordinary words",
             "春の朝、町の人々は橋のそばに集まり",
         ] {
             assert_eq!(first_long(text.as_bytes()), None, "{text}");

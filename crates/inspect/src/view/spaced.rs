@@ -116,6 +116,8 @@ struct Apart {
     /// Whether there were more letters than a word has, so that these are several.
     is_split: bool,
     n_gap: usize,
+    /// Whether something else than the separator stands in the gap: then it is one between words.
+    is_wide: bool,
     after_character: bool,
 }
 
@@ -129,6 +131,7 @@ impl Apart {
             letters: Vec::new(),
             is_split: false,
             n_gap: 0,
+            is_wide: false,
             after_character: false,
         }
     }
@@ -143,17 +146,18 @@ impl Apart {
             if self.after_character && self.n_gap == 0 {
                 return false;
             }
-            if self.n_gap > 1 {
+            if self.n_gap > 1 || self.is_wide {
                 let gap_at = at.saturating_sub(1);
                 self.end_word(desk);
                 self.together.add(b" ", Shape::plain(gap_at), desk);
                 self.in_words.add(b" ", Shape::plain(gap_at), desk);
             }
             self.take(byte, at, desk);
-            (self.n_gap, self.after_character) = (0, true);
+            (self.n_gap, self.after_character, self.is_wide) = (0, true, false);
             return true;
         }
         self.n_gap = self.n_gap.saturating_add(1);
+        self.is_wide |= byte != self.separator;
         separates(byte) && self.n_gap <= GAP_BYTES_MAX
     }
 
@@ -268,13 +272,18 @@ impl Singles {
         let is_character =
             self.n > 0 && self.separator == b' ' && byte != b' ' && before == Some(b' ');
         if separates(byte) && !is_character {
-            // Between blanks, what separates elsewhere is a character like others: `s k - a n t`.
-            let single = before.is_some_and(|single| {
-                stands_alone(single, byte) && (byte == b' ' || !separates(single))
-            });
+            // Between blanks, what separates elsewhere is a character like others, save for the first: `s k - a n t`.
+            let is_alone = before.is_some_and(|single| stands_alone(single, byte));
+            let is_sign = before.is_some_and(separates);
             let before = raw.back(self.cursor, 2);
-            let goes_on = single && self.n > 0 && before == Some(byte) && self.separator == byte;
-            let begins = single && before.is_none_or(|before| !is_letter(before) && before < 0x80);
+            let goes_on = is_alone
+                && (byte == b' ' || !is_sign)
+                && self.n > 0
+                && before == Some(byte)
+                && self.separator == byte;
+            let begins = is_alone
+                && !is_sign
+                && before.is_none_or(|before| !is_letter(before) && before < 0x80);
             self.n = match (goes_on, begins) {
                 (true, _) => self.n.saturating_add(1),
                 (false, true) => 1,
@@ -357,7 +366,8 @@ impl Spaces {
         let end = raw.end();
         let tail = |n: u64| raw.back(end, n);
         // The text ends after a separator, after the single that follows one, or after the first single.
-        let ends_apart = tail(1).is_some_and(separates);
+        let is_sign = singles.n > 0 && singles.separator == b' ' && tail(2) == Some(b' ');
+        let ends_apart = tail(1) == Some(b' ') || (tail(1).is_some_and(separates) && !is_sign);
         let n_after = u64::from(!ends_apart);
         let n_singles = match (ends_apart, singles.n) {
             (true, 0) => return u64::MAX,
