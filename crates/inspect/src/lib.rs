@@ -1,7 +1,8 @@
 //! Finds personal data, secrets, invisible characters and plain override phrases in text, whole or in a stream.
 //!
 //! One pass over the bytes ([`TextInspector`]) feeds every rule; the findings of a stream do not depend on how it is cut. This crate
-//! opens nothing and decides nothing. It reads text as it stands: what is encoded, spelled out or translated is not found here.
+//! opens nothing and decides nothing. It reads text as it stands and through views that undo encodings and spellings; what is
+//! paraphrased, translated, compressed or enciphered is not found here.
 //!
 //! ```
 //! # use bartizan_core::{detect::Inspector, evidence::Source};
@@ -33,7 +34,7 @@ mod text;
 mod view;
 
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
-pub use view::HELD_BYTES_MAX;
+pub use view::VIEW_HELD_BYTES_MAX;
 
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";

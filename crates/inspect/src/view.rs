@@ -48,7 +48,7 @@ pub(crate) const DECODED_BYTES_MAX: u64 = 16 << 20;
 /// Most bytes of the original that a finding of a view covers; of what is longer, the end is.
 const SPAN_BYTES_MAX: u64 = 16 << 10;
 /// Bytes that a stream may make a detector hold back: what a view found, and what its rules look at after it.
-pub const HELD_BYTES_MAX: usize = 64 << 10;
+pub const VIEW_HELD_BYTES_MAX: usize = 64 << 10;
 /// Most late findings of one channel.
 const LATE_MAX: usize = 256;
 /// Bytes of a chunk that are read at a time.
@@ -229,7 +229,7 @@ impl Known {
     /// Forgets what no view will find again: none finds what ended longer ago than it may be held.
     fn trim(&mut self, end: u64) {
         if self.spans.len() > self.n_most.max(SAME_FINDINGS) {
-            let oldest = end.saturating_sub(u64::try_from(HELD_BYTES_MAX).unwrap_or(0));
+            let oldest = end.saturating_sub(u64::try_from(VIEW_HELD_BYTES_MAX).unwrap_or(0));
             self.spans.retain(|&(_, _, end)| end >= oldest);
             self.n_most = self.spans.len().saturating_mul(2);
         }
@@ -459,7 +459,9 @@ pub(crate) fn scan(ears: Ears, text: &[u8], report: &mut dyn FnMut(Finding)) {
     let seen = scan_views(Level::new(ears), text, &marks.take());
     if !seen.is_empty() {
         let (mut late, mut known) = (Late::default(), Known::default());
-        found.iter().for_each(|finding| known.add(finding));
+        for finding in &found {
+            known.add(finding);
+        }
         for finding in seen.into_iter().filter(|finding| !known.covers(finding)) {
             late.keep(finding, &mut |finding| found.push(finding));
         }

@@ -3,7 +3,7 @@
 use bartizan_core::detect::Inspector;
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, KindSet};
-use bartizan_inspect::{HELD_BYTES_MAX, KINDS, TextInspector};
+use bartizan_inspect::{KINDS, TextInspector, VIEW_HELD_BYTES_MAX};
 
 /// The kinds that the profile `standard` does not release.
 fn standard() -> KindSet {
@@ -114,7 +114,10 @@ fn hostile_texts_hold_no_more_than_the_bound() {
             let text = [prefix, &unit.repeat(6000 / unit.len())].concat();
             let held = held(&text, &KindSet::ALL);
             let most = held.last().copied().unwrap_or(0);
-            assert!(most <= HELD_BYTES_MAX as u64, "{unit:?} after {prefix:?} holds {most} bytes");
+            assert!(
+                most <= VIEW_HELD_BYTES_MAX as u64,
+                "{unit:?} after {prefix:?} holds {most} bytes"
+            );
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::inner::Scope;
 use super::mark::Mark;
 use super::name::{View, name};
-use super::raw::Raw;
+use super::raw::{HISTORY_BYTES, Raw};
 use super::{Budget, Channel, Desk, Level};
 use bartizan_core::detect::Finding;
 use bartizan_core::span::Span;
@@ -17,8 +17,6 @@ const BLOCK_BYTES: u64 = 512;
 const AROUND_BYTES: u64 = 256;
 /// Most bytes of a mark: one that begins in a block may end after it.
 const MARK_BYTES_MAX: u64 = 16;
-/// Most bytes before the end of a channel that a block needs.
-pub(super) const HISTORY_BYTES: usize = 2048;
 const _: () = assert!(
     BLOCK_BYTES + 2 * AROUND_BYTES + MARK_BYTES_MAX + 512 <= HISTORY_BYTES as u64,
     "a block is at hand"
@@ -254,7 +252,12 @@ fn is_leet(raw: &Raw, marks: &[Mark]) -> bool {
         let start = before.len().saturating_sub(n_before);
         let mut word = before.get(start..).unwrap_or_default().to_vec();
         word.extend_from_slice(after.get(..n_after).unwrap_or_default());
-        n = n.saturating_add(weight(&word));
+        // The digits of an escape are no letters.
+        let is_escape = start
+            .checked_sub(1)
+            .and_then(|at| before.get(at))
+            .is_some_and(|byte| matches!(byte, b'\\' | b'#' | b'%' | b'&' | b'='));
+        n = n.saturating_add(if is_escape { 0 } else { weight(&word) });
         known_to = mark.start.saturating_add(u64::try_from(n_after).unwrap_or(0));
     }
     n >= LEET_WORDS_MIN

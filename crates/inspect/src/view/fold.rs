@@ -83,14 +83,14 @@ fn n_plain(bytes: &[u8]) -> usize {
 }
 
 /// Whether a character is what it is after all: hyphens between digits are separators, which the rules know better.
-fn is_itself(raw: &Raw, at: u64, piece: &escape::Piece) -> bool {
+fn is_itself(raw: &Raw, at: u64, piece: escape::Piece) -> bool {
     piece.view == View::LookAlike
         && piece.text() == b"-"
         && !raw.back(at, 1).is_some_and(|byte| byte.is_ascii_alphabetic())
 }
 
 /// Whether a character that was folded is a reason to open the view, if that is known.
-fn is_reason(raw: &Raw, at: u64, piece: &escape::Piece, ended: bool) -> Option<bool> {
+fn is_reason(raw: &Raw, at: u64, piece: escape::Piece, ended: bool) -> Option<bool> {
     if piece.sure {
         return Some(true);
     }
@@ -171,7 +171,7 @@ impl Fold {
             match escape::read(raw.rest(self.cursor), ended) {
                 Read::More => return false,
                 Read::Plain(n) => self.cursor = plus(self.cursor, n),
-                Read::Piece(piece) => match is_reason(raw, self.cursor, &piece, ended) {
+                Read::Piece(piece) => match is_reason(raw, self.cursor, piece, ended) {
                     None => return false,
                     Some(false) => self.cursor = plus(self.cursor, usize::from(piece.n_original)),
                     Some(true) => {
@@ -267,13 +267,13 @@ impl Open {
                     self.inner.add(raw.slice(*cursor, next), Shape::plain(*cursor), desk);
                     *cursor = next;
                 }
-                Read::Piece(piece) if is_itself(raw, *cursor, &piece) => {
+                Read::Piece(piece) if is_itself(raw, *cursor, piece) => {
                     let next = plus(*cursor, usize::from(piece.n_original));
                     self.inner.add(raw.slice(*cursor, next), Shape::plain(*cursor), desk);
                     *cursor = next;
                 }
                 Read::Piece(piece) => {
-                    self.add(&piece, *cursor, desk);
+                    self.add(piece, *cursor, desk);
                     let before = raw.back(*cursor, 1);
                     *cursor = plus(*cursor, usize::from(piece.n_original));
                     if piece.sure || before.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
@@ -289,7 +289,7 @@ impl Open {
         closes
     }
 
-    fn add(&mut self, piece: &escape::Piece, at: u64, desk: &mut Desk<'_>) {
+    fn add(&mut self, piece: escape::Piece, at: u64, desk: &mut Desk<'_>) {
         let text = piece.text();
         if text.is_empty() {
             self.inner.leave_out(piece.view);
@@ -307,4 +307,4 @@ impl Open {
     }
 }
 
-const _: () = assert!(ESCAPE_BYTES_MAX < TOKEN_BYTES_MAX as usize, "an escape lies in one token");
+const _: () = assert!((ESCAPE_BYTES_MAX as u64) < TOKEN_BYTES_MAX, "an escape lies in one token");

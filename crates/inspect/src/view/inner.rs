@@ -1,7 +1,7 @@
 //! A channel of decoded bytes, and its way back to the original.
 use super::map::{Shape, SpanMap};
 use super::name::{View, name};
-use super::{Channel, Desk, HELD_BYTES_MAX, Level, SPAN_BYTES_MAX};
+use super::{Channel, Desk, Level, SPAN_BYTES_MAX, VIEW_HELD_BYTES_MAX};
 use crate::detector;
 use crate::kinds::KINDS;
 use crate::view::raw::HISTORY_BYTES;
@@ -193,7 +193,8 @@ impl Inner {
         let pending = if kinds.is_empty() { u64::MAX } else { self.channel.pending(&kinds) };
         if pending < self.map.n_decoded() {
             let last = self.map.start_of(self.map.n_decoded().saturating_sub(1));
-            let most = u64::try_from(HELD_BYTES_MAX).unwrap_or(0).saturating_sub(HELD_SLACK_BYTES);
+            let most =
+                u64::try_from(VIEW_HELD_BYTES_MAX).unwrap_or(0).saturating_sub(HELD_SLACK_BYTES);
             self.map.start_of(pending).max(self.floor).max(last.saturating_sub(most))
         } else {
             u64::MAX

@@ -31,7 +31,7 @@ impl Folded {
 
     /// Whether it is there to be read as something else wherever it stands. A letter of another script is not, nor are the full-width
     /// marks between words of Chinese and Japanese.
-    pub(super) fn is_sure(&self) -> bool {
+    pub(super) fn is_sure(self) -> bool {
         let says = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'@' | b'_' | b'-');
         self.view == View::Tag || (self.view == View::Compatible && self.bytes().iter().any(says))
     }
@@ -211,7 +211,7 @@ mod tests {
     fn characters_of_their_own_stand_for_themselves() {
         for character in "éßüñжЖ漢字かな、。！，？：（ا😀€“”…🇩".chars()
         {
-            let folded = fold(character).filter(Folded::is_sure);
+            let folded = fold(character).filter(|folded| folded.is_sure());
             assert_eq!(folded, None, "{character:?}");
         }
     }

@@ -43,9 +43,9 @@ impl Segment {
         let (n_decoded, n_original) =
             (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
         let into = if shape.whole {
-            (offset.wrapping_div(n_decoded)).saturating_mul(n_original)
+            (offset.checked_div(n_decoded).unwrap_or(0)).saturating_mul(n_original)
         } else {
-            offset.saturating_mul(n_original).wrapping_div(n_decoded)
+            offset.saturating_mul(n_original).checked_div(n_decoded).unwrap_or(0)
         };
         shape.original_at.saturating_add(into)
     }
@@ -56,7 +56,9 @@ impl Segment {
         let (n_decoded, n_original) =
             (u64::from(shape.n_decoded).max(1), u64::from(shape.n_original));
         let into = if shape.whole {
-            (offset.wrapping_div(n_decoded)).saturating_add(1).saturating_mul(n_original)
+            (offset.checked_div(n_decoded).unwrap_or(0))
+                .saturating_add(1)
+                .saturating_mul(n_original)
         } else {
             offset.saturating_add(1).saturating_mul(n_original).div_ceil(n_decoded)
         };
@@ -73,7 +75,10 @@ impl Segment {
                 == (next.n_decoded, next.n_original, next.whole)
             && offset.checked_rem(n_decoded) == Some(u64::from(next.index))
             && shape.original_at.saturating_add(
-                offset.wrapping_div(n_decoded).saturating_mul(u64::from(shape.n_original)),
+                offset
+                    .checked_div(n_decoded)
+                    .unwrap_or(0)
+                    .saturating_mul(u64::from(shape.n_original)),
             ) == next.original_at
     }
 }

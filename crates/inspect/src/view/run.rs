@@ -213,7 +213,7 @@ impl Decoder {
         }
         match byte {
             // `0x` stands before a pair.
-            b'x' | b'X' if self.n_in_unit == 1 && self.bits & 15 == 0 => {
+            b'x' | b'X' if self.n_in_unit == 1 && self.bits.trailing_zeros() >= 4 => {
                 (self.bits, self.n_bits, self.n_in_unit) = (0, 0, 0);
                 Step::Goes
             }
@@ -346,29 +346,39 @@ struct Run {
     upper: bool,
     /// Digits of a hexadecimal number only.
     hex: bool,
-    /// The first two characters are `0x`.
-    marked: bool,
-    zero: bool,
+    /// How far its first characters are `0x`.
+    mark: Mark,
+}
+
+/// What the first characters of a run are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mark {
+    #[default]
+    Nothing,
+    Zero,
+    /// `0x`.
+    Whole,
 }
 
 impl Run {
-    const EMPTY: Self = Self { n: 0, upper: true, hex: true, marked: false, zero: false };
+    const EMPTY: Self = Self { n: 0, upper: true, hex: true, mark: Mark::Nothing };
 
     fn add(&mut self, byte: u8) {
         match self.n {
-            0 => *self = Self { zero: byte == b'0', ..Self::EMPTY },
-            1 if self.zero && matches!(byte, b'x' | b'X') => self.marked = true,
+            0 if byte == b'0' => *self = Self { mark: Mark::Zero, ..Self::EMPTY },
+            0 => *self = Self::EMPTY,
+            1 if self.mark == Mark::Zero && matches!(byte, b'x' | b'X') => self.mark = Mark::Whole,
             _ => {}
         }
         let digit = matches!(byte, b'2'..=b'7');
         self.upper &= byte.is_ascii_uppercase() || digit;
-        self.hex &= byte.is_ascii_hexdigit() || (self.marked && self.n == 1);
+        self.hex &= byte.is_ascii_hexdigit() || (self.mark == Mark::Whole && self.n == 1);
         self.n = self.n.saturating_add(1);
     }
 
     /// Whether it is one pair of hexadecimal digits, perhaps with `0x` before.
     const fn is_pair(&self) -> bool {
-        self.hex && (self.n == 2 && !self.marked || self.n == 4 && self.marked)
+        self.hex && self.n == if matches!(self.mark, Mark::Whole) { 4 } else { 2 }
     }
 
     /// The alphabets that it may be written in.
@@ -499,15 +509,13 @@ impl Runs {
     fn skip(&mut self, raw: &Raw) {
         let bytes = raw.rest(self.search.cursor);
         let from = self.search.cursor;
-        match scan::first_long(bytes) {
-            Some(at) => {
-                let at = from.saturating_add(u64::try_from(at).unwrap_or(0));
-                self.search.skip_to(at.saturating_sub(BEFORE_BLOCK_BYTES));
-                self.until = at.saturating_add(BEFORE_BLOCK_BYTES.saturating_mul(2));
-            }
-            None => {
-                self.search.skip_to(raw.end().saturating_sub(BEFORE_BLOCK_BYTES.saturating_mul(2)))
-            }
+        if let Some(at) = scan::first_long(bytes) {
+            let at = from.saturating_add(u64::try_from(at).unwrap_or(0));
+            self.search.skip_to(at.saturating_sub(BEFORE_BLOCK_BYTES));
+            self.until = at.saturating_add(BEFORE_BLOCK_BYTES.saturating_mul(2));
+        } else {
+            let tail = BEFORE_BLOCK_BYTES.saturating_mul(2);
+            self.search.skip_to(raw.end().saturating_sub(tail));
         }
     }
 

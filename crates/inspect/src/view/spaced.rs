@@ -368,28 +368,33 @@ impl Spaces {
         // The text ends after a separator, after the single that follows one, or after the first single.
         let is_sign = singles.n > 0 && singles.separator == b' ' && tail(2) == Some(b' ');
         let ends_apart = tail(1) == Some(b' ') || (tail(1).is_some_and(separates) && !is_sign);
-        let n_after = u64::from(!ends_apart);
-        let n_singles = match (ends_apart, singles.n) {
-            (true, 0) => return u64::MAX,
-            (false, n) if n > 0 && tail(2) != Some(singles.separator) => 0,
-            (_, n) => n,
-        };
-        let start = end.saturating_sub(n_singles.saturating_mul(2)).saturating_sub(n_after);
-        if n_singles == 0 && tail(2).is_some_and(|before| is_letter(before) || before >= 0x80) {
+        let is_run = singles.n > 0 && (ends_apart || tail(2) == Some(singles.separator));
+        let run = is_run.then(|| {
+            let n = singles.n.saturating_mul(2).saturating_add(u64::from(!ends_apart));
+            (end.saturating_sub(n), singles.separator)
+        });
+        // The single at the end may also be the first of a run with another separator.
+        let is_first =
+            !ends_apart && !tail(2).is_some_and(|before| is_letter(before) || before >= 0x80);
+        let first = is_first.then(|| (end.saturating_sub(1), b' '));
+        let starts = [run, first].into_iter().flatten();
+        let held = starts.map(|(start, separator)| would_hold(raw, start, separator, level, kinds));
+        held.min().unwrap_or(u64::MAX)
+    }
+}
+
+/// What characters that stand apart would hold if there were enough of them.
+fn would_hold(raw: &Raw, start: u64, separator: u8, level: Level, kinds: &KindSet) -> u64 {
+    let mut budget = Budget::new(level);
+    let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
+    let mut apart = Apart::new(separator, start, level.deeper().respelt());
+    for &byte in raw.rest(start) {
+        if !apart.step(byte, &mut desk) {
             return u64::MAX;
         }
-        let separator = if n_singles > 0 { singles.separator } else { b' ' };
-        let mut budget = Budget::new(level);
-        let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut apart = Apart::new(separator, start, level.deeper().respelt());
-        for &byte in raw.slice(start, end) {
-            if !apart.step(byte, &mut desk) {
-                return u64::MAX;
-            }
-        }
-        apart.flush(&mut desk);
-        apart.pending(kinds)
     }
+    apart.flush(&mut desk);
+    apart.pending(kinds)
 }
 
 const fn is_letter(byte: u8) -> bool {

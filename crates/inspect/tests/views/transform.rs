@@ -46,7 +46,10 @@ pub(crate) static TRANSFORMS: &[Transform] = &[
             .collect()
     }),
     all("URL twice", |text| each_byte(text, |b| format!("%25{b:02X}"))),
-    all("JSON", |text| text.encode_utf16().map(|u| format!("\\u{u:04x}")).collect()),
+    all("JSON", |text| {
+        let units: Vec<String> = text.encode_utf16().map(|u| format!("\\u{u:04x}")).collect();
+        units.concat()
+    }),
     all("JSON, some", |text| some(text, |c| format!("\\u{:04x}", u32::from(c)))),
     all("C", |text| each_byte(text, |b| format!("\\x{b:02x}"))),
     all("braces", |text| each(text, |c| format!("\\u{{{:x}}}", u32::from(c)))),
@@ -69,10 +72,7 @@ pub(crate) static TRANSFORMS: &[Transform] = &[
     all("hexadecimal, spaced", |text| each_byte(text, |b| format!("{b:02x} "))),
     all("hexadecimal, 0x", |text| each_byte(text, |b| format!("0x{b:02x}, "))),
     all("hexadecimal in JSON", |text| {
-        each_byte(text, |b| format!("{b:02x}"))
-            .chars()
-            .map(|c| format!("\\u{:04x}", u32::from(c)))
-            .collect()
+        each(&each_byte(text, |b| format!("{b:02x}")), |c| format!("\\u{:04x}", u32::from(c)))
     }),
     all("rot13", |text| text.chars().map(rot13).collect()),
     all("atbash", |text| text.chars().map(atbash).collect()),
@@ -231,7 +231,7 @@ fn base32(bytes: &[u8]) -> String {
 fn encode(bytes: &[u8], alphabet: &[u8], n_bits: u32, unit: usize) -> String {
     let (mut bits, mut n, mut text) = (0_u32, 0, String::new());
     let mut put = |value: u32| {
-        text.push(char::from(alphabet[usize::try_from(value).unwrap_or(0) & (alphabet.len() - 1)]))
+        text.push(char::from(alphabet[usize::try_from(value).unwrap_or(0) & (alphabet.len() - 1)]));
     };
     for &byte in bytes {
         bits = (bits << 8 | u32::from(byte)) & 0xffff;
