@@ -265,7 +265,8 @@ fn is_leet(raw: &Raw, marks: &[Mark]) -> bool {
 
 /// How much a word speaks for signs as letters.
 fn weight(word: &[u8]) -> u32 {
-    if word.len() > LEET_BYTES_MAX || word.len() < 3 {
+    // `0x1f` is a number.
+    if word.len() > LEET_BYTES_MAX || word.len() < 3 || word.starts_with(b"0x") {
         return 0;
     }
     for one in [b'i', b'l'] {
@@ -324,6 +325,7 @@ mod tests {
             ("utf8", 0),
             ("a81bc81b", 0),
             ("MTk4NjIy", 0),
+            ("0x1f", 0),
             ("mp3", 0),
             ("12th", 0),
             ("x", 0),

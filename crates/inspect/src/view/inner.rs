@@ -195,7 +195,8 @@ impl Inner {
             let last = self.map.start_of(self.map.n_decoded().saturating_sub(1));
             let most =
                 u64::try_from(VIEW_HELD_BYTES_MAX).unwrap_or(0).saturating_sub(HELD_SLACK_BYTES);
-            self.map.start_of(pending).max(self.floor).max(last.saturating_sub(most))
+            let floor = if Scope::Said.wants(&kinds) { self.floor } else { self.floor_unsaid };
+            self.map.start_of(pending).max(floor).max(last.saturating_sub(most))
         } else {
             u64::MAX
         }
