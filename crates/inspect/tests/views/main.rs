@@ -91,7 +91,7 @@ fn harmless_texts_are_clean() {
     let image =
         ["<img src=\"data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAA", &noise, "\">"].concat();
     for text in [
-        "I ❤️ this 👩‍👩‍👧‍👦 family 🏳️‍🌈 and 🏴󠁧󠁢󠁥󠁮󠁧󠁿, 👍🏽!",
+        "I ❤\u{fe0f} this 👩\u{200d}👩\u{200d}👧\u{200d}👦 family 🏳\u{fe0f}\u{200d}🌈 and 🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}, 👍🏽!",
         "مرحبا بالعالم، كيف حالك اليوم؟ שלום עולם",
         "春の朝、町の人々は橋のそばに集まり、ＡＢＣを見た。桥下的水很急。",
         "Привет, как дела? Всё хорошо, спасибо.",
