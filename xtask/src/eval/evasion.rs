@@ -158,8 +158,8 @@ fn percent(n: usize, of: usize) -> f64 {
     100.0 * n as f64 / of.max(1) as f64
 }
 
-/// The table. With `misses`, what is missed and what is flagged anew is printed on stderr.
-pub(super) fn table(rows: &[Row], misses: usize) -> Result<String> {
+/// The table. With `n_shown`, what is not_found and what is flagged anew is printed on stderr.
+pub(super) fn table(rows: &[Row], n_shown: usize) -> Result<String> {
     let (inspector, catalogue) = (TextInspector::new(), Catalogue::new(&KINDS));
     let columns = columns(rows);
     let is_harmless =
@@ -187,14 +187,14 @@ pub(super) fn table(rows: &[Row], misses: usize) -> Result<String> {
                 let names = found(&inspector, &catalogue, item.source, &hidden);
                 names.iter().any(|name| name.starts_with(item.wanted))
             };
-            let missed: Vec<&Item> = column.items.iter().filter(|item| !is_found(item)).collect();
-            for item in missed.iter().take(misses) {
+            let not_found: Vec<&Item> = column.items.iter().filter(|item| !is_found(item)).collect();
+            for item in not_found.iter().take(n_shown) {
                 crate::bench::say(&format!(
                     "{}: missed {} in {:?}",
                     transform.name, item.wanted, item.text
                 ));
             }
-            let n = column.items.len().saturating_sub(missed.len());
+            let n = column.items.len().saturating_sub(not_found.len());
             write!(text, " {:.1} |", percent(n, column.items.len()))?;
         }
         let is_new = |benign: &&Benign<'_>| {
@@ -203,7 +203,7 @@ pub(super) fn table(rows: &[Row], misses: usize) -> Result<String> {
             !names.is_subset(&benign.plain)
         };
         let new: Vec<&Benign<'_>> = benign.iter().filter(is_new).collect();
-        for benign in new.iter().take(misses) {
+        for benign in new.iter().take(n_shown) {
             let hidden = (transform.apply)(&short(benign.row));
             let names = found(&inspector, &catalogue, source_of(benign.row), &hidden);
             crate::bench::say(&format!(
