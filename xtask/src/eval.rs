@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+mod evasion;
 mod serve;
 
 /// What to evaluate.
@@ -32,6 +33,9 @@ pub(crate) struct TextArgs {
     /// Leave out the run without made texts
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Print the evasion table only
+    #[arg(long)]
+    pub(crate) evasions: bool,
     /// Instead, send every text through this, and compare what it finds with one look at the whole text
     #[arg(long, value_enum)]
     pub(crate) through: Option<Through>,
@@ -54,6 +58,11 @@ impl Eval {
         if let Some(Through::Serve) = arguments.through {
             return serve::run(&arguments);
         }
+        if arguments.evasions {
+            let rows = crate::train::rows::read(&arguments.data)?;
+            print_text(&evasion::table(&rows, arguments.misses)?)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let library = crate::train::library(&arguments.data)?;
         let modes: &[(&str, bool)] = if arguments.quick {
             &[("with made texts", true)]
@@ -68,6 +77,13 @@ impl Eval {
                 print_misses(&library, &said, &limits, arguments.misses);
             }
         }
+        let real: Vec<Row> = library
+            .rows
+            .iter()
+            .filter(|row| !is_made(row) && row.family != "made")
+            .cloned()
+            .collect();
+        print_text(&evasion::table(&real, arguments.misses)?)?;
         print_text(&speed(&library)?)?;
         Ok(ExitCode::SUCCESS)
     }

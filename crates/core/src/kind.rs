@@ -82,6 +82,11 @@ pub const STRUCTURAL: &[KindInfo] = &[
     KindInfo { name: "limit.depth", title: "nested too deeply to check", extent: Extent::Part },
     KindInfo { name: "secret.upstream-key", title: "the upstream's own key", extent: Extent::Span },
     KindInfo { name: "limit.pseudonyms", title: "too many pseudonyms", extent: Extent::Part },
+    KindInfo {
+        name: "limit.view",
+        title: "encoded too deeply or too long to check",
+        extent: Extent::Part,
+    },
 ];
 
 /// Where this request's own placeholders stand in an answer. It is no finding, so it stands in no table, and no policy is asked about it.
@@ -120,6 +125,8 @@ structural! {
     UPSTREAM_KEY = 12,
     /// `limit.pseudonyms`
     LIMIT_PSEUDONYMS = 13,
+    /// `limit.view`
+    LIMIT_VIEW = 14,
     /// `pseudonym.own`: a mark inside an exchange, the last number below [`FIRST_DETECTED`]. It is in no [`Catalogue`]'s list.
     PSEUDONYM_OWN = 31,
 }
@@ -260,6 +267,7 @@ mod tests {
             (LIMIT_DEPTH, "limit.depth"),
             (UPSTREAM_KEY, "secret.upstream-key"),
             (LIMIT_PSEUDONYMS, "limit.pseudonyms"),
+            (LIMIT_VIEW, "limit.view"),
         ] {
             assert_eq!(catalogue.info(kind).name, name);
             assert_eq!(catalogue.find(name), Some(kind));

@@ -9,6 +9,7 @@ use crate::gate::{Gate, GateState};
 use crate::kinds::Kind;
 use crate::rules::{self, RULES_LEN, Rule};
 use crate::text::{Class, Hit, Hold, LEFT_BYTES_MAX, Stop, Text, work};
+use crate::view::{Mark, Marks, View};
 use bartizan_core::detect::{Detector, Finding};
 use bartizan_core::kind::KindSet;
 use bartizan_core::span::Span;
@@ -20,7 +21,7 @@ const SLACK_BYTES: usize = 128;
 /// A buffer larger than this is given back when its bytes are decided.
 const IDLE_BYTES_MAX: usize = 512;
 /// Bytes that a stream may make a detector remember: the longest undecided match, what stands before it, and a piece.
-pub const HELD_BYTES_MAX: usize = rules::MATCH_BYTES_MAX
+pub(crate) const HELD_BYTES_MAX: usize = rules::MATCH_BYTES_MAX
     + rules::LOOK_AHEAD_BYTES_MAX
     + LEFT_BYTES_MAX
     + SLACK_BYTES
@@ -57,6 +58,8 @@ pub(crate) struct TextDetector {
     ended: bool,
     live: Vec<Candidate>,
     done: Done,
+    /// Where texts in another spelling are told; who does not ask for them pays nothing.
+    marks: Option<Box<Marks>>,
 }
 
 /// Per rule, the end of what is decided: a candidate that starts before it starts inside a finding.
@@ -98,18 +101,34 @@ impl TextDetector {
             ended: false,
             live: Vec::new(),
             done: Done::NOTHING,
+            marks: None,
         }
+    }
+
+    /// A detector that also notes where texts in another spelling are told.
+    pub(crate) fn with_marks() -> Self {
+        Self { marks: Some(Box::default()), ..Self::new() }
+    }
+
+    /// The marks since the last call.
+    pub(crate) fn take_marks(&mut self) -> Vec<Mark> {
+        self.marks.as_mut().map(|marks| marks.take()).unwrap_or_default()
     }
 
     fn read_piece(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {
         let from = self.tail.len();
         self.tail.extend_from_slice(piece);
-        let (gate, base, live) = (self.gate, self.base, &mut self.live);
+        let (gate, base, live, marks) = (self.gate, self.base, &mut self.live, &mut self.marks);
         let text = Text::new(&self.tail, base == 0, false);
         gate.pass(&mut self.state, text, from, |at, trigram| {
             gate.candidates(text, at, trigram, |rule, start| {
                 live.push(Candidate::new(rule, offset(base, start), None));
             });
+            if let Some(marks) = marks {
+                gate.marks(text, at, trigram, |view, start| {
+                    marks.add(view, offset(base, start), offset(base, at.saturating_add(1)));
+                });
+            }
         });
         if !self.live.is_empty() {
             self.settle(from, report);
@@ -275,13 +294,18 @@ impl Detector for TextDetector {
     }
 }
 
-/// Reads a whole text at once.
-pub(crate) fn scan(bytes: &[u8], report: &mut dyn FnMut(Finding)) {
+/// Reads a whole text at once, and names every place where a text in another spelling is told.
+pub(crate) fn scan(
+    bytes: &[u8],
+    mark: &mut dyn FnMut((View, bool), usize, usize),
+    report: &mut dyn FnMut(Finding),
+) {
     let gate = Gate::get();
     let text = Text::new(bytes, true, true);
     let mut found = Vec::new();
     let mut done = [0_usize; RULES_LEN];
     gate.pass(&mut GateState::default(), text, 0, |at, trigram| {
+        gate.marks(text, at, trigram, |view, start| mark(view, start, at.saturating_add(1)));
         gate.candidates(text, at, trigram, |rule, start| {
             let Some(done) = done.get_mut(rule as usize) else { return };
             if rule.waits_in_line() && start < *done {
@@ -409,7 +433,7 @@ mod tests {
             }
             detector.finish(&mut |_| {});
         } else {
-            scan(text.as_bytes(), &mut |_| {});
+            scan(text.as_bytes(), &mut |_, _, _| {}, &mut |_| {});
         }
         work::take() * 100 / text.len()
     }

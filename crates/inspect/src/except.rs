@@ -1,5 +1,5 @@
 //! Exceptions: values of a kind that an operator says are no findings, such as the address of the help desk.
-use crate::HELD_BYTES_MAX;
+use crate::VIEW_HELD_BYTES_MAX;
 use crate::custom::CUSTOM_MATCH_BYTES_MAX;
 use bartizan_core::detect::{Detector, Finding, Inspector};
 use bartizan_core::evidence::Source;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Most exceptions.
 pub const EXCEPTIONS_MAX: usize = 10_000;
 /// Bytes of a stream that are remembered, to see what a finding was.
-const TAIL_BYTES: usize = HELD_BYTES_MAX.saturating_add(CUSTOM_MATCH_BYTES_MAX);
+const TAIL_BYTES: usize = VIEW_HELD_BYTES_MAX.saturating_add(CUSTOM_MATCH_BYTES_MAX);
 
 /// Values of one kind that are no findings.
 #[derive(Clone, Debug, PartialEq, Eq)]

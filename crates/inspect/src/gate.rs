@@ -5,6 +5,7 @@
 //! two calls is the last two codes, so cuts do not matter. The gate decides nothing: a false hit costs time, a missing one is a bug.
 use crate::rules::{self, Rule};
 use crate::text::Text;
+use crate::view::{LITERALS, Literal, View, may_stand};
 use std::cell::LazyCell;
 use std::sync::LazyLock;
 
@@ -72,6 +73,9 @@ pub(crate) struct Gate {
     pairs: Box<[u64; 1024]>,
     /// Per first byte, the literals that begin with it.
     firsts: Vec<Vec<Head>>,
+    /// The trigrams that end a mark of a text in another spelling, as in `wanted`, and the marks, sorted.
+    marked: Box<[u64; CODES * CODES]>,
+    marks: Vec<(u32, &'static Literal)>,
 }
 
 /// Most bytes of a literal that the gate knows.
@@ -130,7 +134,7 @@ impl Head {
 }
 
 /// How common three bytes are in texts, roughly: signs in the midst of letters are rare, numbers are everywhere.
-fn commonness(three: &[u8]) -> u32 {
+pub(crate) fn commonness(three: &[u8]) -> u32 {
     match three {
         [_, second, third] if third.is_ascii_digit() && second.is_ascii_digit() => return 100,
         // The gate stops there anyway.
@@ -215,7 +219,12 @@ impl Gate {
             first_heads,
             pairs: vec![0; 1024].try_into().expect("the vector has the length of the array"),
             firsts: vec![Vec::new(); 256],
+            marked: vec![0; CODES * CODES]
+                .try_into()
+                .expect("the vector has the length of the array"),
+            marks: Vec::new(),
         };
+        gate.want_marks();
         // What words announce begins later, so they hold nothing back.
         for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
             let [first, second, ..] = head.bytes;
@@ -257,6 +266,19 @@ impl Gate {
             gate.want(codes);
         }
         gate
+    }
+
+    fn want_marks(&mut self) {
+        for literal in LITERALS.iter() {
+            let codes = literal.bytes.last_chunk().copied().unwrap_or_default().map(code_of);
+            self.want(codes);
+            let trigram = trigram_of(codes);
+            if let Some(word) = self.marked.get_mut((trigram >> CODE_BITS) as usize) {
+                *word |= 1 << (trigram & 63);
+            }
+            self.marks.push((trigram, literal));
+        }
+        self.marks.sort_by_key(|(trigram, _)| *trigram);
     }
 
     fn want(&mut self, codes: [u8; 3]) {
@@ -362,6 +384,46 @@ impl Gate {
         let rank = self.n_before.get(at).map_or(0, |&n| usize::from(n)).saturating_add(n_below);
         let first = |rank: usize| self.first_heads.get(rank).map_or(0, |&first| usize::from(first));
         self.heads.get(first(rank)..first(rank.saturating_add(1))).unwrap_or_default()
+    }
+
+    /// Names every mark of a text in another spelling that ends at a hit, with its spelling and its start.
+    #[inline]
+    pub(crate) fn marks(
+        &self,
+        text: Text<'_>,
+        at: usize,
+        trigram: u32,
+        found: impl FnMut((View, bool), usize),
+    ) {
+        let word = self.marked.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
+        let is_digit = trigram & 63 == u32::from(DIGIT);
+        if is_digit || word >> (trigram & 63) & 1 == 1 {
+            self.marks_at(text, at, trigram, found);
+        }
+    }
+
+    fn marks_at(
+        &self,
+        text: Text<'_>,
+        at: usize,
+        trigram: u32,
+        mut found: impl FnMut((View, bool), usize),
+    ) {
+        // A digit after a letter: some write `1gn0r3`.
+        if trigram & 63 == u32::from(DIGIT) {
+            if text.back(at, 1).is_some_and(|byte| byte.is_ascii_alphabetic()) {
+                found((View::Leet, true), at);
+            }
+            return;
+        }
+        let end = at.saturating_add(1);
+        let first = self.marks.partition_point(|mark| mark.0 < trigram);
+        for (_, literal) in self.marks.iter().skip(first).take_while(|mark| mark.0 == trigram) {
+            let Some(start) = end.checked_sub(literal.bytes.len()) else { continue };
+            if literal.matches(text.slice(start, end)) && may_stand(literal, text.back(start, 1)) {
+                found((literal.view, literal.is_word), start);
+            }
+        }
     }
 
     /// The first place near the end of the text where a literal of a wanted rule may have begun without being known yet.

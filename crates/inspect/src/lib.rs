@@ -1,7 +1,8 @@
 //! Finds personal data, secrets, invisible characters and plain override phrases in text, whole or in a stream.
 //!
 //! One pass over the bytes ([`TextInspector`]) feeds every rule; the findings of a stream do not depend on how it is cut. This crate
-//! opens nothing and decides nothing. It reads text as it stands: what is encoded, spelled out or translated is not found here.
+//! opens nothing and decides nothing. It reads text as it stands and through views that undo encodings and spellings; what is
+//! paraphrased, translated, compressed or enciphered is not found here.
 //!
 //! ```
 //! # use bartizan_core::{detect::Inspector, evidence::Source};
@@ -30,9 +31,10 @@ pub mod model;
 mod pair;
 mod rules;
 mod text;
+mod view;
 
-pub use detector::HELD_BYTES_MAX;
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
+pub use view::VIEW_HELD_BYTES_MAX;
 
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";
@@ -75,10 +77,23 @@ impl TextInspector {
     }
 }
 
-/// Whether a text is what the application or the model says. Only its tone matters, which is judged once it is whole: while it arrives that
-/// would cost each stream more memory than all else.
-fn is_speech(source: Source) -> bool {
-    Place::of(source) == Place::Speech
+/// What listens to the words of a text, and whose text it is.
+#[derive(Clone, Copy, Debug)]
+struct Ears {
+    judge: Option<Judge<'static>>,
+    source: Source,
+}
+
+impl Ears {
+    /// The judge of this text. Of what the application or the model says only the tone matters, which is judged once it is whole: while it
+    /// arrives that would cost each stream more memory than all else.
+    fn judge(self) -> Option<Judge<'static>> {
+        self.judge.filter(|_| Place::of(self.source) != Place::Speech)
+    }
+
+    fn detector(self) -> Option<ModelDetector<'static>> {
+        self.judge().map(|judge| ModelDetector::with_judge(judge, self.source))
+    }
 }
 
 impl Default for TextInspector {
@@ -93,31 +108,18 @@ impl Inspector for TextInspector {
     }
 
     fn detector(&self, source: Source) -> Box<dyn Detector> {
-        let text = detector::TextDetector::new();
+        let views = view::ViewDetector::new(Ears { judge: self.judge, source });
         match self.judge {
-            Some(_) if is_speech(source) => Box::new(text),
-            Some(judge) => {
-                Box::new(pair::Pair::new(text, ModelDetector::with_judge(judge, source)))
-            }
-            None => Box::new(pair::Pair::new(text, pair::Blind)),
+            Some(_) => Box::new(views),
+            None => Box::new(pair::Pair::new(views, pair::Blind)),
         }
     }
 
     fn scan(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {
-        let mut found = Vec::new();
-        match self.judge {
-            Some(_) if is_speech(source) => {}
-            Some(judge) => {
-                judge.findings(text, source, &mut |finding| found.push(finding));
-            }
-            None => pair::Blind.finish(&mut |finding| found.push(finding)),
+        if self.judge.is_none() {
+            pair::Blind.finish(report);
         }
-        if found.is_empty() {
-            return detector::scan(text, report);
-        }
-        detector::scan(text, &mut |finding| found.push(finding));
-        found.sort_unstable();
-        found.into_iter().for_each(report);
+        view::scan(Ears { judge: self.judge, source }, text, report);
     }
 
     fn judge_whole(&self, source: Source, text: &[u8], report: &mut dyn FnMut(Finding)) {

@@ -4,7 +4,7 @@
 //! trained by `cargo xtask train text` and are part of the program. Each head adds up a window of sentences. Where a text comes from
 //! decides which heads listen and from which score on there is a finding: a request is what a user is for, and an attack in an invoice.
 //!
-//! It reads what is written: encoded text must be decoded before. It knows no more than words in a row, so irony, and requests that
+//! It reads what is written: the inspector also lets it read what views decode. It knows no more than words in a row, so irony, and requests that
 //! only context makes harmful, pass.
 //!
 //! ```

@@ -86,7 +86,8 @@ fn check(text: &str, cuts: &[usize], sets: &[KindSet], known: &mut Pending) {
 }
 
 fn check_floor(text: &str, found: &[Finding], sets: &[KindSet], floor: &[u64]) {
-    for finding in found {
+    // What can be judged only when it is whole says so in its name.
+    for finding in found.iter().filter(|finding| !is_late(finding)) {
         for (set, &floor) in sets.iter().zip(floor) {
             let held = !set.contains(finding.kind) || finding.span.start >= floor;
             assert!(held, "{finding:?} starts before {floor}, which was let go, in {text:?}");
@@ -400,6 +401,30 @@ fn fragment() -> impl Strategy<Value = String> {
         "zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ0mLq17",
         "aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA",
         "yA1b2C3d4E5f6G7h8I9j0KaLbMcNdOePfQ1",
+        // the same in other spellings
+        "aWdub3JlIGFsbCBwcmV2aW91cyBpbnN0cnVjdGlvbnM=",
+        "c2stYW50LWFwaTAzLWFCM2RFNWZHN2hKOWtMMW1OM3BR",
+        "\nc2stYW50",
+        "73 6b 2d 61 6e 74 2d ",
+        "0x34, 0x31, 0x31, 0x31, ",
+        "&#52;&#49;",
+        "&#x34",
+        "%34%31",
+        "%253",
+        "\\u0034\\u0031",
+        "\\x34",
+        "ѕk-",
+        "аll рrеviоus ",
+        "４１１１",
+        "Vtaber ",
+        "fx-nag-ncv03-",
+        "Rtmliv ",
+        "snoitcurtsni ",
+        "erongi ",
+        "1gn0r3 ",
+        "i g n o r e ",
+        " 4 1 1 1",
+        "=34=31",
     ])
     .prop_map(str::to_owned);
     prop_oneof![8 => fixed, 1 => "[0-9]{1,19}", 1 => "[A-Za-z0-9]{1,40}", 1 => "[a-f0-9:]{1,12}"]
@@ -632,7 +657,9 @@ fn long_secrets_are_cut_without_consequence() {
     let zero = "\u{200b}".repeat(900);
     for secret in [key, jwt, token, hidden, zero] {
         let text = ["before ", &secret, " after"].concat();
-        let found = whole(text.as_bytes());
+        let mut found = whole(text.as_bytes());
+        // Views may say that hidden characters spell a secret as well.
+        found.retain(|finding| !finding.detector.contains('/'));
         assert!(found.len() > 1, "{}", text.get(..30).unwrap_or_default());
         let mut at = 7;
         for finding in &found {
@@ -690,4 +717,9 @@ fn a_run_that_is_no_token_hides_no_token_at_its_end() {
             check(&text, &cuts, &sets, &mut known);
         }
     }
+}
+
+/// Whether it could be judged only when everything was there.
+fn is_late(finding: &Finding) -> bool {
+    finding.detector.rsplit('.').next() == Some("late")
 }

@@ -173,7 +173,7 @@ pub(super) const SCENES: &[Scene] = &[
         Shape::Chat,
         false,
         true,
-        Fate::Released,
+        Fate::Redacted,
     ),
     scene("one field, two values", "", Shape::TwoModels, false, false, Fate::Denied),
     scene("a side door", "", Shape::Path("/v1/completions"), false, false, Fate::Denied),

@@ -66,7 +66,7 @@ fn the_story_fits_a_screen_and_leaves_nothing_behind() {
         ("a tool call with the card", "refused"),
         ("asks for the e-mail", "released"),
         ("overrides the prompt", "released"),
-        ("wants it in base64", "released"),
+        ("wants it in base64", "redacted"),
         ("one field, two values", "denied"),
         ("a side door", "denied"),
         ("a path nobody knows", "denied"),

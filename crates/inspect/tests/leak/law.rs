@@ -373,7 +373,7 @@ proptest! {
 /// Fences, strings and addresses that go on and on are bounded, and cut without consequence.
 #[test]
 fn what_acts_and_does_not_end_is_bounded() {
-    const HELD_MAX: u64 = bartizan_inspect::HELD_BYTES_MAX as u64;
+    const HELD_MAX: u64 = bartizan_inspect::VIEW_HELD_BYTES_MAX as u64;
     let inspector = TextInspector::new();
     let unit = |text: &str, n_bytes: usize| text.repeat(n_bytes / text.len() + 1);
     for (begin, text) in [
