@@ -158,7 +158,7 @@ fn percent(n: usize, of: usize) -> f64 {
     100.0 * n as f64 / of.max(1) as f64
 }
 
-/// The table. With `n_shown`, what is not_found and what is flagged anew is printed on stderr.
+/// The table. With `n_shown`, what is missed and what is flagged anew is printed on stderr.
 pub(super) fn table(rows: &[Row], n_shown: usize) -> Result<String> {
     let (inspector, catalogue) = (TextInspector::new(), Catalogue::new(&KINDS));
     let columns = columns(rows);
@@ -187,7 +187,8 @@ pub(super) fn table(rows: &[Row], n_shown: usize) -> Result<String> {
                 let names = found(&inspector, &catalogue, item.source, &hidden);
                 names.iter().any(|name| name.starts_with(item.wanted))
             };
-            let not_found: Vec<&Item> = column.items.iter().filter(|item| !is_found(item)).collect();
+            let not_found: Vec<&Item> =
+                column.items.iter().filter(|item| !is_found(item)).collect();
             for item in not_found.iter().take(n_shown) {
                 crate::bench::say(&format!(
                     "{}: missed {} in {:?}",
