@@ -158,7 +158,7 @@ fn percent(n: usize, of: usize) -> f64 {
     100.0 * n as f64 / of.max(1) as f64
 }
 
-/// The table. With `n_shown`, what is not_found and what is flagged anew is printed on stderr.
+/// The table. With `n_shown`, what is missed and what is flagged anew is printed on stderr.
 pub(super) fn table(rows: &[Row], n_shown: usize) -> Result<String> {
     let (inspector, catalogue) = (TextInspector::new(), Catalogue::new(&KINDS));
     let columns = columns(rows);

@@ -142,13 +142,11 @@ static WORDS: &[&str] = &[
     "les ",
     "para ",
     "los ",
-    "una ",
     "con ",
     "can ",
     "are ",
     "not ",
     "how ",
-    "all ",
     "act ",
 ];
 
@@ -249,7 +247,7 @@ pub(crate) static LITERALS: LazyLock<Vec<Literal>> = LazyLock::new(|| {
         // A blank after a word stands before it, and what begins a word ends it.
         let bytes: Vec<u8> = text.bytes().rev().collect();
         let n = bytes.len().min(LITERAL_BYTES_MAX);
-        if n > 3 || !bytes.iter().all(u8::is_ascii_alphabetic) {
+        if is_told_backwards(text) {
             literals.push(Literal {
                 bytes: bytes.get(..n).unwrap_or_default().to_vec(),
                 view: View::Reversed,
@@ -260,6 +258,13 @@ pub(crate) static LITERALS: LazyLock<Vec<Literal>> = LazyLock::new(|| {
     }
     literals
 });
+
+/// Whether a word is none of any language when it is turned round: `les` and `der` are, and the beginning of many a key is a device.
+fn is_told_backwards(text: &str) -> bool {
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ');
+    let is_known = matches!(text, "the " | "and " | "you ");
+    text != "dapi" && (!is_word || is_known || text.trim_end().len() > 3)
+}
 
 /// The bytes of a literal up to its rarest three, which are what the gate knows it by. Three letters alone are those of many a word.
 fn known(literal: &[u8]) -> &[u8] {
