@@ -304,21 +304,41 @@ pub(crate) fn may_stand(literal: &Literal, before: Option<u8>) -> bool {
     !literal.bounded || !before.is_some_and(is_word)
 }
 
+/// The literals in other alphabets by their first byte: this is asked after each piece of a stream.
+static BEGINNINGS: LazyLock<Vec<Vec<&'static Literal>>> = LazyLock::new(|| {
+    let mut beginnings = vec![Vec::new(); 256];
+    for literal in LITERALS.iter().filter(|literal| literal.view != View::Reversed) {
+        let first = literal.bytes.first().map(|&first| usize::from(first));
+        if let Some(list) = first.and_then(|first| beginnings.get_mut(first)) {
+            list.push(literal);
+        }
+    }
+    beginnings
+});
+
 /// How many of the last bytes may be the beginning of a literal in another alphabet that is not known yet, words included or not.
 pub(super) fn n_partial(tail: &[u8], with_words: bool) -> usize {
     let n_most = tail.len().min(LITERAL_BYTES_MAX.saturating_sub(1));
-    let may_be = |n: &usize| {
-        let (before, bytes) = tail.split_at(tail.len().saturating_sub(*n));
-        let before = before.last().copied();
-        !before.is_some_and(is_word)
-            && LITERALS.iter().any(|literal| {
-                literal.view != View::Reversed
-                    && (with_words || !literal.is_word)
-                    && bytes.len() < literal.bytes.len()
-                    && literal.begins_with(bytes)
-            })
-    };
-    (1..=n_most).rev().find(may_be).unwrap_or(0)
+    let from = tail.len().saturating_sub(n_most);
+    let mut is_after_word =
+        from.checked_sub(1).and_then(|at| tail.get(at)).copied().is_some_and(is_word);
+    for (at, &first) in tail.iter().enumerate().skip(from) {
+        let is_inside = std::mem::replace(&mut is_after_word, is_word(first));
+        if is_inside {
+            continue;
+        }
+        let bytes = tail.get(at..).unwrap_or_default();
+        let literals = BEGINNINGS.get(usize::from(first.to_ascii_lowercase()));
+        let may_be = literals.into_iter().flatten().any(|literal| {
+            (with_words || !literal.is_word)
+                && bytes.len() < literal.bytes.len()
+                && literal.begins_with(bytes)
+        });
+        if may_be {
+            return bytes.len();
+        }
+    }
+    0
 }
 
 #[cfg(test)]
