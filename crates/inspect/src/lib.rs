@@ -50,7 +50,7 @@ const WHOLE_SCORE_MIN: f32 = 0.8;
 #[derive(Clone, Copy, Debug)]
 pub struct TextInspector {
     /// `None` if the program was built with weights that are none: then every text has a finding that says so.
-    judge: Option<Judge<'static>>,
+    judge: Option<&'static Judge<'static>>,
     /// How bad the worst of an answer must sound.
     whole_score_min: f32,
 }
@@ -59,7 +59,7 @@ impl TextInspector {
     /// An inspector. The tables are built on the first call.
     pub fn new() -> Self {
         gate::Gate::get();
-        Self { judge: Judge::shipped().ok(), whole_score_min: WHOLE_SCORE_MIN }
+        Self { judge: Judge::shipped().ok().map(intern::judge), whole_score_min: WHOLE_SCORE_MIN }
     }
 
     /// The same inspector, whose text model makes findings from other scores on.
@@ -68,7 +68,8 @@ impl TextInspector {
         // Who chose a cutoff for what a model says meant that one.
         let is_own = cutoffs.is_moved(Head::Toxicity, Place::Speech);
         let whole_score_min = if is_own { 0.0 } else { self.whole_score_min };
-        Self { judge: self.judge.map(|judge| judge.with_cutoffs(cutoffs)), whole_score_min }
+        let judge = self.judge.map(|judge| intern::judge(judge.with_cutoffs(cutoffs)));
+        Self { judge, whole_score_min }
     }
 
     /// How much a text looks like an attack or an insult.
@@ -80,19 +81,19 @@ impl TextInspector {
 /// What listens to the words of a text, and whose text it is.
 #[derive(Clone, Copy, Debug)]
 struct Ears {
-    judge: Option<Judge<'static>>,
+    judge: Option<&'static Judge<'static>>,
     source: Source,
 }
 
 impl Ears {
     /// The judge of this text. Of what the application or the model says only the tone matters, which is judged once it is whole: while it
     /// arrives that would cost each stream more memory than all else.
-    fn judge(self) -> Option<Judge<'static>> {
+    fn judge(self) -> Option<&'static Judge<'static>> {
         self.judge.filter(|_| Place::of(self.source) != Place::Speech)
     }
 
     fn detector(self) -> Option<ModelDetector<'static>> {
-        self.judge().map(|judge| ModelDetector::with_judge(judge, self.source))
+        self.judge().map(|judge| ModelDetector::with_judge(*judge, self.source))
     }
 }
 

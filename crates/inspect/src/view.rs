@@ -485,3 +485,23 @@ fn scan_views(level: Level, text: &[u8], marks: &[Mark]) -> Vec<Finding> {
     views.read(&[], true, &mut |finding| seen.push(finding));
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Judge;
+    use bartizan_core::evidence::Source;
+
+    /// There are as many of these as there are open streams.
+    #[test]
+    fn an_idle_channel_is_small() {
+        assert!(size_of::<ViewDetector>() <= 2560, "{}", size_of::<ViewDetector>());
+        let judge = Judge::shipped().ok().map(crate::intern::judge);
+        let mut detector = ViewDetector::new(Ears { judge, source: Source::Model });
+        for _ in 0..2000 {
+            detector.push(b"The town", &mut |_| {});
+        }
+        let n_bytes = detector.channel.views.raw.memory_bytes();
+        assert!(n_bytes <= HISTORY_BYTES + HISTORY_BYTES / 4 + PIECE_BYTES, "{n_bytes}");
+    }
+}

@@ -100,6 +100,11 @@ impl<'w> Judge<'w> {
         self
     }
 
+    /// From which scores on it makes findings.
+    pub(crate) const fn cutoffs(&self) -> Cutoffs {
+        self.cutoffs
+    }
+
     /// How much a text looks like an attack or an insult, 0 to 1; from 1/2 on there are findings.
     pub fn scores(&self, text: &[u8], source: Source) -> Scores {
         self.findings(text, source, &mut |_| {})

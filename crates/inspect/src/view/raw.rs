@@ -1,4 +1,5 @@
 //! The end of a channel as it came, for views that open a little after what they read began.
+use super::PIECE_BYTES;
 
 /// Bytes before the newest that views need.
 pub(super) const HISTORY_BYTES: usize = 2048;
@@ -19,16 +20,33 @@ impl Raw {
     }
 
     pub(super) fn extend(&mut self, piece: &[u8]) {
+        let n_wanted = self.bytes.len().saturating_add(piece.len());
+        if self.bytes.capacity() < n_wanted {
+            // There are as many of these as there are streams: none is larger than it must be.
+            let n_most = self.n_most().saturating_add(PIECE_BYTES).max(n_wanted);
+            let n_reserved = n_wanted.saturating_mul(2).min(n_most);
+            self.bytes.reserve_exact(n_reserved.saturating_sub(self.bytes.len()));
+        }
         self.bytes.extend_from_slice(piece);
+    }
+
+    /// Bytes from which on the oldest are forgotten.
+    const fn n_most(&self) -> usize {
+        self.n_kept.saturating_add(self.n_kept / 4)
     }
 
     /// Forgets what is older than the history, now and then.
     pub(super) fn trim(&mut self) {
-        if self.bytes.len() >= self.n_kept.saturating_mul(2) {
+        if self.bytes.len() >= self.n_most() {
             let n_old = self.bytes.len().saturating_sub(self.n_kept);
             self.bytes.drain(..n_old);
             self.base = self.base.saturating_add(u64::try_from(n_old).unwrap_or(0));
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 
     pub(super) fn end(&self) -> u64 {
