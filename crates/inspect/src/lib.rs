@@ -33,6 +33,7 @@ mod text;
 
 pub use detector::HELD_BYTES_MAX;
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
+pub use rules::{PublishedSample, published_samples};
 
 /// Name and version of the whole inspector.
 pub const DETECTOR_ID: &str = "text@1";

@@ -5,9 +5,12 @@ use crate::text::{Answer, Stop, Text, is_word};
 
 mod active;
 mod address;
+mod age;
+mod bic;
 mod card;
 mod cloud;
 mod context;
+mod coordinate;
 mod crypto;
 mod date;
 mod digest;
@@ -20,6 +23,7 @@ mod pem;
 mod phone;
 mod phrase;
 mod proper;
+mod sample;
 mod secret;
 mod separator;
 mod ssn;
@@ -88,6 +92,7 @@ rules! {
     Ansi,
     Html,
     Link,
+    Bic,
 }
 
 /// How many rules there are.
@@ -107,13 +112,15 @@ impl Rule {
 
     /// Whether its findings begin where its literals do. What words announce begins later, so the words hold nothing back.
     pub(crate) const fn begins_at_its_candidate(self) -> bool {
-        !matches!(self, Self::AwsSecretKey | Self::Password | Self::Connection)
+        !matches!(self, Self::AwsSecretKey | Self::Password | Self::Connection | Self::Bic)
     }
 }
 
 /// What the gate must look for.
 pub(crate) fn heads() -> Vec<Head> {
     let mut heads = vec![Head::new(Rule::PrivateKey, *b"---", false, false)];
+    heads.push(Head::long(Rule::PrivateKey, pem::PUTTY_HEAD, false, true));
+    heads.extend(bic::HEADS.map(|bytes| Head::long(Rule::Bic, bytes, true, true)));
     heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
     heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
     heads.extend(
@@ -130,10 +137,22 @@ pub(crate) fn heads() -> Vec<Head> {
 
 pub(crate) use secret::example;
 
-/// Decides one candidate.
+pub use sample::{PublishedSample, published_samples};
+
+/// Decides one candidate. What is a published sample, and nothing more, is no finding.
 pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
+    let hit = decide_unexcused(rule, text, start)?;
+    if !hit.goes_on && sample::is_sample(rule, text.slice(hit.start, hit.end)) {
+        // Nor is anything inside of it one.
+        return Err(Stop::NoUntil(hit.end));
+    }
+    Ok(hit)
+}
+
+fn decide_unexcused(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     match rule {
         Rule::Email => email::decide(text, start),
+        Rule::Bic => bic::decide(text, start),
         Rule::Card => card::decide(text, start),
         Rule::Iban => iban::decide(text, start),
         Rule::Ssn => ssn::decide(text, start),

@@ -116,6 +116,11 @@ fn skip_time(reader: &mut Reader<'_>) -> Result<(), Stop> {
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     let (first, n_first) = number(&mut reader)?;
+    if n_first <= 3
+        && let Some(hit) = super::age::decide(text, start, &reader, first)?
+    {
+        return Ok(hit);
+    }
     if !(1..=4).contains(&n_first) || n_first == 3 {
         return Err(Stop::No);
     }

@@ -91,8 +91,19 @@ fn pair_of(name: &[u8]) -> usize {
     name.first_chunk().map_or(0, |&pair| usize::from(u16::from_be_bytes(pair)))
 }
 
-/// The vendors whose names stand in a text (in small letters), where a word may begin.
+/// The vendors whose names stand in a text (in small letters), as they are written or with a separator inside: `scraping_bee`, `data-dog`.
 pub(super) fn near(text: &[u8]) -> Vec<&'static Vendor> {
+    let is_separator = |byte: &u8| matches!(byte, b'_' | b'-' | b' ');
+    let mut near = named_in(text);
+    if text.iter().any(is_separator) {
+        let squeezed: Vec<u8> = text.iter().copied().filter(|byte| !is_separator(byte)).collect();
+        near.extend(named_in(&squeezed));
+    }
+    near
+}
+
+/// The vendors whose names stand in a text (in small letters).
+fn named_in(text: &[u8]) -> Vec<&'static Vendor> {
     let mut near = Vec::new();
     for at in 0..text.len() {
         let rest = text.get(at..).unwrap_or_default();
@@ -124,6 +135,9 @@ mod tests {
                     "{name}"
                 );
             }
+        }
+        for text in ["data_dog = ", "my scraping-bee key: ", "Deep Gram"] {
+            assert!(!near(text.to_lowercase().as_bytes()).is_empty(), "{text}");
         }
         assert!(near(b"nothing of this sort").is_empty() && near(b"").is_empty());
         assert!(!may_announce(b"nothing of this sort") && !may_announce(b""));
