@@ -141,15 +141,6 @@ pub use sample::{PublishedSample, published_samples};
 
 /// Decides one candidate. What is a published sample, and nothing more, is no finding.
 pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
-    let hit = decide_unexcused(rule, text, start)?;
-    if !hit.goes_on && sample::is_sample(rule, text.slice(hit.start, hit.end)) {
-        // Nor is anything inside of it one.
-        return Err(Stop::NoUntil(hit.end));
-    }
-    Ok(hit)
-}
-
-fn decide_unexcused(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     match rule {
         Rule::Email => email::decide(text, start),
         Rule::Bic => bic::decide(text, start),
@@ -160,8 +151,8 @@ fn decide_unexcused(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Ipv4 => address::decide_v4(text, start),
         Rule::Ipv6 => address::decide_v6(text, start),
         Rule::PrivateKey => pem::decide(text, start),
-        Rule::AwsSecretKey => cloud::decide(text, start),
-        Rule::Jwt => token::decide_jwt(text, start),
+        Rule::AwsSecretKey => sample::excused(text, cloud::decide(text, start)),
+        Rule::Jwt => sample::excused(text, token::decide_jwt(text, start)),
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Bidi => hidden::decide_bidi(text, start),
@@ -186,13 +177,13 @@ fn decide_unexcused(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         | Rule::GoogleOauth
         | Rule::Openai
         | Rule::Anthropic
-        | Rule::HuggingFace => token::decide(rule, text, start),
+        | Rule::HuggingFace => sample::excused(text, token::decide(rule, text, start)),
         Rule::Vendor
         | Rule::Keyed
         | Rule::Password
         | Rule::Connection
         | Rule::Telegram
-        | Rule::Discord => secret::decide(rule, text, start),
+        | Rule::Discord => sample::excused(text, secret::decide(rule, text, start)),
     }
 }
 
@@ -399,10 +390,11 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
 /// Reads the context before an offset: whether one of `words` (in lower case) stands in the last `n_max` bytes.
 fn has_before(text: Text<'_>, at: usize, n_max: usize, words: &[&[u8]]) -> bool {
     let before = text.before(at, n_max);
-    // Most places are told apart by their first byte.
-    let bit = |byte: u8| 1_u32 << (byte & 31);
+    // Most places are told apart by their first byte, and numbers in a table by that there are no letters at all.
+    let bit = |byte: u8| 1_u128 << (byte & 0x7f);
+    let bits = |byte: u8| bit(byte) | bit(byte.to_ascii_uppercase());
     let firsts =
-        words.iter().filter_map(|word| word.first()).fold(0, |bits, &byte| bits | bit(byte));
+        words.iter().filter_map(|word| word.first()).fold(0, |all, &byte| all | bits(byte));
     before.iter().enumerate().filter(|&(_, &byte)| firsts & bit(byte) != 0).any(|(place, byte)| {
         let first = byte.to_ascii_lowercase();
         words.iter().filter(|word| word.first() == Some(&first)).any(|word| {

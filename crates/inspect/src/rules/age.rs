@@ -1,7 +1,6 @@
 //! The age of a person in a sentence: `aged 47`, `47 years old`, `47-jährige`, `"age": 47`. A number alone is none. The finding is the
 //! number, so that a sentence without it still reads.
-use crate::kinds::{Personal, Support};
-use crate::text::{Hit, Reader, Stop, Text, is_word};
+use crate::text::{Reader, Stop, Text, is_word};
 
 /// The oldest age that is taken for one.
 const YEARS_MAX: u32 = 125;
@@ -11,25 +10,8 @@ const BEFORE_BYTES: usize = 16;
 const GAP_BYTES_MAX: usize = 4;
 /// Words that a number after them is an age by.
 const BEFORE: [&[u8]; 7] = [b"age", b"aged", b"alter", b"edad", b"leeftijd", b"idade", b"wiek"];
-/// What comes after the number of an age, in small letters, where no word goes on.
-const AFTER: [&[u8]; 14] = [
-    b" years old",
-    b" year old",
-    b"-year-old",
-    b"-years-old",
-    b" years of age",
-    b" year-old",
-    b" yrs old",
-    b" yr old",
-    b"-yr-old",
-    b" y/o",
-    b" yo",
-    b"yo",
-    b" jahre alt",
-    " años de edad".as_bytes(),
-];
-/// What comes after one and may end in any way: `47-jähriger`.
-const STEMS: [&[u8]; 2] = ["-jährige".as_bytes(), "jährige".as_bytes()];
+/// Most letters of the word after the number.
+const UNIT_BYTES_MAX: usize = 6;
 
 /// What a number is no age before: an amount, a range, a date, another unit.
 fn is_bare(reader: &Reader<'_>) -> Result<bool, Stop> {
@@ -46,74 +28,94 @@ fn is_bare(reader: &Reader<'_>) -> Result<bool, Stop> {
     })
 }
 
+/// How many bytes of a gap stand before a place.
+fn n_gap(text: Text<'_>, start: usize) -> usize {
+    let is_gap = |byte: u8| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'');
+    (1..=GAP_BYTES_MAX).take_while(|&n| text.back(start, n).is_some_and(is_gap)).count()
+}
+
+/// Whether a gap and a letter stand before a place that the words end in.
+fn may_be_announced(text: Text<'_>, start: usize) -> bool {
+    let n_gap = n_gap(text, start);
+    let letter = |n: usize| text.back(start, n_gap.saturating_add(n)).map(|byte| byte | 0x20);
+    let may_end = match letter(1) {
+        Some(b'e' | b'd' | b'r' | b't' | b'k') => true,
+        Some(b's') => letter(2) == Some(b'i'),
+        Some(b'f') => letter(2) == Some(b'o'),
+        _ => false,
+    };
+    n_gap > 0 && may_end
+}
+
 /// Whether a word right before a place says that an age follows.
 fn is_announced(text: Text<'_>, start: usize) -> bool {
-    let Some(last) = text.back(start, 1) else { return false };
-    if !matches!(last, b' ' | b':' | b'=' | b'"' | b'\'') {
-        return false;
-    }
+    let n_gap = n_gap(text, start);
     let before = text.before(start, BEFORE_BYTES);
-    let is_gap = |byte: &&u8| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'');
-    let n_gap = before.iter().rev().take_while(is_gap).count();
     let left = before.get(..before.len().saturating_sub(n_gap)).unwrap_or_default();
     // `age is`, `age of`.
     let left = [b" is".as_slice(), b" of"]
         .iter()
         .find_map(|filler| left.strip_suffix(*filler))
         .unwrap_or(left);
-    n_gap <= GAP_BYTES_MAX
-        && BEFORE.iter().any(|word| {
-            let (head, tail) = left.split_at(left.len().saturating_sub(word.len()));
-            let begins =
-                head.last().is_none_or(|&byte| !is_word(byte) && byte != b'-' && byte < 0x80);
-            begins && tail.eq_ignore_ascii_case(word)
-        })
+    BEFORE.iter().any(|word| {
+        let (head, tail) = left.split_at(left.len().saturating_sub(word.len()));
+        let begins = head.last().is_none_or(|&byte| !is_word(byte) && byte != b'-' && byte < 0x80);
+        begins && tail.eq_ignore_ascii_case(word)
+    })
 }
 
-/// Steps over letters in any case; `literal` is in small ones.
-fn eats(reader: &mut Reader<'_>, literals: &[&[u8]]) -> Result<bool, Stop> {
-    for literal in literals {
-        if reader.eat_folded(literal)? {
-            return Ok(true);
+/// Whether what follows says that the number is an age: `years old`, `-year-old`, `yo`, `y/o`, ` Jahre alt`, `-jährige`, ` años de edad`.
+fn is_followed(mut reader: Reader<'_>) -> Result<bool, Stop> {
+    reader.skip(usize::from(reader.sees(|byte| matches!(byte, b' ' | b'-'))?));
+    let from = reader.at;
+    let n = reader.run(|byte| byte.is_ascii_alphabetic(), UNIT_BYTES_MAX)?;
+    let unit = reader.text().slice(from, from.saturating_add(n)).to_ascii_lowercase();
+    let is_age = match unit.as_slice() {
+        b"year" | b"years" | b"yr" | b"yrs" => {
+            reader.skip(usize::from(reader.sees(|byte| matches!(byte, b' ' | b'-'))?));
+            reader.eat_folded(b"old")? || reader.eat_folded(b"of age")?
         }
-    }
-    Ok(false)
+        b"yo" => true,
+        b"y" => reader.eat_folded(b"/o")?,
+        b"jahre" => reader.eat_folded(b" alt")?,
+        // Any ending may follow.
+        b"j" => return reader.eat("ährige".as_bytes()),
+        b"a" => reader.eat("ños de edad".as_bytes())?,
+        _ => false,
+    };
+    Ok(is_age && !reader.sees(is_word)?)
 }
 
-/// The age whose digits begin at `start` and end at the reader, if it is one.
-pub(super) fn decide(
+/// Whether the number whose digits begin at `start` and end at the reader may be an age: nearly all are told apart by a byte or two.
+#[inline]
+pub(super) fn may_be(
     text: Text<'_>,
     start: usize,
     reader: &Reader<'_>,
     years: u32,
-) -> Result<Option<Hit>, Stop> {
+) -> Result<bool, Stop> {
     if !(1..=YEARS_MAX).contains(&years) {
-        return Ok(None);
+        return Ok(false);
     }
-    let hit = Hit { support: Support::Context, ..Hit::new(start, reader.at).of(Personal::Age) };
-    // Nearly all numbers are told apart by a byte or two.
-    let may_follow = match reader.peek()? {
+    Ok(match reader.peek()? {
         Some(b' ' | b'-') => {
-            reader.sees_ahead(1, |byte| matches!(byte, b'y' | b'j' | b'J' | b'a'))?
+            reader.sees_ahead(1, |byte| matches!(byte, b'y' | b'Y' | b'j' | b'J' | b'a'))?
         }
         Some(b'y' | b'j') => true,
         _ => false,
-    };
-    if may_follow {
-        let mut after = *reader;
-        if eats(&mut after, &STEMS)? || (eats(&mut after, &AFTER)? && !after.sees(is_word)?) {
-            return Ok(Some(hit));
-        }
-    }
-    if is_announced(text, start) && is_bare(reader)? {
-        return Ok(Some(hit));
-    }
-    Ok(None)
+    } || may_be_announced(text, start))
+}
+
+/// Whether such a number is one.
+#[cold]
+pub(super) fn is_age(text: Text<'_>, start: usize, reader: &Reader<'_>) -> Result<bool, Stop> {
+    Ok(is_followed(*reader)? || (is_announced(text, start) && is_bare(reader)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::Personal;
 
     fn age(marked: &str) -> Option<String> {
         let start = marked.find(|character: char| character.is_ascii_digit())?;

@@ -3,8 +3,8 @@
 use crate::kinds::{Personal, Support};
 use crate::text::{Answer, Hit, Hold, Reader, Stop, Text, is_word};
 
-/// What announces a code, in small letters.
-pub(super) const HEADS: [&[u8]; 2] = [b"bic", b"swift"];
+/// The first bytes of what announces a code, in small letters: `ift` ends many words.
+pub(super) const HEADS: [&[u8]; 2] = [b"bic", b"swi"];
 /// Words that may stand between, in small letters.
 const BETWEEN: [&[u8]; 16] = [
     b"bic",

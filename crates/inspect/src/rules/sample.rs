@@ -2,8 +2,8 @@
 //! bytes, and nothing that merely looks like them. A word such as `EXAMPLE` in a key or beside it excuses nothing.
 //!
 //! The table has digests, so that no scanner finds a key in it.
-use super::Rule;
 use super::digest::sha_256;
+use crate::text::{Answer, Stop, Text};
 
 /// A key that a page publishes as a sample, or that every copy of a program for tests has.
 #[derive(Clone, Copy, Debug)]
@@ -159,24 +159,15 @@ pub fn published_samples() -> &'static [PublishedSample] {
     &SAMPLES
 }
 
-/// Whether a rule finds secrets.
-const fn finds_secrets(rule: Rule) -> bool {
-    matches!(
-        rule,
-        Rule::AwsAccessKey
-            | Rule::AwsSecretKey
-            | Rule::Github
-            | Rule::Stripe
-            | Rule::Jwt
-            | Rule::Vendor
-            | Rule::Keyed
-            | Rule::Password
-    )
-}
-
-/// Whether what a rule found is a sample, the whole of it.
-pub(super) fn is_sample(rule: Rule, found: &[u8]) -> bool {
-    finds_secrets(rule) && is_published(found)
+/// What a rule said of a place, where what it found is no sample.
+pub(super) fn excused(text: Text<'_>, answer: Answer) -> Answer {
+    match answer {
+        // Nor is anything inside of it a finding.
+        Ok(hit) if !hit.goes_on && is_published(text.slice(hit.start, hit.end)) => {
+            Err(Stop::NoUntil(hit.end))
+        }
+        answer => answer,
+    }
 }
 
 /// Whether these bytes are a sample.

@@ -4,8 +4,8 @@ use super::{connection, random};
 use crate::kinds::{Kind, Secret};
 use crate::text::{Answer, Class, Hit, Hold, Reader, Stop, Text};
 
-/// What these lines are known by.
-pub(super) const HEADS: [&[u8]; 5] = [b"-u ", b"--user", b":5432:", b":6432:", b"jdbc:ora"];
+/// What these lines are known by, up to three bytes that are rare.
+pub(super) const HEADS: [&[u8]; 5] = [b"-u ", b"--us", b":5432:", b":6432:", b"jdbc:o"];
 /// Bytes before an option in which the program must stand.
 const PROGRAM_BYTES: usize = 112;
 /// Programs whose option takes a user and a password.
