@@ -1,10 +1,10 @@
 //! Measures secrets on labelled texts, by vendor, where the data is at hand.
 //!
-//! `zcat FILE.jsonl.gz | cargo run --release -p bartizan-inspect --example secrets [-- --misses | --alarms | --wrong] [VENDOR]`
+//! `zcat FILE.jsonl.gz | cargo run --release -p bartizan-inspect --example secrets [-- --misses | --spans | --alarms | --wrong | --names] [VENDOR]`
 //!
 //! Each line is `{"text", "label": "secret" | "not_secret", "split": vendor, "spans"?: [{"start", "end"}]}`. A text that is `not_secret`
 //! has nothing for the detector of its own vendor only, so that what is found there is shown apart and counts in no precision but the
-//! strictest one. Vendors are halved by a hash of their names: what was looked at while the rules were written (`seen`), and what
+//! strictest one. Spans that are the address of a server and nothing else are left out. Vendors are halved by a hash of their names: what was looked at while the rules were written (`seen`), and what
 //! was not.
 #![expect(
     clippy::print_stdout,
@@ -57,6 +57,13 @@ fn touches(one: &Range, other: &Range) -> bool {
     one.start < other.end && other.start < one.end
 }
 
+/// Whether a span is the address of a server and nothing else: its detector needs one to try a key out, and it is no secret.
+fn is_bare_address(span: &str) -> bool {
+    let host = span.strip_prefix("https://").or_else(|| span.strip_prefix("http://"));
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
+    host.is_some_and(|host| host.trim_end_matches('/').chars().all(is_host))
+}
+
 struct Row {
     text: String,
     vendor: String,
@@ -93,11 +100,13 @@ fn read(line: &str) -> Option<Row> {
     for span in root.get("spans").into_iter().flat_map(Value::items) {
         spans.push(number(span.get("start")?)?..number(span.get("end")?)?);
     }
+    let body = text(root.get("text")?)?;
+    spans.retain(|span: &Range| !is_bare_address(body.get(span.clone()).unwrap_or_default()));
     Some(Row {
-        text: text(root.get("text")?)?,
         vendor: text(root.get("split")?)?,
         is_secret: text(root.get("label")?)? == "secret",
         spans,
+        text: body,
     })
 }
 
@@ -141,9 +150,15 @@ fn main() {
             || vendor == Some(&row.vendor);
         let is_missed = row.is_secret && found.is_empty();
         let is_alarm = !row.is_secret && !found.is_empty();
+        let is_cut = row.is_claimed()
+            && row.spans.iter().any(|span| !found.iter().any(|(_, range)| touches(range, span)));
         let is_wrong = !row.spans.is_empty() && !found.iter().all(|(_, range)| row.is_right(range));
+        if half == "unseen" && is_cut && has("--names") {
+            println!("{}", row.vendor);
+        }
         if is_asked
             && ((has("--misses") && is_missed)
+                || (has("--spans") && is_cut)
                 || (has("--alarms") && is_alarm)
                 || (has("--wrong") && is_wrong))
         {

@@ -34,6 +34,7 @@ mod text;
 mod view;
 
 pub use kinds::{KINDS, KINDS_LEN, KindDetails, kind_details};
+pub use rules::{PublishedSample, published_samples};
 pub use view::VIEW_HELD_BYTES_MAX;
 
 /// Name and version of the whole inspector.

@@ -5,9 +5,12 @@ use crate::text::{Answer, Stop, Text, is_word};
 
 mod active;
 mod address;
+mod age;
+mod bic;
 mod card;
 mod cloud;
 mod context;
+mod coordinate;
 mod crypto;
 mod date;
 mod digest;
@@ -20,6 +23,7 @@ mod pem;
 mod phone;
 mod phrase;
 mod proper;
+mod sample;
 mod secret;
 mod separator;
 mod ssn;
@@ -88,6 +92,7 @@ rules! {
     Ansi,
     Html,
     Link,
+    Bic,
 }
 
 /// How many rules there are.
@@ -107,13 +112,15 @@ impl Rule {
 
     /// Whether its findings begin where its literals do. What words announce begins later, so the words hold nothing back.
     pub(crate) const fn begins_at_its_candidate(self) -> bool {
-        !matches!(self, Self::AwsSecretKey | Self::Password | Self::Connection)
+        !matches!(self, Self::AwsSecretKey | Self::Password | Self::Connection | Self::Bic)
     }
 }
 
 /// What the gate must look for.
 pub(crate) fn heads() -> Vec<Head> {
     let mut heads = vec![Head::new(Rule::PrivateKey, *b"---", false, false)];
+    heads.push(Head::long(Rule::PrivateKey, pem::PUTTY_HEAD, false, true));
+    heads.extend(bic::HEADS.map(|bytes| Head::long(Rule::Bic, bytes, true, true)));
     heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
     heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
     heads.extend(
@@ -130,10 +137,13 @@ pub(crate) fn heads() -> Vec<Head> {
 
 pub(crate) use secret::example;
 
-/// Decides one candidate.
+pub use sample::{PublishedSample, published_samples};
+
+/// Decides one candidate. What is a published sample, and nothing more, is no finding.
 pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     match rule {
         Rule::Email => email::decide(text, start),
+        Rule::Bic => bic::decide(text, start),
         Rule::Card => card::decide(text, start),
         Rule::Iban => iban::decide(text, start),
         Rule::Ssn => ssn::decide(text, start),
@@ -141,8 +151,8 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         Rule::Ipv4 => address::decide_v4(text, start),
         Rule::Ipv6 => address::decide_v6(text, start),
         Rule::PrivateKey => pem::decide(text, start),
-        Rule::AwsSecretKey => cloud::decide(text, start),
-        Rule::Jwt => token::decide_jwt(text, start),
+        Rule::AwsSecretKey => sample::excused(text, cloud::decide(text, start)),
+        Rule::Jwt => sample::excused(text, token::decide_jwt(text, start)),
         Rule::Tag => hidden::decide_tag(text, start),
         Rule::ZeroWidth => hidden::decide_zero_width(text, start),
         Rule::Bidi => hidden::decide_bidi(text, start),
@@ -167,13 +177,13 @@ pub(crate) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
         | Rule::GoogleOauth
         | Rule::Openai
         | Rule::Anthropic
-        | Rule::HuggingFace => token::decide(rule, text, start),
+        | Rule::HuggingFace => sample::excused(text, token::decide(rule, text, start)),
         Rule::Vendor
         | Rule::Keyed
         | Rule::Password
         | Rule::Connection
         | Rule::Telegram
-        | Rule::Discord => secret::decide(rule, text, start),
+        | Rule::Discord => sample::excused(text, secret::decide(rule, text, start)),
     }
 }
 
@@ -380,10 +390,11 @@ pub(crate) fn partial(text: Text<'_>, wanted: impl Fn(Rule) -> bool) -> usize {
 /// Reads the context before an offset: whether one of `words` (in lower case) stands in the last `n_max` bytes.
 fn has_before(text: Text<'_>, at: usize, n_max: usize, words: &[&[u8]]) -> bool {
     let before = text.before(at, n_max);
-    // Most places are told apart by their first byte.
-    let bit = |byte: u8| 1_u32 << (byte & 31);
+    // Most places are told apart by their first byte, and numbers in a table by that there are no letters at all.
+    let bit = |byte: u8| 1_u128 << (byte & 0x7f);
+    let bits = |byte: u8| bit(byte) | bit(byte.to_ascii_uppercase());
     let firsts =
-        words.iter().filter_map(|word| word.first()).fold(0, |bits, &byte| bits | bit(byte));
+        words.iter().filter_map(|word| word.first()).fold(0, |all, &byte| all | bits(byte));
     before.iter().enumerate().filter(|&(_, &byte)| firsts & bit(byte) != 0).any(|(place, byte)| {
         let first = byte.to_ascii_lowercase();
         words.iter().filter(|word| word.first() == Some(&first)).any(|word| {

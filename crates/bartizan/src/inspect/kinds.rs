@@ -2,7 +2,7 @@
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use bartizan_core::kind::{Extent, KindInfo};
-use bartizan_inspect::{KindDetails, kind_details};
+use bartizan_inspect::{KindDetails, kind_details, published_samples};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -46,11 +46,19 @@ pub(crate) fn list(prefix: Option<&str>, is_json: bool) -> anyhow::Result<Outcom
 }
 
 fn details_json(details: &KindDetails) -> Value {
+    let samples = published_samples().iter().filter(|sample| sample.kind == details.info.name);
+    let samples: Vec<Value> = samples
+        .map(|sample| {
+            let digest = format!("{:032x}", sample.digest);
+            json!({ "title": sample.title, "page": sample.page, "sha256_prefix": digest })
+        })
+        .collect();
     json!({
         "kind": details.info.name, "title": details.info.title, "class": details.class,
         "region": details.region, "legal": details.legal, "checksum": details.checksum,
         "redacts": match details.info.extent { Extent::Span => "span", Extent::Part => "part" },
         "example": details.example_text(), "example_reason": details.example_reason(),
         "notes": details.notes,
+        "samples": samples,
     })
 }

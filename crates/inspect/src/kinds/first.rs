@@ -18,9 +18,9 @@ kinds! {
     PrivateKey = "secret.private-key", "private key", [PrivateKey]
         .example(&["-----BEGIN ", "PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw"]).notes("a marker without key material after it is no key");
     AwsAccessKey = "secret.aws-access-key", "AWS access key id", [AwsAccessKey]
-        .example(&["AK", "IAIOSFODNN7EXAMPLE"]).notes("the id alone opens nothing, but names the account");
+        .example(&["AK", "IAQ3EGRZ7NWX2LPD5T"]).notes("the id alone opens nothing, but names the account");
     AwsSecretKey = "secret.aws-secret-key", "AWS secret access key", [AwsSecretKey]
-        .example(&["aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"]).notes("forty characters without a mark: words before it must say what it is");
+        .example(&["aws_secret_access_key = kT7wQx2LpZ9vRb4NcY8mH", "/sD3fG6jK1zXnB5vA0e"]).notes("forty characters without a mark: words before it must say what it is");
     Github = "secret.github-token", "GitHub token", [Github]
         .checksum("CRC-32 in base 62").example(&["gh", "p_zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17"]).notes("a token whose checksum is wrong is reported all the same");
     Gitlab = "secret.gitlab-token", "GitLab token", [Gitlab]

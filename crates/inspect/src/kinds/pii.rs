@@ -347,4 +347,10 @@ kinds! {
         .legal("financial").checksum("base58check, bech32, bech32m").example(&["bc1qar0srrr7xfkvy5l643", "lydnw9re59gtzzwf5mdq"]).notes("the checksum must be right");
     Ethereum = "pii.ethereum", "Ethereum address", [Crypto]
         .legal("financial").checksum("EIP-55, where both cases occur").example(&["0x5aAeb6053F3E94C9b9A09", "f33669435E7Ef1BeAed"]).notes("in one case there is no checksum, and other numbers of 160 bits look the same");
+    Bic = "pii.bic", "SWIFT code of a bank (BIC)", [Bic]
+        .legal("financial").example(&["BIC: DEUT", "DEFF500"]).notes("only after a word that announces it, with the code of a country in its place; names a bank, and an account only beside its number");
+    Coordinates = "pii.coordinates", "place on a map", [Ipv4]
+        .example(&["lat/lon: 40.7128, ", "-74.0060"]).notes("two angles with marks of degrees, or with three digits of a fraction after a word such as lat, gps or location; a minus sign before the first one stays");
+    Age = "pii.age", "age of a person", [Date]
+        .example(&["she is 47 ", "years old"]).notes("years with `old`, or a number after `age`: what a house or a whisky is old by looks the same");
 }

@@ -185,7 +185,7 @@ kinds! {
     KlaviyoKey = "secret.klaviyo-key", "Klaviyo key", [Vendor];
     ClearbitKey = "secret.clearbit-key", "Clearbit key", [Vendor];
     MandrillKey = "secret.mandrill-key", "Mandrill key", [Vendor];
-    OnesignalKey = "secret.onesignal-key", "OneSignal key", [Vendor];
+    OnesignalKey = "secret.onesignal-key", "OneSignal key", [Vendor, Keyed];
     JumpcloudKey = "secret.jumpcloud-key", "JumpCloud key", [Vendor, Keyed];
     CensysToken = "secret.censys-token", "Censys token", [Vendor, Keyed];
     ImagekitKey = "secret.imagekit-key", "ImageKit private key", [Vendor];
@@ -356,4 +356,7 @@ kinds! {
     SidekiqKey = "secret.sidekiq-key", "Sidekiq Pro credentials", [Keyed];
     GhostKey = "secret.ghost-key", "Ghost key", [Keyed];
     StrapiToken = "secret.strapi-token", "Strapi token", [Keyed];
+    CommandPassword = "secret.command-password", "password on a command line", [Connection]
+        .example(&["curl -u jo:", "h0rse-Battery https://api.example.org/"])
+        .notes("of curl, wget and httpie: `-u user:password`; variables and the words of manuals are left alone");
 }

@@ -11,7 +11,28 @@ const fn is_hex(byte: u8) -> bool {
     byte.is_ascii_hexdigit()
 }
 
+/// An IPv4 address, or a place on a map, which has a longer fraction or a sign of degrees where an address has its next number.
 pub(super) fn decide_v4(text: Text<'_>, start: usize) -> Answer {
+    let mut reader = text.reader(start);
+    let n = reader.run(|byte| byte.is_ascii_digit(), 4)?;
+    let is_place = match reader.peek()? {
+        Some(b'.') => {
+            reader.skip(1);
+            reader.run(|byte| byte.is_ascii_digit(), 4)? == 4
+        }
+        Some(byte) => byte >= 0x80,
+        None => false,
+    };
+    if n > 3 {
+        Err(Stop::No)
+    } else if is_place {
+        super::coordinate::decide(text, start)
+    } else {
+        address_v4(text, start)
+    }
+}
+
+fn address_v4(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     let octets = read_v4(&mut reader)?;
     end_of_word(&reader)?;

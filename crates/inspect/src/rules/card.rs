@@ -156,8 +156,8 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
             n = n.saturating_add(1);
             n_group = n_group.saturating_add(1);
             reader.skip(1);
-            // Later digits do not change what the first four say.
-            if n <= PREFIX_DIGITS {
+            // The first four say what the network is, and a number of fewer is none.
+            if n == PREFIX_DIGITS {
                 lengths = lengths_of(digits.get(..n).unwrap_or_default());
                 if lengths == 0 {
                     break;

@@ -106,16 +106,16 @@ impl Plain {
 
 /// Which of several words stand in a text, each with what it stands for.
 pub(super) struct Vocabulary<T> {
-    /// First word, the words after it, and what they stand for; sorted.
-    spaced: Vec<(&'static [u8], &'static [u8], T)>,
+    /// The first word with its hash, the words after it, and what they stand for; sorted by the hash.
+    spaced: Vec<(u32, &'static [u8], &'static [u8], T)>,
+    /// Where the words begin whose hashes have the same first bits, and one past the last.
+    starts: Vec<u16>,
     /// Phrases of scripts without blanks.
     unspaced: Vec<(&'static [u8], T)>,
-    /// A bit for each beginning and length of a first word: most words are told apart by it.
-    known: Vec<u64>,
 }
 
-/// Bits that tell words apart.
-const KNOWN_BITS: usize = 1 << 14;
+/// Bits of a hash that most words are told apart by.
+const BUCKET_BITS: u32 = 12;
 
 /// The hash of no letter, and of a word that grows.
 const NO_LETTER: u32 = 0x811c_9dc5;
@@ -123,9 +123,18 @@ const fn step(hash: u32, letter: u8) -> u32 {
     (hash ^ letter as u32).wrapping_mul(0x0100_0193)
 }
 
-/// The bit of a word with this hash.
-fn bit_of(hash: u32) -> usize {
-    usize::try_from(hash.wrapping_mul(0x9e37_79b1) >> 18).unwrap_or(0) % KNOWN_BITS
+/// The hash of a word that ends: short ones differ in few bits until then.
+const fn ended(hash: u32) -> u32 {
+    hash.wrapping_mul(0x9e37_79b1)
+}
+
+/// The bucket of a hash.
+fn bucket_of(hash: u32) -> usize {
+    usize::try_from(hash >> (32 - BUCKET_BITS)).unwrap_or(0)
+}
+
+fn hash_of(word: &[u8]) -> u32 {
+    ended(word.iter().fold(NO_LETTER, |hash, &letter| step(hash, letter)))
 }
 
 impl<T: Copy> Vocabulary<T> {
@@ -138,24 +147,26 @@ impl<T: Copy> Vocabulary<T> {
             } else {
                 let n = bytes.iter().take_while(|&&byte| byte != b' ').count();
                 let (first, rest) = bytes.split_at_checked(n).unwrap_or((bytes, b""));
-                spaced.push((first, rest, meaning));
+                spaced.push((hash_of(first), first, rest, meaning));
             }
         }
-        spaced.sort_by_key(|&(first, ..)| first);
-        let mut known = vec![0_u64; KNOWN_BITS / 64];
-        for (first, ..) in &spaced {
-            let bit = bit_of(first.iter().fold(NO_LETTER, |hash, &letter| step(hash, letter)));
-            if let Some(word) = known.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
-        }
-        Self { spaced, unspaced, known }
+        spaced.sort_by_key(|&(hash, ..)| hash);
+        let first_of = |bucket| spaced.partition_point(|&(hash, ..)| bucket_of(hash) < bucket);
+        let buckets = 0..=bucket_of(u32::MAX).saturating_add(1);
+        let starts = buckets.map(|bucket| u16::try_from(first_of(bucket)).unwrap_or(u16::MAX));
+        let starts = starts.collect();
+        Self { spaced, starts, unspaced }
     }
 
-    /// Whether some phrase may begin with the word that has this hash.
-    fn may_know(&self, hash: u32) -> bool {
-        let bit = bit_of(hash);
-        self.known.get(bit / 64).is_some_and(|bits| bits >> (bit % 64) & 1 == 1)
+    /// The phrases that begin with a word, and what they stand for.
+    #[inline]
+    fn of_word(&self, hash: u32, word: &[u8]) -> impl Iterator<Item = (&'static [u8], T)> {
+        let bucket = bucket_of(hash);
+        let at = |bucket: usize| self.starts.get(bucket).map_or(0, |&at| usize::from(at));
+        let range = at(bucket)..at(bucket.saturating_add(1));
+        let same = self.spaced.get(range).unwrap_or_default().iter();
+        same.filter(move |&&(known, first, ..)| known == hash && first == word)
+            .map(|&(_, _, tail, meaning)| (tail, meaning))
     }
 
     /// Calls `found` with what each phrase stands for, and where it begins and ends.
@@ -168,16 +179,13 @@ impl<T: Copy> Vocabulary<T> {
             let Some((word, after)) = rest.split_at_checked(n) else { continue };
             // A plural is the same word.
             let single = word.strip_suffix(b"s").filter(|word| word.len() > 2);
-            let word = Some(word).filter(|_| self.may_know(hash));
-            let single = single.filter(|_| self.may_know(stem));
-            for word in [word, single].into_iter().flatten() {
-                let from = self.spaced.partition_point(|&(first, ..)| first < word);
-                let same = self.spaced.iter().skip(from).take_while(|&&(first, ..)| first == word);
-                for &(first, tail, meaning) in same {
+            let single = single.map(|single| (ended(stem), single));
+            for (hash, word) in [Some((ended(hash), word)), single].into_iter().flatten() {
+                for (tail, meaning) in self.of_word(hash, word) {
                     let ends =
                         after.get(tail.len()).is_none_or(|&byte| byte == b' ' || byte == b's');
                     if after.starts_with(tail) && ends {
-                        let end = at.saturating_add(first.len()).saturating_add(tail.len());
+                        let end = at.saturating_add(word.len()).saturating_add(tail.len());
                         found(meaning, at, end);
                     }
                 }

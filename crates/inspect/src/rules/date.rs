@@ -1,5 +1,6 @@
 //! Dates that name a day: with points, slashes or hyphens, in ISO order, or with the month's name. After words of birth they are dates of
 //! birth; alone they say little.
+use super::age;
 use super::context::{BEFORE_BYTES, Plain, Vocabulary};
 use crate::kinds::{Personal, Support};
 use crate::text::{Answer, Hit, Reader, Stop, Text};
@@ -51,6 +52,23 @@ static BIRTH: LazyLock<Vocabulary<()>> = LazyLock::new(|| {
 /// The first three letters of the months in English, German, French, Spanish, Italian, Portuguese and Dutch.
 const MONTHS: &[u8] = b"janfebmaraprmayjunjulaugsepoctnovdecmaiokteneagodezdicavrjuiaougengiulugsetottabrfevfevmeimrt";
 
+/// A bit for each letter that a month begins with.
+const MONTH_FIRSTS: u32 = month_firsts();
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs at build time only, where a wrong index is an error"
+)]
+const fn month_firsts() -> u32 {
+    let (mut bits, mut at) = (0, 0);
+    while at < MONTHS.len() {
+        bits |= 1 << (MONTHS[at] & 31);
+        at += 3;
+    }
+    bits
+}
+
 const fn is_digit(byte: u8) -> bool {
     byte.is_ascii_digit()
 }
@@ -78,7 +96,10 @@ fn month(reader: &mut Reader<'_>) -> Result<bool, Stop> {
     let from = reader.at;
     let n = reader.run(|byte| byte.is_ascii_alphabetic() || byte >= 0x80, 12)?;
     let head = reader.text().slice(from, from.saturating_add(3));
+    // Most words begin with another letter.
+    let may_begin = head.first().is_some_and(|byte| MONTH_FIRSTS >> (byte & 31) & 1 == 1);
     let is_month = (3..=11).contains(&n)
+        && may_begin
         && MONTHS.chunks_exact(3).any(|month| month.eq_ignore_ascii_case(head));
     reader.eat(b".")?;
     Ok(is_month)
@@ -116,6 +137,13 @@ fn skip_time(reader: &mut Reader<'_>) -> Result<(), Stop> {
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     let (first, n_first) = number(&mut reader)?;
+    if n_first <= 3
+        && age::may_be(text, start, &reader, first)?
+        && age::is_age(text, start, &reader)?
+    {
+        let hit = Hit::new(start, reader.at).of(Personal::Age);
+        return Ok(Hit { support: Support::Context, ..hit });
+    }
     if !(1..=4).contains(&n_first) || n_first == 3 {
         return Err(Stop::No);
     }

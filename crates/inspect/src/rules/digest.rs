@@ -1,4 +1,4 @@
-//! Two hash functions that checksums of addresses are made of. They protect nothing here, and take at most a block.
+//! Two hash functions: checksums of addresses are made of them, and published samples are told by one. They keep no secret here.
 #![expect(
     clippy::indexing_slicing,
     reason = "loops over arrays of fixed length, whose bounds are the lengths"
@@ -74,14 +74,42 @@ static SHA_CONSTANTS: [u32; SHA_ROUNDS] = [
     0xc671_78f2,
 ];
 
-/// SHA-256 (FIPS 180-4) of at most 55 bytes, which is one block; of more, the first 55.
+const SHA_START: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// SHA-256 (FIPS 180-4).
 pub(super) fn sha_256(message: &[u8]) -> [u8; 32] {
-    let message = message.get(..55).unwrap_or(message);
-    let mut block = [0_u8; 64];
-    block[..message.len()].copy_from_slice(message);
-    block[message.len()] = 0x80;
+    let mut state = SHA_START;
+    let (blocks, rest) = message.as_chunks::<64>();
+    for block in blocks {
+        compress(&mut state, block);
+    }
+    // The mark of the end and the length take nine bytes, for which the last block may have no room.
+    let mut tail = [0_u8; 128];
+    tail[..rest.len()].copy_from_slice(rest);
+    tail[rest.len()] = 0x80;
+    let n_tail = if rest.len() < 56 { 64 } else { 128_usize };
     let n_bits = u64::try_from(message.len()).unwrap_or(0).wrapping_mul(8);
-    block[56..].copy_from_slice(&n_bits.to_be_bytes());
+    tail[n_tail.wrapping_sub(8)..n_tail].copy_from_slice(&n_bits.to_be_bytes());
+    for block in tail[..n_tail].as_chunks::<64>().0 {
+        compress(&mut state, block);
+    }
+    let mut digest = [0_u8; 32];
+    for (bytes, sum) in digest.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&sum.to_be_bytes());
+    }
+    digest
+}
+
+fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
     let mut words = [0_u32; SHA_ROUNDS];
     for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
         *word = bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
@@ -92,19 +120,9 @@ pub(super) fn sha_256(message: &[u8]) -> [u8; 32] {
         let second = back(2).rotate_right(17) ^ back(2).rotate_right(19) ^ back(2) >> 10;
         words[at] = back(16).wrapping_add(first).wrapping_add(back(7)).wrapping_add(second);
     }
-    let start = [
-        0x6a09_e667,
-        0xbb67_ae85,
-        0x3c6e_f372,
-        0xa54f_f53a,
-        0x510e_527f,
-        0x9b05_688c,
-        0x1f83_d9ab,
-        0x5be0_cd19_u32,
-    ];
-    let mut state = start;
+    let mut now = *state;
     for (word, constant) in words.iter().zip(SHA_CONSTANTS) {
-        let [one, two, three, four, five, six, seven, eight] = state;
+        let [one, two, three, four, five, six, seven, eight] = now;
         let sum = five.rotate_right(6) ^ five.rotate_right(11) ^ five.rotate_right(25);
         let chosen = five & six ^ !five & seven;
         let terms = [sum, chosen, constant, *word];
@@ -112,14 +130,11 @@ pub(super) fn sha_256(message: &[u8]) -> [u8; 32] {
         let sum = one.rotate_right(2) ^ one.rotate_right(13) ^ one.rotate_right(22);
         let second = sum.wrapping_add(one & two ^ one & three ^ two & three);
         let (fifth, head) = (four.wrapping_add(first), first.wrapping_add(second));
-        state = [head, one, two, three, fifth, five, six, seven];
+        now = [head, one, two, three, fifth, five, six, seven];
     }
-    let mut digest = [0_u8; 32];
-    let sums = start.into_iter().zip(state);
-    for (bytes, (old, new)) in digest.chunks_exact_mut(4).zip(sums) {
-        bytes.copy_from_slice(&old.wrapping_add(new).to_be_bytes());
+    for (old, new) in state.iter_mut().zip(now) {
+        *old = old.wrapping_add(new);
     }
-    digest
 }
 
 static KECCAK_CONSTANTS: [u64; 24] = [

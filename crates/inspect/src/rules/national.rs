@@ -414,6 +414,19 @@ impl Fits {
     }
 }
 
+/// Most bytes from the end of a number's first run to the last byte in which a word may name it.
+const REACH_BYTES: usize = 2 * ID_BYTES_MAX + AFTER_BYTES;
+
+/// Whether no word can name a number that begins at `start` and whose first run ends at `run_end`. It looks at what is at hand only, and
+/// says no where that is not enough: a wrong `no` costs time and changes nothing.
+fn is_wordless(text: Text<'_>, start: usize, run_end: usize) -> bool {
+    let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || *byte >= 0x80;
+    let end = run_end.saturating_add(REACH_BYTES);
+    (end <= text.len() || text.is_whole())
+        && !text.before(start, BEFORE_BYTES).iter().any(is_letter)
+        && !text.slice(run_end, end.min(text.len())).iter().any(is_letter)
+}
+
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
     let n_lead = reader.run(|byte| byte.is_ascii_alphabetic(), LEAD_MAX.saturating_add(1))?;
@@ -450,10 +463,15 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     if entries.peek().is_none() {
         return Err(Stop::No);
     }
+    // Tables have no words, and without any only what can stand alone is one.
+    let is_wordless = is_wordless(text, start, run_at.saturating_add(n_run));
     let mut named = None;
     let mut fits = Fits { best: None, waiting: [(0, 0); WAITING_MAX], n_waiting: 0 };
     for entry in entries {
         let Some(form) = TABLE.forms.get(usize::from(entry.form)) else { continue };
+        if is_wordless && !form.rows.iter().any(|&(_, is_alone)| is_alone) {
+            continue;
+        }
         if let Some(fit) = form.fit(text, start)? {
             weigh(text, start, form, &fit, &mut named, &mut fits)?;
         }

@@ -1,4 +1,4 @@
-//! Private keys in PEM and PGP armour. Only the marker with key material after it counts: a page that explains the format is no key.
+//! Private keys in PEM and PGP armour, and those of `PuTTY`. Only the marker with key material after it counts: a page that explains the format is no key.
 use super::MATCH_BYTES_MAX;
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 
@@ -34,8 +34,16 @@ const fn is_filler(byte: u8) -> bool {
     )
 }
 
+/// What the private half of a `PuTTY` key begins with: the public half stands before it, and is public.
+pub(super) const PUTTY_HEAD: &[u8] = b"Private-Li";
+/// Most lines of a `PuTTY` key.
+const PUTTY_LINES_MAX: usize = 255;
+
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
+    if reader.eat(b"Private-Lines: ")? {
+        return putty(reader, start);
+    }
     if !reader.eat(b"-----BEGIN ")? {
         return Err(Stop::No);
     }
@@ -56,6 +64,31 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
 
 pub(super) fn go_on(text: Text<'_>, start: usize) -> Answer {
     body(text.reader(start), start, true)
+}
+
+/// Reads as many lines of material as the head says.
+fn putty(mut reader: Reader<'_>, start: usize) -> Answer {
+    let from = reader.at;
+    reader.run(|byte| byte.is_ascii_digit(), 4)?;
+    let n_lines = std::str::from_utf8(reader.text().slice(from, reader.at)).unwrap_or_default();
+    let n_lines = n_lines.parse().unwrap_or(0_usize).min(PUTTY_LINES_MAX);
+    let mut end = None;
+    for _ in 0..n_lines {
+        let (_, breaks) = read_filler(&mut reader)?;
+        let rest = start.saturating_add(MATCH_BYTES_MAX).saturating_sub(reader.at);
+        if !breaks || rest == 0 {
+            break;
+        }
+        let n = reader.run_long(is_material, rest)?;
+        if n == rest {
+            return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
+        }
+        if n == 0 || (n < LINE_BYTES_MIN && end.is_none()) {
+            break;
+        }
+        end = Some(reader.at);
+    }
+    end.map(|end| Hit::new(start, end)).ok_or(Stop::No)
 }
 
 /// Steps over lines like `Proc-Type: 4,ENCRYPTED`.
@@ -125,10 +158,12 @@ fn body(mut reader: Reader<'_>, start: usize, mut going_on: bool) -> Answer {
             return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
         }
         if n > 0 && n < LINE_BYTES_MIN && !going_on && !(breaks && n_last >= LINE_BYTES_FULL) {
-            // Too short to be material, unless the end marker follows it.
+            // Too short to be material, unless the end marker follows it, or, where lines were broken anew, a line that is none too short.
             let mut ahead = reader;
             read_filler(&mut ahead)?;
-            if end.is_none() || !ahead.eat(b"-----END ")? {
+            let is_broken =
+                end.is_none() && ahead.run(is_material, LINE_BYTES_MIN)? == LINE_BYTES_MIN;
+            if !is_broken && (end.is_none() || !ahead.eat(b"-----END ")?) {
                 break;
             }
         }

@@ -4,6 +4,7 @@ mod checksum;
 mod connection;
 pub(super) mod discord;
 mod keyed;
+mod line;
 mod names;
 mod password;
 mod pattern;
@@ -25,7 +26,8 @@ pub(super) fn heads() -> Vec<Head> {
     let words = password::HEADS.map(|bytes| Head::long(Rule::Password, bytes, true, false));
     heads.extend(words);
     heads.push(Head::new(Rule::Telegram, telegram::MARK, false, false));
-    heads.extend(connection::HEADS.map(|bytes| Head::new(Rule::Connection, bytes, false, false)));
+    let lines = connection::HEADS.iter().chain(&line::HEADS);
+    heads.extend(lines.map(|bytes| Head::long(Rule::Connection, bytes, false, false)));
     heads
 }
 

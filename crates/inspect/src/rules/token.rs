@@ -296,8 +296,16 @@ pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
         return Ok(Hit { goes_on: true, ..Hit::new(start, reader.at) });
     }
     // Encrypted tokens with a direct key have nothing in the second part.
-    if (n_payload < 4 && !names(b"\"enc\"")) || reader.peek()? != Some(b'.') {
+    let is_encrypted = names(b"\"enc\"");
+    if n_payload < 4 && !is_encrypted {
         return Err(Stop::No);
+    }
+    if reader.peek()? != Some(b'.') {
+        // A token whose signature was cut off still says what it said; half a payload says nothing.
+        let payload = text.slice(reader.at.saturating_sub(n_payload), reader.at);
+        let claims = decode_base64url(payload);
+        let is_whole = claims.first() == Some(&b'{') && claims.last() == Some(&b'}');
+        return if is_whole { Ok(Hit::new(start, reader.at)) } else { Err(Stop::No) };
     }
     reader.skip(1);
     parts(reader, start)

@@ -469,3 +469,46 @@ fn addresses() {
         ],
     );
 }
+
+#[test]
+fn bank_codes() {
+    check_all(
+        "pii.bic",
+        &[
+            "BIC: ⟦DEUTDEFF⟧, SWIFT code ⟦COBADEFFXXX⟧.",
+            "SWIFT/BIC=⟦BARCGB22⟧",
+            "{\"bicCode\": \"⟦DEUTDEFF500⟧\"}",
+            "the SWIFT code of the bank; our swift code is ⟦BNPAFRPP⟧",
+            "bic ⟦BARCGB22⟧ and no DEUTDEFF alone",
+            "SWIFT MESSAGES and BICYCLES, BIC: DEUTZZFF, bic: deutdeff, swift DEUTDEFFXX",
+            "Taylor Swift CONCERTS, cubic: DEUTDEFF, BIC:",
+        ],
+    );
+}
+
+#[test]
+fn places_on_a_map() {
+    check_all(
+        "pii.coordinates",
+        &[
+            "GPS: ⟦52.5200, 13.4050⟧.",
+            "{\"lat\": ⟦40.7128, \"lng\": -74.0060⟧}",
+            "at ⟦40.7128° N, 74.0060° W⟧ today",
+            "⟦40°42'46\"N 74°00'22\"W⟧",
+            "weights 0.1234, 0.5678 and versions 1.2345, 2.3456",
+            "location 0.123, 0.456, 0.789; lat 1.2.3.4; 12.5°",
+        ],
+    );
+}
+
+#[test]
+fn ages() {
+    check_all(
+        "pii.age",
+        &[
+            "Maria, ⟦47⟧ years old, and a ⟦9⟧-year-old boy; aged ⟦103⟧.",
+            "{\"age\": ⟦47⟧}",
+            "47 years ago, page 47, max-age=60, 300 years old, ages 5-7",
+        ],
+    );
+}

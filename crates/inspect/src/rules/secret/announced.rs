@@ -273,7 +273,8 @@ fn gives_after_blank(gap: &[u8]) -> bool {
 /// The last line of a text. A written-out line end ends a line as well.
 fn line_of(text: &[u8]) -> &[u8] {
     let broken = text.iter().rposition(|byte| matches!(byte, b'\n' | b'\r'));
-    let written = text.windows(2).rposition(|pair| pair == b"\\n");
+    let has_escape = text.contains(&b'\\');
+    let written = if has_escape { text.windows(2).rposition(|pair| pair == b"\\n") } else { None };
     let from = match (broken.map(|at| at.saturating_add(1)), written.map(|at| at.saturating_add(2)))
     {
         (Some(one), Some(other)) => one.max(other),

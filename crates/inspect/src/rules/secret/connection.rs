@@ -1,10 +1,11 @@
-//! Passwords in addresses: `postgres://user:password@host`, and the key in a Sentry address.
-use super::{announced, random};
+//! Passwords in addresses: `postgres://user:password@host`, and the key in a Sentry address. What other programs write in their own way
+//! is read by [`super::line`].
+use super::{announced, line, random};
 use crate::kinds::Secret;
 use crate::text::{Answer, Hit, Hold, Reader, Stop, Text};
 
 /// What stands between a scheme and the rest.
-pub(super) const HEADS: [[u8; 3]; 1] = [*b"://"];
+pub(super) const HEADS: [&[u8]; 1] = [b"://"];
 const SCHEME_BYTES_MAX: usize = 24;
 const USER_BYTES_MAX: usize = 96;
 const PASSWORD_BYTES_MAX: usize = 160;
@@ -58,6 +59,9 @@ const fn is_password(byte: u8) -> bool {
 
 /// Reads the user, the password and the `@` after a scheme.
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
+    if !matches!((text.get(start), text.get(start.saturating_add(1))), (Some(b':'), Some(b'/'))) {
+        return line::decide(text, start);
+    }
     let mut reader = text.reader(start);
     let nothing = |stop: Stop| stop.holding(Hold::Nothing);
     let scheme = scheme_before(text, start).ok_or(Stop::No)?;
@@ -115,7 +119,7 @@ fn is_sentry(reader: &mut Reader<'_>, user: &[u8]) -> Result<bool, Stop> {
 }
 
 /// Whether a password is a variable, or says that it stands for one.
-fn is_stand_in(value: &[u8]) -> bool {
+pub(super) fn is_stand_in(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'$' | b'{' | b'%' | b'[' | b'('))
         || random::n_distinct(value) <= 1
         || value.iter().any(|byte| matches!(byte, b'{' | b'}' | b'$' | b'(' | b')'))

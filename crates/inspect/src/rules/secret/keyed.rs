@@ -23,8 +23,9 @@ const ESCAPES_MAX: usize = 8;
 /// Fewest hexadecimal digits of a value.
 const HEX_BYTES_MIN: usize = 20;
 
-const VALUE: Class =
-    |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'.' | b'~');
+const VALUE: Class = |byte| {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'+' | b'/' | b'.' | b'~' | b'%')
+};
 
 /// The start of the run that a digit is the first one of; `None` where another came before, or where the run is not where a value may be.
 pub(in crate::rules) fn start_of(text: Text<'_>, at: usize) -> Option<usize> {
@@ -42,7 +43,7 @@ pub(in crate::rules) fn start_of(text: Text<'_>, at: usize) -> Option<usize> {
 /// Whether the run is seen to end before it is long enough: most numbers are no candidates at all.
 fn is_short(text: Text<'_>, start: usize) -> bool {
     let ahead = text.slice(start, start.saturating_add(VALUE_BYTES_MIN).min(text.len()));
-    ahead.iter().any(|&byte| !VALUE(byte) && byte != b':' && byte != b'%')
+    ahead.iter().any(|&byte| !VALUE(byte) && byte != b':')
 }
 
 /// The start of a run at the end of the text in which no digit was seen yet and which words announce.
@@ -99,22 +100,16 @@ fn read_value(reader: &mut Reader<'_>) -> Result<usize, Stop> {
         reader.run_long(VALUE, VALUE_BYTES_MAX.saturating_sub(n))?;
         n = reader.at.saturating_sub(start);
     }
-    // What an address writes with a percent sign.
-    let mut n_escapes = 0_usize;
-    while n_escapes < ESCAPES_MAX
-        && n < VALUE_BYTES_MAX
-        && reader.sees(|byte| byte == b'%')?
-        && reader.sees_ahead(1, |byte| byte.is_ascii_alphanumeric())?
+    let value = reader.text().slice(start, reader.at);
+    // What an address writes with a percent sign: some in a key, many in a text.
+    let n_escapes = value.split(|&byte| byte == b'%').count().saturating_sub(1);
+    if !(VALUE_BYTES_MIN..=VALUE_BYTES_MAX).contains(&n)
+        || n_escapes > ESCAPES_MAX
+        || value.first() == Some(&b'%')
+        || value.ends_with(b"%")
     {
-        reader.skip(1);
-        reader.run_long(VALUE, VALUE_BYTES_MAX.saturating_sub(n))?;
-        n = reader.at.saturating_sub(start);
-        n_escapes = n_escapes.saturating_add(1);
-    }
-    if !(VALUE_BYTES_MIN..=VALUE_BYTES_MAX).contains(&n) {
         return Err(Stop::No);
     }
-    let value = reader.text().slice(start, reader.at);
     let n_tail = value.iter().rev().take_while(|byte| matches!(byte, b'.' | b'/' | b'-')).count();
     if n_tail > 0 {
         return Ok(reader.at.saturating_sub(n_tail));

@@ -178,6 +178,7 @@ pub(super) const NAMES: &[Row] = &[
     row(Secret::TwilioToken, &["twilio"], &["H32"]),
     row(Secret::AblyKey, &["ably"], &["D20-70"]),
     row(Secret::PusherKey, &["pusher"], &["H20"]),
+    row(Secret::OnesignalKey, &["onesignal"], &["G", "B48"]),
     row(Secret::PushbulletKey, &["pushbullet"], &["A34"]),
     row(Secret::MapquestKey, &["mapquest"], &["A32"]),
     row(Secret::HereKey, &["hereapi", "here_api", "heremaps"], &["U43"]),

@@ -73,8 +73,10 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     // A finding never starts at the words, so undecided words hold nothing back.
     let nothing = |stop: Stop| stop.holding(Hold::Nothing);
     read_name(&mut reader).map_err(nothing)?;
-    let quote = read_gap(&mut reader, start).map_err(nothing)?;
+    let is_netrc = is_netrc(text, start);
+    let quote = read_gap(&mut reader, start, is_netrc).map_err(nothing)?;
     let from = reader.at;
+    let is_given = is_netrc || is_connection(text, start, from);
     let n_held = u16::try_from(text.len().saturating_sub(from)).unwrap_or(u16::MAX);
     let held = |stop: Stop| stop.holding(Hold::Last(n_held));
     let end = read_value(&mut reader, quote).map_err(held)?;
@@ -86,6 +88,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     }
     let is_one = match quote {
         Some(_) => is_quoted_password(value),
+        None if is_given => is_given_password(value),
         None => is_bare_password(value),
     };
     if !is_one || random::is_stand_in(value) {
@@ -129,7 +132,7 @@ fn read_name(reader: &mut Reader<'_>) -> Result<(), Stop> {
 }
 
 /// Steps over what gives a name its value; returns the quote that opens the value, if one does.
-fn read_gap(reader: &mut Reader<'_>, start: usize) -> Result<Option<u8>, Stop> {
+fn read_gap(reader: &mut Reader<'_>, start: usize, is_netrc: bool) -> Result<Option<u8>, Stop> {
     let is_flag = reader.text().before(start, 2).ends_with(b"-");
     let from = reader.at;
     let is_gap = |byte: u8| {
@@ -147,9 +150,46 @@ fn read_gap(reader: &mut Reader<'_>, start: usize) -> Result<Option<u8>, Stop> {
         |at: usize| gap.get(at..).unwrap_or_default().iter().copied().rfind(|&byte| is_quote(byte));
     match gives {
         Some(at) => Ok(quotes(at)),
+        None if is_netrc && gap.iter().all(u8::is_ascii_whitespace) && !gap.is_empty() => Ok(None),
         None if is_flag && gap.contains(&b' ') => Ok(quotes(0)),
         None => Err(Stop::No),
     }
+}
+
+/// Bytes before the word in which its line says what it is.
+const LINE_BYTES: usize = 112;
+/// What a line of a connection has before its password, in small letters.
+const CONNECTION: [&[u8]; 9] = [
+    b"jdbc:",
+    b"server=",
+    b"data source=",
+    b"host=",
+    b"uid=",
+    b"user id=",
+    b"user=",
+    b"username=",
+    b"://",
+];
+
+/// Whether the line before holds one of some words, in any case.
+fn has_in_line(text: Text<'_>, start: usize, words: &[&[u8]]) -> bool {
+    let before = text.before(start, LINE_BYTES).to_ascii_lowercase();
+    words.iter().any(|word| announced::contains(&before, word))
+}
+
+/// Whether this is the password of a netrc file: `machine x login y password z`.
+fn is_netrc(text: Text<'_>, start: usize) -> bool {
+    matches!(text.back(start, 1), Some(b' ' | b'\t' | b'\n'))
+        && matches!(text.get(start), Some(b'p'))
+        && has_in_line(text, start, &[b"login "])
+        && has_in_line(text, start, &[b"machine ", b"default"])
+}
+
+/// Whether a connection is given its password: `;password=`, `?user=x&password=`.
+fn is_connection(text: Text<'_>, start: usize, from: usize) -> bool {
+    matches!(text.back(start, 1), Some(b';' | b'&' | b'?' | b' '))
+        && text.back(from, 1) == Some(b'=')
+        && has_in_line(text, start, &CONNECTION)
 }
 
 fn is_quote(byte: u8) -> bool {
@@ -219,6 +259,13 @@ fn is_bare_password(value: &[u8]) -> bool {
         && !value.iter().any(is_code)
         && !is_reference(value)
         && !looks_like_code(value)
+}
+
+/// Whether a word in the place of a password is one, and no variable.
+fn is_given_password(value: &[u8]) -> bool {
+    let is_code =
+        |byte: &u8| matches!(byte, b'(' | b'[' | b'{' | b'<' | b'>' | b'|' | b'\\' | b'=');
+    value.len() >= QUOTED_BYTES_MIN && !value.iter().any(is_code) && !is_reference(value)
 }
 
 /// `request.form.password1`, `config.v2.secret`: names with points between them.

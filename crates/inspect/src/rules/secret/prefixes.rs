@@ -91,7 +91,7 @@ pub(super) const PREFIXES: &[(Secret, &[(&str, &str)])] = &[
         Secret::NewrelicKey,
         &[("NRAK-", "N27"), ("NRAA-", "H27"), ("NRRA-", "H42"), ("NRSP-", "A30-50")],
     ),
-    (Secret::NewrelicInsightsKey, &[("NRII-", "U32"), ("NRIQ-", "U32")]),
+    (Secret::NewrelicInsightsKey, &[("NRII-", "U25-40"), ("NRIQ-", "U25-40")]),
     (Secret::NewrelicBrowserKey, &[("NRJS-", "H19")]),
     (Secret::SentryToken, &[("sntrys_", "T80+"), ("sntryu_", "H64"), ("sntrya_", "H64")]),
     (Secret::PosthogKey, &[("phx_", "A43-60")]),

@@ -26,12 +26,25 @@ struct Index {
     threes: Vec<u64>,
 }
 
-/// What some bytes are hashed to, without regard to case.
+/// What at most four bytes are hashed to, without regard to case.
 fn hash(bytes: &[u8]) -> usize {
-    let mixed = bytes
-        .iter()
-        .fold(0_u32, |hash, byte| (hash ^ u32::from(byte | 0x20)).wrapping_mul(0x0100_0193));
-    usize::from(u16::try_from(mixed >> 16).unwrap_or(0))
+    let number = bytes.iter().fold(0_u32, |number, &byte| number << 8 | u32::from(byte | 0x20));
+    hash_of(number)
+}
+
+/// The hash of bytes in small letters, the last of them lowest.
+fn hash_of(number: u32) -> usize {
+    usize::from(u16::try_from(number.wrapping_mul(0x9e37_79b1) >> 16).unwrap_or(0))
+}
+
+/// Whether four bytes in a row, or three where `threes` are given, are hashed to a bit that is set.
+fn has_any(text: &[u8], fours: &[u64], threes: Option<&[u64]>) -> bool {
+    let mut last = 0_u32;
+    text.iter().zip(1_usize..).any(|(&byte, n)| {
+        last = last << 8 | u32::from(byte | 0x20);
+        (n >= 4 && has(fours, hash_of(last)))
+            || threes.is_some_and(|threes| n >= 3 && has(threes, hash_of(last & 0x00ff_ffff)))
+    })
 }
 
 fn set(bits: &mut [u64], number: usize) {
@@ -46,15 +59,12 @@ fn has(bits: &[u64], number: usize) -> bool {
 
 /// Whether the name of a vendor may stand in a text of any case: where this says no, none does.
 pub(super) fn may_name_vendor(text: &[u8]) -> bool {
-    let index: &Index = &INDEX;
-    text.windows(4).any(|four| has(&index.vendors_fours, hash(four)))
+    has_any(text, &INDEX.vendors_fours, None)
 }
 
 /// The same for a word that announces something.
 pub(super) fn may_announce(text: &[u8]) -> bool {
-    let index: &Index = &INDEX;
-    text.windows(4).any(|four| has(&index.fours, hash(four)))
-        || text.windows(3).any(|three| has(&index.threes, hash(three)))
+    has_any(text, &INDEX.fours, Some(&INDEX.threes))
 }
 
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
@@ -91,8 +101,19 @@ fn pair_of(name: &[u8]) -> usize {
     name.first_chunk().map_or(0, |&pair| usize::from(u16::from_be_bytes(pair)))
 }
 
-/// The vendors whose names stand in a text (in small letters), where a word may begin.
+/// The vendors whose names stand in a text (in small letters), as they are written or with a separator inside: `scraping_bee`, `data-dog`.
 pub(super) fn near(text: &[u8]) -> Vec<&'static Vendor> {
+    let is_separator = |byte: &u8| matches!(byte, b'_' | b'-' | b' ');
+    let near = named_in(text);
+    if !near.is_empty() || !text.iter().any(is_separator) {
+        return near;
+    }
+    let squeezed: Vec<u8> = text.iter().copied().filter(|byte| !is_separator(byte)).collect();
+    if may_name_vendor(&squeezed) { named_in(&squeezed) } else { near }
+}
+
+/// The vendors whose names stand in a text (in small letters).
+fn named_in(text: &[u8]) -> Vec<&'static Vendor> {
     let mut near = Vec::new();
     for at in 0..text.len() {
         let rest = text.get(at..).unwrap_or_default();
@@ -124,6 +145,9 @@ mod tests {
                     "{name}"
                 );
             }
+        }
+        for text in ["data_dog = ", "my scraping-bee key: ", "Deep Gram"] {
+            assert!(!near(text.to_lowercase().as_bytes()).is_empty(), "{text}");
         }
         assert!(near(b"nothing of this sort").is_empty() && near(b"").is_empty());
         assert!(!may_announce(b"nothing of this sort") && !may_announce(b""));
