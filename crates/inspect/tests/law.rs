@@ -462,7 +462,7 @@ fn text_of_few(n_kinds: usize, n_max: usize) -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(config(100))]
+    #![proptest_config(config(60))]
 
     #[test]
     fn every_way_of_cutting_once(text in text(7)) {
@@ -500,7 +500,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(config(24))]
+    #![proptest_config(config(16))]
 
     #[test]
     fn every_way_of_cutting_twice(text in text(4)) {
