@@ -37,7 +37,7 @@ pub(in crate::exchange) fn scan_call(guard: &Guard, source: Source, text: &[u8])
 /// # use bartizan_inspect::TextInspector;
 /// let limits = JsonLimits { depth_max: 64, nodes_max: 1000 };
 /// let text = br#"{"to":"jo\u0040example.org"}"#;
-/// assert_eq!(scan_whole(&TextInspector::new(), limits, Source::Tool, text).len(), 1);
+/// assert_eq!(scan_whole(&TextInspector::new(), limits, Source::Model, text).len(), 1);
 /// ```
 pub fn scan_whole(
     inspector: &dyn Inspector,
@@ -86,7 +86,7 @@ fn scan_level(looking: Looking<'_>, source: Source, text: &[u8], n_levels: usize
                 found.extend(scan_nested(looking, source, node, n_levels));
             }
             if !found.is_empty() {
-                found = fit(&doc, found, &Catalogue::new(inspector.kinds()));
+                found = once(fit(&doc, found, &Catalogue::new(inspector.kinds())));
             }
         }
         Err(JsonError::Depth { .. } | JsonError::Nodes { .. } | JsonError::TooLong) => {
@@ -94,6 +94,14 @@ fn scan_level(looking: Looking<'_>, source: Source, text: &[u8], n_levels: usize
         }
         Err(_) => {}
     }
+    found
+}
+
+/// The same, each said once: what a string says when it is read is often seen in its escapes, too. Of two, the shorter name is kept, which
+/// says less of how it was found.
+fn once(mut found: Vec<Finding>) -> Vec<Finding> {
+    found.sort_by_key(|finding| (finding.span, finding.kind, finding.detector.len()));
+    found.dedup_by_key(|finding| (finding.span, finding.kind));
     found
 }
 
