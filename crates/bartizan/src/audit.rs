@@ -2,7 +2,7 @@
 use crate::clock::utc;
 use crate::outcome::Usage;
 use crate::print;
-use crate::vault::log_key;
+use crate::vault::{self, log_key};
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
@@ -31,6 +31,11 @@ pub(crate) fn read_folder(folder: &Path) -> PathBuf {
     let inside = log_folder(folder);
     let is_ledger = || LEDGER_NAMES.iter().any(|name| folder.join(name).exists());
     if !inside.exists() && is_ledger() { folder.to_owned() } else { inside }
+}
+
+/// Whether this is a copy of a ledger, and not the folder of its gateway: then what lies beside the log was made by somebody else.
+pub(crate) fn is_copy(folder: &Path) -> bool {
+    !vault::folder(folder).exists()
 }
 
 /// A leaf with its payloads.
@@ -124,7 +129,8 @@ fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)
 
 /// The leaves of a record: where the tables are at hand and know for certain, they say where to look; else every leaf is looked at.
 fn find(folder: &Path, reader: &Reader, prefix: &str) -> Result<Vec<Entry>, LedgerError> {
-    let tables = Questions::existing(&read_folder(folder).join(INDEX_NAME));
+    let own = (!is_copy(folder)).then(|| read_folder(folder).join(INDEX_NAME));
+    let tables = own.and_then(|path| Questions::existing(&path));
     // Tables that cannot be asked are no reason not to look: whatever is wrong with the log shows then.
     let known = tables.and_then(|tables| tables.find(reader, prefix).ok().flatten());
     known.map_or_else(|| reader.find_prefix(prefix), Ok)

@@ -350,6 +350,46 @@ fn a_record_is_found_whatever_the_tables_know() {
     }
 }
 
+/// Whoever makes a copy can change the tables in it, which nobody has signed: an auditor is told what the leaves say.
+#[test]
+fn tables_that_came_with_a_copy_are_not_believed() {
+    let folder = state(2);
+    let state = folder.path();
+    tables::rebuild(state).unwrap();
+    let path = log_folder(state).join(INDEX_NAME);
+    let mut bytes = crate::files::read_bounded(&path, 1 << 20).unwrap();
+    let places: Vec<_> =
+        (0..bytes.len() - 3).filter(|&at| bytes[at..].starts_with(b"k-1")).collect();
+    assert!(!places.is_empty(), "the tables name the caller's key");
+    for at in places {
+        bytes[at + 2] = b'9';
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let keys = |state: &Path| {
+        let filter = bartizan_ledger::index::Filter::default();
+        let found = search::search(state, &filter, None, 9).unwrap().found;
+        found.into_iter().filter_map(|find| find.leaf.key_id).collect::<Vec<_>>()
+    };
+    // In the gateway's own folder they are a convenience, and `rebuild` is the way out.
+    assert_eq!(keys(state), ["k-9", "k-9"]);
+    let copies = tempfile::tempdir().unwrap();
+    let (alone, inside) = (copies.path().join("alone"), copies.path().join("inside"));
+    std::fs::create_dir(&inside).unwrap();
+    for copy in [&alone, &inside.join("ledger")] {
+        crate::opening::world::copy(&log_folder(state), copy);
+    }
+    for copy in [&alone, &inside] {
+        let before = crate::files::read_bounded(&read_folder(copy).join(INDEX_NAME), 1 << 20);
+        assert_eq!(keys(copy), ["k-1", "k-1"], "{copy:?}");
+        let after = crate::files::read_bounded(&read_folder(copy).join(INDEX_NAME), 1 << 20);
+        assert_eq!(before.unwrap(), after.unwrap(), "nothing is written in a copy");
+        let refused = tables::rebuild(copy).unwrap_err();
+        assert!(refused.is::<Usage>(), "{refused:#}");
+    }
+    tables::rebuild(state).unwrap();
+    assert_eq!(keys(state), ["k-1", "k-1"]);
+}
+
 /// Puts the published log of an earlier moment in the place of what is there: what came since has no signature.
 fn set_checkpoint_back(state: &Path, add: impl Fn()) {
     let log = log_folder(state).join("log");
@@ -457,7 +497,8 @@ fn a_copy_of_the_ledger_alone_is_read_too() {
     assert_eq!(last(&alone, 9).unwrap(), last(folder.path(), 9).unwrap());
     assert_eq!(leaves_of(&alone, "0101").unwrap().1, leaves_of(folder.path(), "0101").unwrap().1);
     assert!(tables::questions(&alone).is_ok());
-    assert!(alone.join(INDEX_NAME).exists() && !alone.join("ledger").exists());
+    assert!(!alone.join(INDEX_NAME).exists(), "a copy is evidence: nothing is made in it");
+    assert!(!alone.join("ledger").exists());
     for (name, path) in
         [("nothing", copies.path().join("absent")), ("empty", copies.path().join("empty"))]
     {
