@@ -17,6 +17,7 @@ use bartizan_ledger::{FsDisk, FsDiskError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -29,6 +30,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 const ANSWER_PAUSE: Duration = Duration::from_millis(20);
 /// How long an answer lies there for a command that may have given up.
 const ANSWER_KEPT_MS: u64 = 60_000;
+/// Most characters of what an account calls itself that are kept.
+const LABEL_CHARS_MAX: usize = 64;
 /// Orders that are taken at a time; more wait for the next look.
 const ORDERS_MAX: usize = 64;
 
@@ -40,7 +43,7 @@ pub(crate) enum Order {
     Reveal {
         /// The record.
         record: String,
-        /// Who, by the name that the system knows them by.
+        /// What the account calls itself. Whose it is, the file says.
         by: String,
     },
     /// Forget a subject.
@@ -148,7 +151,7 @@ fn alone(
             retention: ledger.retention,
             sources,
         };
-        let answer = fulfil(order, &mut office).await;
+        let answer = fulfil(order, sources.user, &mut office).await;
         if let Err(error) = opened.close(sources)
             && !matches!(answer, Answer::Failed { .. })
         {
@@ -224,7 +227,7 @@ pub(crate) async fn take(state: &Path, office: &mut Office<'_>) {
             }
         }
         let answer = match order {
-            Ok(order) => fulfil(&order, office).await,
+            Ok((order, user)) => fulfil(&order, user, office).await,
             Err(error) => Answer::Failed { reason: format!("the order cannot be read: {error:#}") },
         };
         let told = serde_json::to_vec(&answer)
@@ -264,28 +267,35 @@ fn is_stale(entry: &DirEntry, now_ms: u64) -> bool {
     written_ms.is_some_and(|ms| u128::from(ANSWER_KEPT_MS) + ms.as_millis() < u128::from(now_ms))
 }
 
-fn read(path: &Path) -> anyhow::Result<Order> {
-    Ok(serde_json::from_slice(&files::read_unlinked(path, ORDER_BYTES_MAX)?)?)
+/// An order, and the account whose file it is.
+fn read(path: &Path) -> anyhow::Result<(Order, u32)> {
+    let file = files::open_plain(path, files::Links::Refused)?;
+    let user = file.metadata()?.uid();
+    Ok((serde_json::from_slice(&files::read_from(file, ORDER_BYTES_MAX)?)?, user))
 }
 
 /// Does what is asked, and records it. A subject is forgotten only after the tombstone is durable: a crash between the two is finished at the
 /// next start.
-pub(crate) async fn fulfil(order: &Order, office: &mut Office<'_>) -> Answer {
-    match done(order, office).await {
+///
+/// * `user`: the account that gives the order, by the number that the system knows it by.
+pub(crate) async fn fulfil(order: &Order, user: u32, office: &mut Office<'_>) -> Answer {
+    match done(order, user, office).await {
         Ok(answer) => answer,
         Err(error) => Answer::Failed { reason: format!("{error:#}") },
     }
 }
 
-async fn done(order: &Order, office: &mut Office<'_>) -> anyhow::Result<Answer> {
+async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Result<Answer> {
+    let (Order::Reveal { by, .. } | Order::Erase { by, .. } | Order::Expire { by }) = order;
+    let by = account(user, by);
     match order {
-        Order::Reveal { record, by } => {
+        Order::Reveal { record, .. } => {
             let record: RecordId = record.parse()?;
             let evidence = json!({"version": 1, "action": "reveal", "by": by});
             let receipt = office.write(RecordKind::Reveal, record, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: record.to_string() })
         }
-        Order::Erase { tag, by } => {
+        Order::Erase { tag, .. } => {
             let tag: SubjectTag = tag.parse()?;
             let Some(key) = office.keys.subject_key(tag) else { return Ok(Answer::Nobody) };
             // It keeps no tag: that would tell who was forgotten, to whoever still has the tenant's key.
@@ -293,7 +303,7 @@ async fn done(order: &Order, office: &mut Office<'_>) -> anyhow::Result<Answer> 
             let receipt = office.destroy(key, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: key.to_string() })
         }
-        Order::Expire { by } => {
+        Order::Expire { .. } => {
             let (now_ms, trusted_ms) = (office.sources.clock.unix_ms(), office.anchor.trusted_ms());
             let n_due = office.due(now_ms).len();
             let evidence = json!({
@@ -401,11 +411,22 @@ impl Office<'_> {
     }
 }
 
-/// Who gives an order: the name of the account, as the environment tells it. It is a note, not a proof.
+/// Who decides something, as the ledger keeps it: the account by the number that the system knows it by, and what it calls itself.
 pub(crate) fn operator(sources: &Sources) -> String {
+    account(sources.user, &label(sources))
+}
+
+/// What the account calls itself in its environment, which anybody sets as they like: a note, not a proof.
+pub(crate) fn label(sources: &Sources) -> String {
     let name =
         ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| (sources.variable)(name));
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    name.unwrap_or_default()
+}
+
+/// The number comes first and from the system, whatever the label looks like.
+fn account(user: u32, label: &str) -> String {
+    let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
+    if label.is_empty() { format!("uid {user}") } else { format!("uid {user} ({label})") }
 }
 
 #[cfg(test)]

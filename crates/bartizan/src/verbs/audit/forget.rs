@@ -41,7 +41,7 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
         );
     }
     let tag = Vault::peek(&folder, &sources)?.keys.tag(&args.subject)?.to_string();
-    let by = orders::operator(&sources);
+    let by = orders::label(&sources);
     let answer = orders::give(&args.place, &Order::Erase { tag, by }, &sources)?;
     match (&answer, args.json) {
         (answer, true) => print::json(answer)?,
@@ -78,7 +78,7 @@ pub(super) struct ExpireArgs {
 pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
     if args.confirm_clock {
-        let by = orders::operator(&sources);
+        let by = orders::label(&sources);
         let answer = orders::give(&args.place, &Order::Expire { by }, &sources)?;
         let Answer::Expired { index, keys } = answer else {
             anyhow::bail!(
