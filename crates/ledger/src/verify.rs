@@ -171,7 +171,7 @@ fn read_checkpoint(
     }
     let head = Head::of(&checkpoint);
     (report.checkpoint, report.checkpoint_root) = (Some(head.size), Some(head.root));
-    Ok(Some((head, TileCheck::new(folder, head.size))))
+    Ok(Some((head, TileCheck::new(folder, head))))
 }
 
 /// The newest checkpoint that witnesses have cosigned, with the log's signature as far as keys are known. Whoever knows keys of witnesses, too, is
