@@ -28,6 +28,8 @@ const ORDER_BYTES_MAX: usize = 4096;
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How often it looks.
 const ANSWER_PAUSE: Duration = Duration::from_millis(20);
+/// How often a command asks for keys that somebody else has, with a pause after each time: for a second.
+const KEYS_ATTEMPTS_MAX: usize = 50;
 /// How long an answer lies there for a command that may have given up.
 const ANSWER_KEPT_MS: u64 = 60_000;
 /// Most characters of what an account calls itself that are kept.
@@ -125,7 +127,8 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     }
     let answer = match FsDisk::lock(&folder) {
         Ok(disk) => alone(&ledger, disk, order, sources)?,
-        Err(FsDiskError::Locked { .. }) => leave(&ledger.dir, order, sources)?,
+        // Another command's turn ends soon, a gateway's does not.
+        Err(FsDiskError::Locked { .. }) => leave(&ledger, order, sources)?,
         Err(error) => return Err(error.into()),
     };
     match answer {
@@ -134,8 +137,31 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     }
 }
 
-/// Nobody else writes: this process does.
+/// Nobody else writes: this process does. Whoever had the ledger before lets go of the keys a moment after it.
 fn alone(
+    ledger: &config::Ledger,
+    disk: FsDisk,
+    order: &Order,
+    sources: &Sources,
+) -> anyhow::Result<Answer> {
+    let (mut locked, mut held) = (Ok(disk), None);
+    for _ in 0..KEYS_ATTEMPTS_MAX {
+        match locked {
+            Ok(disk) => match turn(ledger, disk, order, sources) {
+                Err(error) if is_held(&error) => held = Some(error),
+                done => return done.map_err(undone),
+            },
+            Err(FsDiskError::Locked { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        std::thread::sleep(ANSWER_PAUSE);
+        locked = FsDisk::lock(&audit::log_folder(&ledger.dir));
+    }
+    Err(held.map_or_else(|| anyhow!("nothing was done: the ledger is in use"), undone))
+}
+
+/// Opens the ledger and does what is asked. An error says that it could not be opened.
+fn turn(
     ledger: &config::Ledger,
     disk: FsDisk,
     order: &Order,
@@ -143,7 +169,7 @@ fn alone(
 ) -> anyhow::Result<Answer> {
     opening::runtime()?.block_on(async {
         let opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await;
-        let mut opened = opened.map_err(undone)?;
+        let mut opened = opened?;
         let mut office = Office {
             recorder: &opened.ledger,
             keys: &opened.vault.keys,
@@ -164,10 +190,14 @@ fn alone(
     })
 }
 
+/// Whether the ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }))
+}
+
 /// Why the ledger was not opened, and so nothing was done.
 fn undone(error: anyhow::Error) -> anyhow::Error {
-    // The ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
-    let is_held = matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }));
+    let is_held = is_held(&error);
     error.context(if is_held {
         "nothing was done: a gateway runs here, and its ledger has stopped; its log and /readyz say why. Mend that, restart it, and give the command again"
     } else {
@@ -175,9 +205,9 @@ fn undone(error: anyhow::Error) -> anyhow::Error {
     })
 }
 
-/// A gateway writes: it gets the order, and its answer is waited for.
-fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
-    let folder = state.join(FOLDER);
+/// Somebody else writes: a gateway, which gets the order, and whose answer is waited for, or a command like this one, whose end is.
+fn leave(ledger: &config::Ledger, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
+    let folder = ledger.dir.join(FOLDER);
     files::private_folder(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
     let mut id = [0; 16];
     sources.entropy.fill(&mut id);
@@ -192,6 +222,14 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
         if let Ok(bytes) = files::read_unlinked(&answer_path, ORDER_BYTES_MAX) {
             std::fs::remove_file(&answer_path)?;
             return Ok(serde_json::from_slice(&bytes)?);
+        }
+        if let Ok(disk) = FsDisk::lock(&audit::log_folder(&ledger.dir)) {
+            // Nobody writes any more. An order that is still there was never taken.
+            match std::fs::remove_file(&path) {
+                Ok(()) => return alone(ledger, disk, order, sources),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
             // An order is taken away before it is fulfilled: one that is still there never was.

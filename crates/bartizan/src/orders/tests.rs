@@ -408,3 +408,26 @@ fn who_gave_an_order_is_what_the_system_says() {
         assert_eq!(said(n - 1).1, format!("uid {me}{want}"), "{label}");
     }
 }
+
+/// Commands that are given at once have their turns: none of them fails because another one has the ledger.
+#[test]
+fn commands_that_are_given_at_once_wait_for_each_other() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let (place, sources) = (world.place(), &world.sources);
+    let before = audit::last(&world.state(), 99).unwrap().len();
+    let record = RecordId([1; 16]).to_string();
+    std::thread::scope(|scope| {
+        let give = || {
+            let order = Order::Reveal { record: record.clone(), by: "me".to_owned() };
+            give(&place, &order, sources)
+        };
+        let given: Vec<_> = (0..4).map(|_| scope.spawn(give)).collect();
+        for one in given {
+            let answer = one.join().unwrap();
+            assert!(matches!(answer, Ok(Answer::Done { .. })), "{answer:?}");
+        }
+    });
+    assert_eq!(audit::last(&world.state(), 99).unwrap().len(), before + 4);
+    assert_eq!(std::fs::read_dir(world.state().join(FOLDER)).map_or(0, Iterator::count), 0);
+}
