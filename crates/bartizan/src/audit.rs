@@ -6,6 +6,7 @@ use crate::vault::{self, log_key};
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
+use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::index::{INDEX_NAME, Questions};
 use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader, Stored};
@@ -51,12 +52,26 @@ pub(crate) fn reader(folder: &Path) -> Result<Reader, LedgerError> {
 }
 
 fn open(folder: &Path) -> anyhow::Result<Reader> {
-    match reader(folder) {
+    let opened = match reader(folder) {
         Err(error) if is_absent(folder, &error) => anyhow::bail!(no_ledger(folder)),
-        done => done.with_context(|| {
-            format!("cannot read the ledger in {}", read_folder(folder).display())
-        }),
-    }
+        Ok(reader) => other_log(folder, &reader).map_or(Ok(reader), Err),
+        Err(error) => Err(error),
+    };
+    opened.with_context(|| format!("cannot read the ledger in {}", read_folder(folder).display()))
+}
+
+/// Whether the checkpoint is that of a log that none of the keys at hand is called like: then it says nothing of the leaves beside it, least of all
+/// how many there should be.
+fn other_log(folder: &Path, reader: &Reader) -> Option<LedgerError> {
+    let own = log_key(folder).map(|key| key.name().to_owned());
+    let beside = || {
+        let keys = vault::published_keys(&read_folder(folder)).unwrap_or_default();
+        keys.first().map(|key| key.name().to_owned())
+    };
+    let own = own.or_else(beside)?;
+    // One that cannot be read is for whoever needs it to tell.
+    let found = reader.checkpoint().ok().flatten()?.checkpoint().origin().to_owned();
+    (found != own).then_some(LedgerError::OtherLog { found, own })
 }
 
 /// Whether there is nothing to read, rather than something that cannot be read.
@@ -153,11 +168,14 @@ pub(crate) fn leaf_json(entry: &Entry, mark: Mark) -> Value {
         "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
         "count": leaf.count,
         "leaf_hash": entry.leaf_hash,
+        "payload_root": leaf.payload_root,
+        "key_commitment": leaf.key_commitment,
+        "stream_root": leaf.stream_root,
         "unsigned": mark != Mark::Signed,
     })
 }
 
-/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is.
+/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is, and `stored` what the leaf commits to.
 pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> Value {
     let mut value = leaf_json(entry, mark);
     let mut states = serde_json::Map::new();
@@ -172,6 +190,12 @@ pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mar
     }
     if let Some(object) = value.as_object_mut() {
         object.insert("payloads".to_owned(), Value::Object(states));
+        let stored = entry.payloads.iter().map(|stored| {
+            let Stored { slot, hash, commitment, bytes, .. } = stored;
+            let told = json!({"sha256": hash, "key_commitment": commitment, "bytes": bytes});
+            (slot.name().to_owned(), told)
+        });
+        object.insert("stored".to_owned(), Value::Object(stored.collect()));
     }
     value
 }

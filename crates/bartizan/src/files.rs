@@ -313,7 +313,7 @@ mod tests {
             ("/dev/null".into(), Some("a device")),
         ] {
             let said = check_target(&target).err();
-            let is_usage = said.as_ref().is_none_or(|error| error.is::<Usage>());
+            let is_usage = said.as_ref().is_none_or(anyhow::Error::is::<Usage>);
             let said = said.map(|error| error.to_string());
             let fits = said.as_ref().map(|said| want.is_some_and(|want| said.contains(want)));
             assert!(is_usage && fits == want.map(|_| true), "{target:?}: {said:?}");

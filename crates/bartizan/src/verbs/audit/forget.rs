@@ -9,6 +9,7 @@ use crate::print;
 use crate::serve::Sources;
 use crate::vault::Vault;
 use bartizan_core::seal::Retention as Class;
+use bartizan_keys::SUBJECT_NAME_BYTES_MAX;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -39,6 +40,13 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
         return Err(
             Usage("--subject is empty: name the person as the requests did".to_owned()).into()
         );
+    }
+    if SUBJECT_NAME_BYTES_MAX < args.subject.len() {
+        let bytes = args.subject.len();
+        let message = format!(
+            "--subject has {bytes} bytes, and no request can name anybody by more than {SUBJECT_NAME_BYTES_MAX}: nobody is called that"
+        );
+        return Err(Usage(message).into());
     }
     let tag = Vault::peek(&folder, &sources)?.keys.tag(&args.subject)?.to_string();
     let by = orders::label(&sources);
