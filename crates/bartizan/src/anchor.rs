@@ -550,6 +550,19 @@ pub(crate) fn is_there(state: &Path) -> bool {
     path(state).exists()
 }
 
+/// What the vault knows otherwise of the ledger beside it, for a reader; `None` where it knows nothing else, or nothing at all.
+pub(crate) fn disagreement(state: &Path) -> Option<AnchorError> {
+    // A file that cannot be understood says nothing; a start tells that.
+    let File { size, root, .. } = File::read(state).ok().flatten().filter(|file| 0 < file.size)?;
+    let ledger = crate::audit::log_folder(state);
+    // What cannot be read is told by whoever verifies.
+    match stands(state, size, root).ok()? {
+        Standing::Same => None,
+        Standing::Shorter { leaves } => Some(AnchorError::Shorter { ledger, leaves, size }),
+        Standing::Other => Some(AnchorError::Other { ledger, size }),
+    }
+}
+
 /// The last time that was believed, for a reader; `None` where nothing was yet.
 ///
 /// # Errors

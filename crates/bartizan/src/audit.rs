@@ -2,10 +2,11 @@
 use crate::clock::utc;
 use crate::outcome::Usage;
 use crate::print;
-use crate::vault::log_key;
+use crate::vault::{self, log_key};
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::{RecordId, Slot};
+use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::index::{INDEX_NAME, Questions};
 use bartizan_ledger::{Entry, FsDisk, LedgerError, Reader, Stored};
@@ -33,6 +34,11 @@ pub(crate) fn read_folder(folder: &Path) -> PathBuf {
     if !inside.exists() && is_ledger() { folder.to_owned() } else { inside }
 }
 
+/// Whether this is a copy of a ledger, and not the folder of its gateway: then what lies beside the log was made by somebody else.
+pub(crate) fn is_copy(folder: &Path) -> bool {
+    !vault::folder(folder).exists()
+}
+
 /// A leaf with its payloads.
 pub(crate) type Whole = (Entry, Vec<(Slot, Content)>);
 
@@ -46,12 +52,26 @@ pub(crate) fn reader(folder: &Path) -> Result<Reader, LedgerError> {
 }
 
 fn open(folder: &Path) -> anyhow::Result<Reader> {
-    match reader(folder) {
+    let opened = match reader(folder) {
         Err(error) if is_absent(folder, &error) => anyhow::bail!(no_ledger(folder)),
-        done => done.with_context(|| {
-            format!("cannot read the ledger in {}", read_folder(folder).display())
-        }),
-    }
+        Ok(reader) => other_log(folder, &reader).map_or(Ok(reader), Err),
+        Err(error) => Err(error),
+    };
+    opened.with_context(|| format!("cannot read the ledger in {}", read_folder(folder).display()))
+}
+
+/// Whether the checkpoint is that of a log that none of the keys at hand is called like: then it says nothing of the leaves beside it, least of all
+/// how many there should be.
+fn other_log(folder: &Path, reader: &Reader) -> Option<LedgerError> {
+    let own = log_key(folder).map(|key| key.name().to_owned());
+    let beside = || {
+        let keys = vault::published_keys(&read_folder(folder)).unwrap_or_default();
+        keys.first().map(|key| key.name().to_owned())
+    };
+    let own = own.or_else(beside)?;
+    // One that cannot be read is for whoever needs it to tell.
+    let found = reader.checkpoint().ok().flatten()?.checkpoint().origin().to_owned();
+    (found != own).then_some(LedgerError::OtherLog { found, own })
 }
 
 /// Whether there is nothing to read, rather than something that cannot be read.
@@ -124,7 +144,8 @@ fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)
 
 /// The leaves of a record: where the tables are at hand and know for certain, they say where to look; else every leaf is looked at.
 fn find(folder: &Path, reader: &Reader, prefix: &str) -> Result<Vec<Entry>, LedgerError> {
-    let tables = Questions::existing(&read_folder(folder).join(INDEX_NAME));
+    let own = (!is_copy(folder)).then(|| read_folder(folder).join(INDEX_NAME));
+    let tables = own.and_then(|path| Questions::existing(&path));
     // Tables that cannot be asked are no reason not to look: whatever is wrong with the log shows then.
     let known = tables.and_then(|tables| tables.find(reader, prefix).ok().flatten());
     known.map_or_else(|| reader.find_prefix(prefix), Ok)
@@ -147,11 +168,14 @@ pub(crate) fn leaf_json(entry: &Entry, mark: Mark) -> Value {
         "tokens": leaf.tokens.map(|(prompt, completion)| [prompt, completion]),
         "count": leaf.count,
         "leaf_hash": entry.leaf_hash,
+        "payload_root": leaf.payload_root,
+        "key_commitment": leaf.key_commitment,
+        "stream_root": leaf.stream_root,
         "unsigned": mark != Mark::Signed,
     })
 }
 
-/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is.
+/// One leaf with its payloads, for programs. Evidence is JSON already; other payloads are text. `payloads` says of each in which state it is, and `stored` what the leaf commits to.
 pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mark) -> Value {
     let mut value = leaf_json(entry, mark);
     let mut states = serde_json::Map::new();
@@ -166,6 +190,12 @@ pub(crate) fn record_json(entry: &Entry, payloads: &[(Slot, Content)], mark: Mar
     }
     if let Some(object) = value.as_object_mut() {
         object.insert("payloads".to_owned(), Value::Object(states));
+        let stored = entry.payloads.iter().map(|stored| {
+            let Stored { slot, hash, commitment, bytes, .. } = stored;
+            let told = json!({"sha256": hash, "key_commitment": commitment, "bytes": bytes});
+            (slot.name().to_owned(), told)
+        });
+        object.insert("stored".to_owned(), Value::Object(stored.collect()));
     }
     value
 }

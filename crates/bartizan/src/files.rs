@@ -1,4 +1,6 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
+use crate::outcome::Usage;
+use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_keys::discard_key_file;
 use bartizan_ledger::FsDisk;
@@ -55,6 +57,26 @@ fn odd(kind: fs::FileType) -> Option<&'static str> {
         kind if kind.is_socket() => Some("a socket"),
         _ => Some("a device"),
     }
+}
+
+/// Refuses a name that a file is to be written to, where something else than a plain file has it: replaced, a device, a pipe or a link would be
+/// gone, for everybody who uses it.
+///
+/// # Errors
+/// [`Usage`] for what is no plain file; those of the disk.
+pub(crate) fn check_target(path: &Path) -> anyhow::Result<()> {
+    let kind = match fs::symlink_metadata(path) {
+        Ok(found) => found.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot write {}", path.display()));
+        }
+    };
+    let what = if kind.is_symlink() { Some("a link") } else { odd(kind) };
+    let Some(what) = what else { return Ok(()) };
+    let message =
+        format!("{} is {what} and no plain file: name another place for the file", path.display());
+    Err(Usage(message).into())
 }
 
 /// Reads a whole plain file of at most `bytes_max` bytes.
@@ -266,6 +288,38 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn only_plain_files_are_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("plain"), "text").unwrap();
+        fs::create_dir(path("folder")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        for name in ["plain", "absent"] {
+            std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
+        }
+        for (target, want) in [
+            (path("plain"), None),
+            (path("absent"), None),
+            (path("no folder/absent"), None),
+            (path("folder"), Some("a folder")),
+            (path("pipe"), Some("a pipe")),
+            (path("socket"), Some("a socket")),
+            (path("link to plain"), Some("a link")),
+            (path("link to absent"), Some("a link")),
+            ("/dev/null".into(), Some("a device")),
+        ] {
+            let said = check_target(&target).err();
+            let is_usage = said.as_ref().is_none_or(anyhow::Error::is::<Usage>);
+            let said = said.map(|error| error.to_string());
+            let fits = said.as_ref().map(|said| want.is_some_and(|want| said.contains(want)));
+            assert!(is_usage && fits == want.map(|_| true), "{target:?}: {said:?}");
+        }
+        let no_folder = check_target(&path("plain/file")).unwrap_err();
+        assert!(!no_folder.is::<Usage>(), "{no_folder:#}");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use bartizan_ledger::{FsDisk, FsDiskError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fs::DirEntry;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -27,8 +28,12 @@ const ORDER_BYTES_MAX: usize = 4096;
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How often it looks.
 const ANSWER_PAUSE: Duration = Duration::from_millis(20);
+/// How often a command asks for keys that somebody else has, with a pause after each time: for a second.
+const KEYS_ATTEMPTS_MAX: usize = 50;
 /// How long an answer lies there for a command that may have given up.
 const ANSWER_KEPT_MS: u64 = 60_000;
+/// Most characters of what an account calls itself that are kept.
+const LABEL_CHARS_MAX: usize = 64;
 /// Orders that are taken at a time; more wait for the next look.
 const ORDERS_MAX: usize = 64;
 
@@ -40,7 +45,7 @@ pub(crate) enum Order {
     Reveal {
         /// The record.
         record: String,
-        /// Who, by the name that the system knows them by.
+        /// What the account calls itself. Whose it is, the file says.
         by: String,
     },
     /// Forget a subject.
@@ -122,7 +127,8 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     }
     let answer = match FsDisk::lock(&folder) {
         Ok(disk) => alone(&ledger, disk, order, sources)?,
-        Err(FsDiskError::Locked { .. }) => leave(&ledger.dir, order, sources)?,
+        // Another command's turn ends soon, a gateway's does not.
+        Err(FsDiskError::Locked { .. }) => leave(&ledger, order, sources)?,
         Err(error) => return Err(error.into()),
     };
     match answer {
@@ -131,8 +137,31 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     }
 }
 
-/// Nobody else writes: this process does.
+/// Nobody else writes: this process does. Whoever had the ledger before lets go of the keys a moment after it.
 fn alone(
+    ledger: &config::Ledger,
+    disk: FsDisk,
+    order: &Order,
+    sources: &Sources,
+) -> anyhow::Result<Answer> {
+    let (mut locked, mut held) = (Ok(disk), None);
+    for _ in 0..KEYS_ATTEMPTS_MAX {
+        match locked {
+            Ok(disk) => match turn(ledger, disk, order, sources) {
+                Err(error) if is_held(&error) => held = Some(error),
+                done => return done.map_err(undone),
+            },
+            Err(FsDiskError::Locked { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        std::thread::sleep(ANSWER_PAUSE);
+        locked = FsDisk::lock(&audit::log_folder(&ledger.dir));
+    }
+    Err(held.map_or_else(|| anyhow!("nothing was done: the ledger is in use"), undone))
+}
+
+/// Opens the ledger and does what is asked. An error says that it could not be opened.
+fn turn(
     ledger: &config::Ledger,
     disk: FsDisk,
     order: &Order,
@@ -140,7 +169,7 @@ fn alone(
 ) -> anyhow::Result<Answer> {
     opening::runtime()?.block_on(async {
         let opened = opening::open_alone(ledger, disk, Anchoring::Strict, sources).await;
-        let mut opened = opened.map_err(undone)?;
+        let mut opened = opened?;
         let mut office = Office {
             recorder: &opened.ledger,
             keys: &opened.vault.keys,
@@ -148,7 +177,7 @@ fn alone(
             retention: ledger.retention,
             sources,
         };
-        let answer = fulfil(order, &mut office).await;
+        let answer = fulfil(order, sources.user, &mut office).await;
         if let Err(error) = opened.close(sources)
             && !matches!(answer, Answer::Failed { .. })
         {
@@ -161,10 +190,14 @@ fn alone(
     })
 }
 
+/// Whether the ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
+fn is_held(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }))
+}
+
 /// Why the ledger was not opened, and so nothing was done.
 fn undone(error: anyhow::Error) -> anyhow::Error {
-    // The ledger is free, and its keys are not: a gateway lets go of a ledger that failed, and holds on to the keys.
-    let is_held = matches!(error.downcast_ref(), Some(FsDiskError::Locked { .. }));
+    let is_held = is_held(&error);
     error.context(if is_held {
         "nothing was done: a gateway runs here, and its ledger has stopped; its log and /readyz say why. Mend that, restart it, and give the command again"
     } else {
@@ -172,9 +205,9 @@ fn undone(error: anyhow::Error) -> anyhow::Error {
     })
 }
 
-/// A gateway writes: it gets the order, and its answer is waited for.
-fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
-    let folder = state.join(FOLDER);
+/// Somebody else writes: a gateway, which gets the order, and whose answer is waited for, or a command like this one, whose end is.
+fn leave(ledger: &config::Ledger, order: &Order, sources: &Sources) -> anyhow::Result<Answer> {
+    let folder = ledger.dir.join(FOLDER);
     files::private_folder(&folder).with_context(|| format!("cannot use {}", folder.display()))?;
     let mut id = [0; 16];
     sources.entropy.fill(&mut id);
@@ -189,6 +222,14 @@ fn leave(state: &Path, order: &Order, sources: &Sources) -> anyhow::Result<Answe
         if let Ok(bytes) = files::read_unlinked(&answer_path, ORDER_BYTES_MAX) {
             std::fs::remove_file(&answer_path)?;
             return Ok(serde_json::from_slice(&bytes)?);
+        }
+        if let Ok(disk) = FsDisk::lock(&audit::log_folder(&ledger.dir)) {
+            // Nobody writes any more. An order that is still there was never taken.
+            match std::fs::remove_file(&path) {
+                Ok(()) => return alone(ledger, disk, order, sources),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
             // An order is taken away before it is fulfilled: one that is still there never was.
@@ -224,7 +265,7 @@ pub(crate) async fn take(state: &Path, office: &mut Office<'_>) {
             }
         }
         let answer = match order {
-            Ok(order) => fulfil(&order, office).await,
+            Ok((order, user)) => fulfil(&order, user, office).await,
             Err(error) => Answer::Failed { reason: format!("the order cannot be read: {error:#}") },
         };
         let told = serde_json::to_vec(&answer)
@@ -264,28 +305,35 @@ fn is_stale(entry: &DirEntry, now_ms: u64) -> bool {
     written_ms.is_some_and(|ms| u128::from(ANSWER_KEPT_MS) + ms.as_millis() < u128::from(now_ms))
 }
 
-fn read(path: &Path) -> anyhow::Result<Order> {
-    Ok(serde_json::from_slice(&files::read_unlinked(path, ORDER_BYTES_MAX)?)?)
+/// An order, and the account whose file it is.
+fn read(path: &Path) -> anyhow::Result<(Order, u32)> {
+    let file = files::open_plain(path, files::Links::Refused)?;
+    let user = file.metadata()?.uid();
+    Ok((serde_json::from_slice(&files::read_from(file, ORDER_BYTES_MAX)?)?, user))
 }
 
 /// Does what is asked, and records it. A subject is forgotten only after the tombstone is durable: a crash between the two is finished at the
 /// next start.
-pub(crate) async fn fulfil(order: &Order, office: &mut Office<'_>) -> Answer {
-    match done(order, office).await {
+///
+/// * `user`: the account that gives the order, by the number that the system knows it by.
+pub(crate) async fn fulfil(order: &Order, user: u32, office: &mut Office<'_>) -> Answer {
+    match done(order, user, office).await {
         Ok(answer) => answer,
         Err(error) => Answer::Failed { reason: format!("{error:#}") },
     }
 }
 
-async fn done(order: &Order, office: &mut Office<'_>) -> anyhow::Result<Answer> {
+async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Result<Answer> {
+    let (Order::Reveal { by, .. } | Order::Erase { by, .. } | Order::Expire { by }) = order;
+    let by = account(user, by);
     match order {
-        Order::Reveal { record, by } => {
+        Order::Reveal { record, .. } => {
             let record: RecordId = record.parse()?;
             let evidence = json!({"version": 1, "action": "reveal", "by": by});
             let receipt = office.write(RecordKind::Reveal, record, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: record.to_string() })
         }
-        Order::Erase { tag, by } => {
+        Order::Erase { tag, .. } => {
             let tag: SubjectTag = tag.parse()?;
             let Some(key) = office.keys.subject_key(tag) else { return Ok(Answer::Nobody) };
             // It keeps no tag: that would tell who was forgotten, to whoever still has the tenant's key.
@@ -293,7 +341,7 @@ async fn done(order: &Order, office: &mut Office<'_>) -> anyhow::Result<Answer> 
             let receipt = office.destroy(key, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: key.to_string() })
         }
-        Order::Expire { by } => {
+        Order::Expire { .. } => {
             let (now_ms, trusted_ms) = (office.sources.clock.unix_ms(), office.anchor.trusted_ms());
             let n_due = office.due(now_ms).len();
             let evidence = json!({
@@ -401,11 +449,22 @@ impl Office<'_> {
     }
 }
 
-/// Who gives an order: the name of the account, as the environment tells it. It is a note, not a proof.
+/// Who decides something, as the ledger keeps it: the account by the number that the system knows it by, and what it calls itself.
 pub(crate) fn operator(sources: &Sources) -> String {
+    account(sources.user, &label(sources))
+}
+
+/// What the account calls itself in its environment, which anybody sets as they like: a note, not a proof.
+pub(crate) fn label(sources: &Sources) -> String {
     let name =
         ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| (sources.variable)(name));
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    name.unwrap_or_default()
+}
+
+/// The number comes first and from the system, whatever the label looks like.
+fn account(user: u32, label: &str) -> String {
+    let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
+    if label.is_empty() { format!("uid {user}") } else { format!("uid {user} ({label})") }
 }
 
 #[cfg(test)]

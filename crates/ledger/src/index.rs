@@ -129,6 +129,16 @@ impl Index {
         Self::prepare(connection, None, words)
     }
 
+    /// The tables in a file without a name, which goes with them: for a copy of a log, whose own tables nobody here has made.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn in_passing(words: &[&str]) -> Result<Self, IndexError> {
+        // An empty name is the database's own word for such a file.
+        let connection = Connection::open("").map_err(IndexError::database("open"))?;
+        Self::prepare(connection, None, words)
+    }
+
     fn prepare(
         connection: Connection,
         path: Option<PathBuf>,

@@ -74,4 +74,4 @@ pub use remake::remake_tiles;
 pub use rotate::cross_sign;
 pub use tally::{TALLY_REASONS_MAX, Tally};
 pub use torn::{TORN_BYTES_MAX, TORN_FILES_MAX, TORN_FOLDER, TornCopy};
-pub use verify::Verification;
+pub use verify::{TimeBack, Verification};

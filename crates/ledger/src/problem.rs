@@ -1,5 +1,6 @@
 //! What can be wrong with a log, and where.
 use crate::format::segment_name;
+use crate::segment::SEGMENT_FILE_BYTES_MAX;
 use crate::tlog::TileError;
 use bartizan_core::record::{LeafError, RecordId, Slot};
 use bartizan_core::seal::OpenError;
@@ -12,6 +13,14 @@ pub enum Flaw {
     /// A segment file has no name any more.
     #[error("the segment is missing")]
     SegmentMissing,
+    /// A segment file is longer than any that we write.
+    #[error(
+        "the segment's file has {bytes} bytes, and none that we write has more than {SEGMENT_FILE_BYTES_MAX}: somebody has made it longer; restore it from a copy"
+    )]
+    SegmentLong {
+        /// Its length.
+        bytes: u64,
+    },
     /// A file with a segment's name is something else.
     #[error("the file is not part of a log")]
     Foreign,
@@ -125,7 +134,7 @@ pub enum Flaw {
     },
     /// The log is shorter than its checkpoint.
     #[error(
-        "the log ends after {leaves} leaves, its checkpoint has {size}: the end was cut off or damaged"
+        "the log ends after {leaves} leaves, its checkpoint has {size}: the end was cut off or damaged; or, in a copy of a log that was growing, log/ was copied after the segments: copy log/ first"
     )]
     Cut {
         /// Leaves found.

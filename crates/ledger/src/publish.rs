@@ -10,9 +10,10 @@ use crate::reader::Entry;
 use crate::segment::Depth;
 use crate::tlog::{
     Checkpoint, SignedCheckpoint, TILE_WIDTH, TileBuilder, TileError, TileFile, TileKind, TilePath,
-    TileSource as _, VerifierKey, decode_bundle,
+    TileReader, TileSource as _, VerifierKey, decode_bundle,
 };
 use crate::walk::{Step, Walk};
+use bartizan_core::digest::Digest;
 use bartizan_core::disk::Disk;
 use bartizan_core::record::RecordError;
 use bartizan_core::sign::Signer;
@@ -193,28 +194,28 @@ pub(crate) fn own_checkpoint(
 pub(crate) struct TileCheck {
     folder: LogFolder,
     builder: TileBuilder,
-    /// Leaves that the checkpoint stands for.
-    size: u64,
-    /// Segment and offset of each leaf of the unfinished tile. Invariant: at most [`TILE_WIDTH`].
-    places: Vec<(u64, u64)>,
+    /// What the checkpoint stands for.
+    head: Head,
+    /// Segment and offset of each leaf of the unfinished tile, and its hash. Invariant: at most [`TILE_WIDTH`].
+    places: Vec<(u64, u64, Digest)>,
 }
 
 impl TileCheck {
-    pub(crate) fn new(folder: LogFolder, size: u64) -> Self {
-        Self { folder, builder: TileBuilder::new(), size, places: Vec::new() }
+    pub(crate) fn new(folder: LogFolder, head: Head) -> Self {
+        Self { folder, builder: TileBuilder::new(), head, places: Vec::new() }
     }
 
     /// Takes the next leaf. What lies behind the checkpoint is nobody's promise.
     pub(crate) fn leaf(&mut self, entry: &Entry) -> Result<(), Problem> {
-        if self.size <= self.builder.size() {
+        if self.head.size <= self.builder.size() {
             return Ok(());
         }
         let Ok(bytes) = entry.leaf.encode() else { return Ok(()) };
         let mut files = Vec::new();
-        self.places.push((entry.segment, entry.offset));
+        self.places.push((entry.segment, entry.offset, entry.leaf_hash));
         let added = self.builder.append(&bytes, entry.leaf_hash, &mut files);
         added.map_err(|error| self.problem(&error, self.places.len() - 1))?;
-        if self.builder.size() == self.size {
+        if self.builder.size() == self.head.size {
             self.builder.publish(&mut files);
         }
         for file in &files {
@@ -233,7 +234,7 @@ impl TileCheck {
         self.builder.clone().publish(&mut files);
         let ours = files.iter().find(|file| file.path.kind() == TileKind::Hashes(0))?;
         let index = ours.path.index();
-        let width = (self.size - index * u64::from(TILE_WIDTH)).min(TILE_WIDTH.into());
+        let width = (self.head.size - index * u64::from(TILE_WIDTH)).min(TILE_WIDTH.into());
         let path = TilePath::new(TileKind::Hashes(0), index, u16::try_from(width).ok()?)?;
         let theirs = self.folder.tile(&path).ok().flatten()?;
         let pairs = ours.content.chunks(HASH_BYTES).zip(theirs.chunks(HASH_BYTES));
@@ -243,10 +244,23 @@ impl TileCheck {
 
     /// The problem with a leaf of the unfinished tile.
     fn problem(&self, error: &TileError, at: usize) -> Problem {
-        let &(segment, offset) = self.places.get(at).or(self.places.last()).unwrap_or(&(0, 0));
         let first = self.builder.size().saturating_sub(self.places.len() as u64);
-        let leaf = Some(first + at as u64);
-        Problem { segment, offset, leaf, flaw: Flaw::Tile(error.to_string()) }
+        let index = first + at as u64;
+        let (leaf, flaw) = (Some(index), Flaw::Tile(error.to_string()));
+        let place = self.places.get(at).or(self.places.last());
+        let Some(&(segment, offset, ours)) = place else {
+            return Problem { segment: 0, offset: 0, leaf, flaw };
+        };
+        let is_leafs_fault = self.signed(index).is_some_and(|signed| signed != ours);
+        let flaw = if is_leafs_fault { Flaw::Unproven } else { flaw };
+        Problem { segment, offset, leaf, flaw }
+    }
+
+    /// The hash of a leaf as the checkpoint has it: the published tiles say so, and hash to its root. Then they are not what was changed.
+    fn signed(&self, index: u64) -> Option<Digest> {
+        let Head { size, root } = self.head;
+        let mut tiles = TileReader::open(&self.folder, size, root).ok()?;
+        tiles.leaf_hash(index).ok()
     }
 
     /// Which leaf of the unfinished tile a file says something else about; the last one, where it cannot be told.

@@ -16,6 +16,9 @@ use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, Slot};
 
 const WINDOW_BYTES: usize = 256 << 10;
+/// Bytes of a segment file that are read: twice what one is given ahead at most, and far more than the largest group needs. Whoever makes one longer, which
+/// costs nothing where the file has holes, does not make us read that.
+pub(crate) const SEGMENT_FILE_BYTES_MAX: u64 = 2 << 30;
 const LEAF_BODY_BYTES_MAX: usize = 1 + SLOT_BYTES * SLOTS_MAX + LEAF_BYTES_MAX;
 
 /// How much of a group is read.
@@ -64,6 +67,10 @@ impl SegmentReader {
         let file = file.map_err(Trouble::Disk)?;
         let mut reader =
             Self { file, log: [0; 16], number, window: Vec::new(), window_at: 0, window_len: 0 };
+        let bytes = reader.len()?;
+        if SEGMENT_FILE_BYTES_MAX < bytes {
+            return Err(reader.problem(0, None, Flaw::SegmentLong { bytes }).into());
+        }
         let head = decode_head(reader.peek(0, BLOCK_BYTES)?, number);
         reader.log = head.map_err(|fault| reader.problem(0, None, head_flaw(fault)))?;
         Ok(reader)

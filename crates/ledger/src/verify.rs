@@ -49,8 +49,47 @@ pub struct Verification {
     pub unfinished_bytes: u64,
     /// Whether a valid commit mark stands among them: the group was written to its end, and a power cut or a flipped bit has damaged it.
     pub unfinished_marked: bool,
+    /// Whether time went back from one leaf to a later one. That makes nothing wrong: whoever wrote it had a clock that was corrected, or worse.
+    pub time_back: Option<TimeBack>,
     /// The first thing that is wrong.
     pub problem: Option<Problem>,
+}
+
+/// How far leaves may be behind an earlier one: requests that end at the same time are not written in order, and clocks are corrected a little all day.
+const TIME_BACK_MS: u64 = 120_000;
+
+/// Leaves whose time is before that of an earlier one, by more than two minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeBack {
+    /// Index of the first one.
+    pub first: u64,
+    /// How many.
+    pub leaves: u64,
+    /// The furthest that one is behind, in milliseconds.
+    pub most_ms: u64,
+}
+
+/// Follows the time of the leaves.
+#[derive(Default)]
+struct Times {
+    newest_ms: u64,
+    back: Option<TimeBack>,
+}
+
+impl Times {
+    fn follow(&mut self, entries: &[Entry]) -> Option<TimeBack> {
+        for Entry { index, leaf, .. } in entries {
+            let behind_ms = self.newest_ms.saturating_sub(leaf.unix_ms);
+            self.newest_ms = self.newest_ms.max(leaf.unix_ms);
+            if TIME_BACK_MS < behind_ms {
+                let none = TimeBack { first: *index, leaves: 0, most_ms: 0 };
+                let back = self.back.get_or_insert(none);
+                back.leaves += 1;
+                back.most_ms = back.most_ms.max(behind_ms);
+            }
+        }
+        self.back
+    }
 }
 
 /// Keys of the log, as far as a reader trusts them.
@@ -80,6 +119,7 @@ pub(crate) fn verify(
         unsigned_vouched: false,
         unfinished_bytes: 0,
         unfinished_marked: false,
+        time_back: None,
         problem: None,
     };
     match check(disk, keys, signer, &mut report, progress) {
@@ -108,7 +148,7 @@ fn check(
         let flaw = Flaw::WitnessedAhead { leaves: known, size };
         return Err(Problem { segment: 0, offset: 0, leaf: None, flaw }.into());
     }
-    let (mut segment, mut offset) = (0, 0);
+    let (mut segment, mut offset, mut clock) = (0, 0, Times::default());
     loop {
         settle(&mut owed, &state, segment, offset)?;
         if let Some(Head { size, .. }) = witnessed {
@@ -130,6 +170,7 @@ fn check(
                     changed.unwrap_or(Problem { segment, offset, leaf, flaw })
                 })?;
                 report.leaves = state.tree.size();
+                report.time_back = clock.follow(&entries);
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;
                 report.unsigned_leaves = report.leaves.saturating_sub(known);
@@ -171,7 +212,7 @@ fn read_checkpoint(
     }
     let head = Head::of(&checkpoint);
     (report.checkpoint, report.checkpoint_root) = (Some(head.size), Some(head.root));
-    Ok(Some((head, TileCheck::new(folder, head.size))))
+    Ok(Some((head, TileCheck::new(folder, head))))
 }
 
 /// The newest checkpoint that witnesses have cosigned, with the log's signature as far as keys are known. Whoever knows keys of witnesses, too, is

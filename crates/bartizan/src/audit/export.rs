@@ -56,13 +56,14 @@ pub(crate) fn to_stdout(state: &Path, stretch: Stretch) -> anyhow::Result<u64> {
 /// Writes the leaves to a file, which is there whole or not at all. How many they were.
 ///
 /// # Errors
-/// When there is no log, or the file cannot be written.
+/// When there is no log, or the file cannot be written, or something that is no plain file has its name.
 pub(crate) fn to_file(
     state: &Path,
     stretch: Stretch,
     format: Format,
     out: &Path,
 ) -> anyhow::Result<u64> {
+    files::check_target(out)?;
     let context = || format!("cannot write {}", out.display());
     let mut name = out.file_name().with_context(context)?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

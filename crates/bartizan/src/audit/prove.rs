@@ -56,6 +56,7 @@ pub(crate) fn prove(
         for (path, bytes) in
             [(&proof_path, proof.to_string().into_bytes()), (&leaf_path, entry.leaf.encode()?)]
         {
+            files::check_target(path)?;
             let written = files::replace(path, &bytes);
             written.with_context(|| format!("cannot write {}", path.display()))?;
         }

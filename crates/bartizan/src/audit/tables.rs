@@ -1,7 +1,8 @@
-//! The tables over the log of a state folder, followed up to its end before they are asked.
+//! The tables over the log of a state folder, followed up to its end before they are asked. In a copy of a ledger they are made anew each time.
 use super::bar::Bar;
 use super::signed::{NOBODY_SIGNED, Signatures};
 use super::{open, read_folder};
+use crate::outcome::Usage;
 use crate::{owner, print};
 use anyhow::Context as _;
 use bartizan_gateway::exchange::verdict_words;
@@ -23,7 +24,8 @@ pub(crate) fn questions(state: &Path) -> anyhow::Result<Questions> {
         let followed = index.follow(&reader, &mut |leaves| bar.set(leaves))?;
         Ok((index, followed))
     };
-    let followed = match tables(state).and_then(follow) {
+    let kept = if super::is_copy(state) { in_passing(state) } else { tables(state) };
+    let followed = match kept.and_then(follow) {
         Err(error) if cannot_be_kept(&error) => {
             print::talk(&format!("the index is made in memory, this time only: {error}"));
             Index::in_memory(&words()).and_then(follow)
@@ -43,6 +45,10 @@ pub(crate) fn questions(state: &Path) -> anyhow::Result<Questions> {
 /// Those of [`questions`].
 pub(crate) fn rebuild(state: &Path) -> anyhow::Result<Followed> {
     let reader = open(state)?;
+    if super::is_copy(state) {
+        let message = "there is no vault here, so this is a copy of a ledger: its index is made anew for each question, and there is none to rebuild";
+        return Err(Usage(message.to_owned()).into());
+    }
     let path = read_folder(state).join(INDEX_NAME);
     owner::make_for_owner(&path, owner::user())
         .with_context(|| format!("cannot make {}", path.display()))?;
@@ -72,6 +78,16 @@ fn tables(state: &Path) -> Result<Index, IndexError> {
     // An index that only root can write would be of no use to those who ask as the gateway's user.
     owner::make_for_owner(&path, owner::user()).unwrap_or_default();
     Index::open(&path, &words())
+}
+
+/// Tables of a copy: whoever made the copy could have changed any row of those that lie in it, and nothing of them is signed.
+fn in_passing(state: &Path) -> Result<Index, IndexError> {
+    if read_folder(state).join(INDEX_NAME).exists() {
+        print::talk(
+            "this is a copy of a ledger, and its index.sqlite is not believed: the tables are made anew from the leaves, this time only",
+        );
+    }
+    Index::in_passing(&words())
 }
 
 /// Whether tables in memory have to do: the folder cannot be written, or the disk is full.

@@ -350,6 +350,46 @@ fn a_record_is_found_whatever_the_tables_know() {
     }
 }
 
+/// Whoever makes a copy can change the tables in it, which nobody has signed: an auditor is told what the leaves say.
+#[test]
+fn tables_that_came_with_a_copy_are_not_believed() {
+    let folder = state(2);
+    let state = folder.path();
+    tables::rebuild(state).unwrap();
+    let path = log_folder(state).join(INDEX_NAME);
+    let mut bytes = crate::files::read_bounded(&path, 1 << 20).unwrap();
+    let places: Vec<_> =
+        (0..bytes.len() - 3).filter(|&at| bytes[at..].starts_with(b"k-1")).collect();
+    assert!(!places.is_empty(), "the tables name the caller's key");
+    for at in places {
+        bytes[at + 2] = b'9';
+    }
+    std::fs::write(&path, bytes).unwrap();
+    let keys = |state: &Path| {
+        let filter = bartizan_ledger::index::Filter::default();
+        let found = search::search(state, &filter, None, 9).unwrap().found;
+        found.into_iter().filter_map(|find| find.leaf.key_id).collect::<Vec<_>>()
+    };
+    // In the gateway's own folder they are a convenience, and `rebuild` is the way out.
+    assert_eq!(keys(state), ["k-9", "k-9"]);
+    let copies = tempfile::tempdir().unwrap();
+    let (alone, inside) = (copies.path().join("alone"), copies.path().join("inside"));
+    std::fs::create_dir(&inside).unwrap();
+    for copy in [&alone, &inside.join("ledger")] {
+        crate::opening::world::copy(&log_folder(state), copy);
+    }
+    for copy in [&alone, &inside] {
+        let before = crate::files::read_bounded(&read_folder(copy).join(INDEX_NAME), 1 << 20);
+        assert_eq!(keys(copy), ["k-1", "k-1"], "{copy:?}");
+        let after = crate::files::read_bounded(&read_folder(copy).join(INDEX_NAME), 1 << 20);
+        assert_eq!(before.unwrap(), after.unwrap(), "nothing is written in a copy");
+        let refused = tables::rebuild(copy).unwrap_err();
+        assert!(refused.is::<Usage>(), "{refused:#}");
+    }
+    tables::rebuild(state).unwrap();
+    assert_eq!(keys(state), ["k-1", "k-1"]);
+}
+
 /// Puts the published log of an earlier moment in the place of what is there: what came since has no signature.
 fn set_checkpoint_back(state: &Path, add: impl Fn()) {
     let log = log_folder(state).join("log");
@@ -457,7 +497,8 @@ fn a_copy_of_the_ledger_alone_is_read_too() {
     assert_eq!(last(&alone, 9).unwrap(), last(folder.path(), 9).unwrap());
     assert_eq!(leaves_of(&alone, "0101").unwrap().1, leaves_of(folder.path(), "0101").unwrap().1);
     assert!(tables::questions(&alone).is_ok());
-    assert!(alone.join(INDEX_NAME).exists() && !alone.join("ledger").exists());
+    assert!(!alone.join(INDEX_NAME).exists(), "a copy is evidence: nothing is made in it");
+    assert!(!alone.join("ledger").exists());
     for (name, path) in
         [("nothing", copies.path().join("absent")), ("empty", copies.path().join("empty"))]
     {
@@ -553,4 +594,116 @@ fn a_folder_that_cannot_be_read_is_not_called_absent() {
             assert_eq!(told.contains("could not"), !is_absent, "{told}");
         }
     }
+}
+
+/// An older copy of the ledger is whole by itself; the vault beside it knows better.
+#[test]
+fn a_ledger_that_the_vault_knows_longer_is_not_verified() {
+    let world = crate::opening::world::World::new();
+    world.records(1, &["alice"]);
+    let older = tempfile::tempdir().unwrap();
+    let (ledger, kept) = (log_folder(&world.state()), older.path().join("ledger"));
+    crate::opening::world::copy(&ledger, &kept);
+    world.records(2, &["bob"]);
+    let told = || verify_with(&world.state(), &Trusted::default()).against_vault(&world.state());
+    assert!(told().is_fine(), "{:?}", told());
+    std::fs::remove_dir_all(&ledger).unwrap();
+    crate::opening::world::copy(&kept, &ledger);
+    assert!(verify(&world.state()).verified, "whoever has no vault cannot know");
+    let told = told();
+    assert!(!told.is_fine(), "{told:?}");
+    for part in ["not verified: ", "ends after 1 leaves, and the vault knows 2"] {
+        assert!(told.headline().contains(part), "no `{part}` in {}", told.headline());
+    }
+}
+
+/// A checkpoint of another log says nothing of how many leaves there should be here: nobody is told that the end was cut off.
+#[test]
+fn a_checkpoint_of_another_log_is_called_that() {
+    let (folder, other) = (state(2), state(5));
+    let path = |state: &Path, name: &str| log_folder(state).join("log").join(name);
+    std::fs::copy(path(other.path(), "checkpoint"), path(folder.path(), "checkpoint")).unwrap();
+    let copies = tempfile::tempdir().unwrap();
+    let copy = copies.path().join("copy");
+    crate::opening::world::copy(&log_folder(folder.path()), &copy);
+    for state in [folder.path(), &copy] {
+        let told = [
+            ("verify", verify(state).problem.unwrap()),
+            ("list", format!("{:#}", last(state, 9).unwrap_err())),
+            ("search", format!("{:#}", tables::questions(state).map(|_| ()).unwrap_err())),
+            ("prove", format!("{:#}", leaves_of(state, "0101").unwrap_err())),
+        ];
+        for (verb, told) in told {
+            assert!(told.contains("log/checkpoint is that of the log"), "{verb}: {told}");
+        }
+    }
+}
+
+/// A file that was made longer costs its maker nothing, and must not cost us its length.
+#[test]
+fn a_segment_that_was_made_longer_is_refused_unread() {
+    let folder = state(2);
+    let segment = log_folder(folder.path()).join("segment-00000000.log");
+    let file = std::fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    for bytes in [(2 << 30) + 1, 200 << 30] {
+        file.set_len(bytes).unwrap();
+        let told = verify(folder.path());
+        assert!(!told.verified, "{bytes}");
+        assert!(told.problem.unwrap().contains(&format!("has {bytes} bytes")), "{bytes}");
+        assert!(last(folder.path(), 9).is_err(), "{bytes}");
+    }
+}
+
+/// Leaves that were written with a clock that was set back are told, and are no reason to call anything changed.
+#[test]
+fn time_that_goes_back_is_told() {
+    for (name, steps_ms, want) in [
+        ("forwards", &[0, 1_000, 500_000][..], None),
+        ("a little back", &[0, 500_000, 380_000], None),
+        ("back", &[0, 500_000, 379_999], Some((2, 1, 120_001))),
+        ("back for long", &[900_000, 0, 1, 700_000, 800_000], Some((1, 3, 900_000))),
+    ] {
+        let folder = state(0);
+        let sources = Sources::real();
+        let disk = Arc::new(FsDisk::lock(&log_folder(folder.path())).unwrap());
+        let vault = Vault::open(folder.path(), &sources).unwrap();
+        let (clock, entropy) = (sources.clock, sources.entropy);
+        let parts = Parts { disk, clock, entropy, sealer: vault.keys, signer: vault.signer };
+        let (ledger, _) = Ledger::open(parts, Options::default()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (n, step_ms) in (1..).zip(steps_ms) {
+            let leaf = Leaf::new(id(n), RecordKind::Reveal, 1_763_875_569_000 + step_ms);
+            runtime.block_on(ledger.append(Draft::new(leaf, Vec::new()))).unwrap();
+        }
+        drop(ledger);
+        let told = verify(folder.path());
+        let back = told.time_back.map(|back| (back.first, back.leaves, back.most_ms));
+        assert!(told.verified, "{name}: {told:?}");
+        assert_eq!(back, want, "{name}");
+        assert_eq!(told.doubt().is_some(), want.is_some(), "{name}");
+    }
+}
+
+/// What a leaf commits to can be computed again from what `show --json` says, by anybody.
+#[test]
+fn what_a_leaf_commits_to_is_shown() {
+    let folder = state(1);
+    let lens = Lens::new(folder.path(), &Sources::real(), false).unwrap();
+    let leaves = record(folder.path(), "0000", &lens).unwrap();
+    let root = |json: &Value, entry: &Entry, field: &str| {
+        let slots = entry.payloads.iter().flat_map(|stored| {
+            let text = json["stored"][stored.slot.name()][field].as_str().unwrap();
+            let digest: bartizan_core::digest::Digest = text.parse().unwrap();
+            [&[stored.slot.code()][..], &digest.0].concat()
+        });
+        bartizan_ledger::merkle::sha256(&slots.collect::<Vec<_>>()).to_string()
+    };
+    let (entry, payloads) = &leaves[0];
+    let json = record_json(entry, payloads, Mark::Signed);
+    assert_eq!(json["stored"].as_object().unwrap().len(), 2);
+    assert_eq!(json["payload_root"], root(&json, entry, "sha256"));
+    assert_eq!(json["key_commitment"], root(&json, entry, "key_commitment"));
+    let (entry, payloads) = &leaves[1];
+    let json = record_json(entry, payloads, Mark::Signed);
+    assert!(json["payload_root"].is_null() && json["stored"] == json!({}), "{json}");
 }

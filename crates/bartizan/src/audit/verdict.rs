@@ -3,12 +3,13 @@ use super::bar::Bar;
 use super::handover::{self, Handover, onwards};
 use super::payloads::Counts;
 use super::{is_absent, no_ledger, read_folder, reader};
+use crate::anchor;
 use crate::vault;
 use crate::witness::verdict::{Testimony, testimony};
 use bartizan_core::sign::Signer;
 use bartizan_keys::NoteKey;
 use bartizan_ledger::tlog::{Policy, VerifierKey};
-use bartizan_ledger::{LedgerError, Reader, Verification};
+use bartizan_ledger::{LedgerError, Reader, TimeBack, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -38,6 +39,8 @@ pub(crate) struct Verdict {
     pub(crate) signed_by: Vec<String>,
     /// What lies behind the checkpoint.
     pub(crate) rest: Rest,
+    /// Whether time goes back in the log.
+    pub(crate) time_back: Option<TimeBack>,
     /// The first thing that is wrong.
     pub(crate) problem: Option<String>,
 }
@@ -109,6 +112,7 @@ impl Verdict {
             open: 0,
             signed_by: Vec::new(),
             rest: Rest::default(),
+            time_back: None,
             problem: Some(problem),
         }
     }
@@ -130,6 +134,7 @@ impl Verdict {
                 bytes: told.unfinished_bytes,
                 is_marked: told.unfinished_marked,
             },
+            time_back: told.time_back,
             problem: told.problem.map(|problem| problem.to_string()),
         }
     }
@@ -143,7 +148,19 @@ impl Verdict {
             "open": self.open, "signed_by": self.signed_by,
             "unsigned_leaves": leaves, "unsigned_vouched": is_vouched,
             "unfinished_bytes": bytes, "unfinished_marked": is_marked,
+            "time_back": self.time_back.map(|back| json!({
+                "first": back.first, "leaves": back.leaves, "most_ms": back.most_ms,
+            })),
         })
+    }
+
+    /// What an auditor should ask about, although nothing was changed.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let TimeBack { first, leaves, most_ms } = self.time_back?;
+        let seconds = most_ms / 1000;
+        Some(format!(
+            "{leaves} leaves have a time before that of an earlier one, by up to {seconds} s, the first of them leaf {first}: the clock was set back there, or was ahead before; ask"
+        ))
     }
 
     fn refuse(&mut self, problem: String) {
@@ -164,6 +181,16 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
+    /// The same, compared with what the vault knows of the ledger beside it: one that is whole may be an older one.
+    pub(crate) fn against_vault(mut self, folder: &Path) -> Self {
+        if self.verdict.verified
+            && let Some(error) = anchor::disagreement(folder)
+        {
+            self.verdict.refuse(error.to_string());
+        }
+        self
+    }
+
     /// The first thing that is wrong, with the leaves or else with the payloads.
     pub(crate) fn problem(&self) -> Option<String> {
         let payloads = || self.payloads.as_ref().and_then(Counts::problem);
@@ -174,7 +201,7 @@ impl Checked {
     pub(crate) fn headline(&self) -> String {
         let Verdict { leaves, root, open, rest, problem, .. } = &self.verdict;
         if let Some(problem) = problem {
-            return format!("not verified: {problem} (leaves before that: {leaves})");
+            return format!("not verified: {problem} (leaves checked: {leaves})");
         }
         let signed = leaves.saturating_sub(rest.leaves);
         let root = self.verdict.checkpoint_root.as_ref().unwrap_or(root);
@@ -271,6 +298,9 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
         Err(error) if is_absent(folder, &error) => return Checked::unreadable(no_ledger(folder)),
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),
     };
+    if let Some(error) = super::other_log(folder, &reader) {
+        return Checked::unreadable(error.to_string());
+    }
     let Followed { now, former, sure } = match follow(folder, trusted) {
         Ok(followed) => followed,
         Err(error) => return Checked::unreadable(format!("{error:#}")),

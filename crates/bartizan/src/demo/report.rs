@@ -332,6 +332,7 @@ mod tests {
             open: 0,
             signed_by: Vec::new(),
             rest: crate::audit::Rest::default(),
+            time_back: None,
             problem: None,
         };
         for (name, status, body, n_unexpected, want) in [

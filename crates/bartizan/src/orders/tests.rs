@@ -292,7 +292,7 @@ fn an_erasure_that_fails_says_what_was_done_and_what_was_not() {
             sources: &world.sources,
         };
         let order = Order::Erase { tag: tag.to_string(), by: "me".to_owned() };
-        match world.wait(fulfil(&order, &mut office)) {
+        match world.wait(fulfil(&order, world.sources.user, &mut office)) {
             Answer::Done { index, .. } => assert_eq!((index, want), (2, ""), "{name}"),
             Answer::Failed { reason } => {
                 assert!(!want.is_empty() && reason.contains(want), "{name}: {reason}");
@@ -370,4 +370,64 @@ fn a_gateway_whose_ledger_has_stopped_is_named() {
     }
     drop(keys);
     assert!(give(&world.place(), &order, &world.sources).is_ok());
+}
+
+/// Anybody can set `USER`: the account is the one that the system names, for a command alone and for the file that it leaves.
+#[test]
+fn who_gave_an_order_is_what_the_system_says() {
+    for (label, want) in [
+        ("", String::new()),
+        ("ada", " (ada)".to_owned()),
+        ("root (uid 0)", " (root (uid 0))".to_owned()),
+        (&"x".repeat(900), format!(" ({})", "x".repeat(LABEL_CHARS_MAX))),
+    ] {
+        let mut world = World::new();
+        world.records(1, &["alice"]);
+        let me = owner::user();
+        let record = RecordId([1; 16]).to_string();
+        let order = Order::Reveal { record, by: label.to_owned() };
+        world.sources.user = 4711;
+        let answer = give(&world.place(), &order, &world.sources).unwrap();
+        let Answer::Done { index: alone, .. } = answer else { panic!("{answer:?}") };
+        let mut opened = world.open().unwrap();
+        let orders = world.state().join(FOLDER);
+        std::fs::create_dir_all(&orders).unwrap();
+        std::fs::write(orders.join("a.order"), serde_json::to_vec(&order).unwrap()).unwrap();
+        world.wait(take(&world.state(), &mut office(&mut opened, &world.sources)));
+        opened.close(&world.sources).unwrap();
+        let lens = Lens::new(&world.state(), &world.sources, false).unwrap();
+        let leaves = audit::record(&world.state(), "0101", &lens).unwrap();
+        let said = |leaf: usize| {
+            let (entry, payloads) = &leaves[leaf];
+            let Some((_, Content::Clear(bytes))) = payloads.last() else { panic!("{payloads:?}") };
+            let evidence: Value = serde_json::from_slice(bytes).unwrap();
+            (entry.index, evidence["by"].as_str().unwrap().to_owned())
+        };
+        let n = leaves.len();
+        assert_eq!(said(n - 2), (alone, format!("uid 4711{want}")), "{label}");
+        assert_eq!(said(n - 1).1, format!("uid {me}{want}"), "{label}");
+    }
+}
+
+/// Commands that are given at once have their turns: none of them fails because another one has the ledger.
+#[test]
+fn commands_that_are_given_at_once_wait_for_each_other() {
+    let world = World::new();
+    world.records(1, &["alice"]);
+    let (place, sources) = (world.place(), &world.sources);
+    let before = audit::last(&world.state(), 99).unwrap().len();
+    let record = RecordId([1; 16]).to_string();
+    std::thread::scope(|scope| {
+        let give = || {
+            let order = Order::Reveal { record: record.clone(), by: "me".to_owned() };
+            give(&place, &order, sources)
+        };
+        let given: Vec<_> = (0..4).map(|_| scope.spawn(give)).collect();
+        for one in given {
+            let answer = one.join().unwrap();
+            assert!(matches!(answer, Ok(Answer::Done { .. })), "{answer:?}");
+        }
+    });
+    assert_eq!(audit::last(&world.state(), 99).unwrap().len(), before + 4);
+    assert_eq!(std::fs::read_dir(world.state().join(FOLDER)).map_or(0, Iterator::count), 0);
 }

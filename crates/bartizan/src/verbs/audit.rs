@@ -122,7 +122,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     let (folder, sources) = (args.place.folder()?, Sources::real());
     if args.reveal {
         let record = audit::id_of(&folder, &args.id)?.to_string();
-        let by = orders::operator(&sources);
+        let by = orders::label(&sources);
         orders::give(&args.place, &Order::Reveal { record, by }, &sources)
             .context("nothing is revealed, because it could not be recorded")?;
     }

@@ -153,7 +153,8 @@ fn records_are_found_and_asked_for() {
 fn questions_that_are_none_say_the_way_out() {
     let world = World::new();
     write(world.path(), "bad.policy", "log\n");
-    let cases: [(&[&str], i32, &str); 28] = [
+    let long = "x".repeat(513);
+    let cases: [(&[&str], i32, &str); 30] = [
         (&["search", "--since", "yesterday"], 2, "2026-11-23"),
         (&["search", "--until", "2026-02-30"], 2, "24h"),
         (&["search", "--outcome", "fine"], 2, "client_gone"),
@@ -188,6 +189,8 @@ fn questions_that_are_none_say_the_way_out() {
         (&["export", "--format", "parquet"], 2, "takes --out"),
         (&["export", "--since", "1h", "--until", "2h"], 2, "--until is not after --since"),
         (&["export", "--out", "absent/x"], 3, "cannot write absent/x"),
+        (&["export", "--out", ".bartizan"], 2, "is a folder and no plain file"),
+        (&["erase", "--subject", &long], 2, "more than 512"),
         (&["tail", "-n", "x"], 2, "--lines"),
         (&["verify", "--key", "x"], 2, "--key"),
         (&["verify", "--policy", "bad.policy"], 2, "bad.policy:1:1"),

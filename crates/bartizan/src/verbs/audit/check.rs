@@ -66,7 +66,8 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
             "--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone",
         )?;
     }
-    let mut checked = audit::verify_with(&folder, &Trusted { keys: args.keys, policy });
+    let trusted = Trusted { keys: args.keys, policy };
+    let mut checked = audit::verify_with(&folder, &trusted).against_vault(&folder);
     if args.payloads && checked.verdict.verified {
         checked.payloads = Some(payloads::open_all(&folder, &Sources::real())?);
     }
@@ -74,6 +75,9 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
         print::line(&harmless(&checked.json()))?;
     } else {
         print::line(&print::visible(&text(&checked)))?;
+    }
+    if let Some(doubt) = checked.verdict.doubt() {
+        print::warn(&doubt);
     }
     if checked.is_key_from_log && checked.checkpoint.is_some() {
         print::warn(

@@ -9,6 +9,7 @@ use crate::print;
 use crate::serve::Sources;
 use crate::vault::Vault;
 use bartizan_core::seal::Retention as Class;
+use bartizan_keys::SUBJECT_NAME_BYTES_MAX;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -40,8 +41,15 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
             Usage("--subject is empty: name the person as the requests did".to_owned()).into()
         );
     }
+    if SUBJECT_NAME_BYTES_MAX < args.subject.len() {
+        let bytes = args.subject.len();
+        let message = format!(
+            "--subject has {bytes} bytes, and no request can name anybody by more than {SUBJECT_NAME_BYTES_MAX}: nobody is called that"
+        );
+        return Err(Usage(message).into());
+    }
     let tag = Vault::peek(&folder, &sources)?.keys.tag(&args.subject)?.to_string();
-    let by = orders::operator(&sources);
+    let by = orders::label(&sources);
     let answer = orders::give(&args.place, &Order::Erase { tag, by }, &sources)?;
     match (&answer, args.json) {
         (answer, true) => print::json(answer)?,
@@ -78,7 +86,7 @@ pub(super) struct ExpireArgs {
 pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
     if args.confirm_clock {
-        let by = orders::operator(&sources);
+        let by = orders::label(&sources);
         let answer = orders::give(&args.place, &Order::Expire { by }, &sources)?;
         let Answer::Expired { index, keys } = answer else {
             anyhow::bail!(
