@@ -82,6 +82,7 @@ impl Clerk {
             let state = self.state.clone();
             orders::take(&state, &mut self.office()).await;
             self.follow();
+            self.signs.is_ahead(self.books.anchor.doubt(&*self.sources.clock));
             self.signs.look();
         }
     }
@@ -99,7 +100,6 @@ impl Clerk {
     async fn expire(&mut self) {
         let done = orders::expire(&mut self.office()).await;
         let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Doubt>().copied());
-        self.signs.is_ahead(ahead);
         match done {
             Ok(0) => {}
             Ok(n_expired) => {
