@@ -10,13 +10,14 @@
 use crate::files;
 use crate::vault;
 use anyhow::{Context as _, bail};
+use bartizan_core::clock::Clock;
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{Leaf, RecordId, RecordKind};
 use bartizan_core::sign::Signer;
 use bartizan_keys::{KeyState, KeyStore, NoteKey, SLOTS_FILE};
-use bartizan_ledger::LedgerError;
 use bartizan_ledger::merkle::sha256;
 use bartizan_ledger::tlog::SignedCheckpoint;
+use bartizan_ledger::{FsDisk, LedgerError, Published};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const FILE: &str = "anchor.json";
-const VERSION: u32 = 2;
-/// Files of this version do not know how many keys there were.
+const VERSION: u32 = 3;
+/// Files of this version do not know how many keys there were, nor does the next one know of leaps of the clock.
 const VERSION_BEFORE: u32 = 1;
 /// Four million tombstones.
 const FILE_BYTES_MAX: usize = 160 << 20;
@@ -35,7 +36,8 @@ const MARKED: &[u8] = b"bartizan anchor v1\n";
 pub(crate) const ANCHOR_EVERY: Duration = Duration::from_mins(1);
 /// It follows at once when the log has so many leaves more: that is what a start reads again at most, beside a minute's worth.
 pub(crate) const ANCHOR_LEAVES_MAX: u64 = 100_000;
-/// The longest step of the clock that destroys keys by itself. A gateway that stood still for longer asks its operator.
+/// How far the clock may go on while nothing runs that could tell, and still destroys keys by itself: in one leap, or in many that no running made up
+/// for. A gateway that stood still for longer asks its operator.
 pub(crate) const CLOCK_STEP_MAX_MS: u64 = 31 * DAY_MS;
 /// The file is brought up to date for the clock's sake when that went on so far.
 const DAY_MS: u64 = 86_400_000;
@@ -62,6 +64,9 @@ struct File {
     /// Keys that the key store had been given, those that were destroyed since included.
     #[serde(default, skip_serializing_if = "is_zero")]
     slots: u64,
+    /// What of the last time that was believed rests on the wall clock alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    leaps_ms: u64,
     /// Over all of the above, by the key that signs the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mark: Option<String>,
@@ -155,6 +160,18 @@ pub(crate) enum AnchorError {
         /// Leaves that it had.
         size: u64,
     },
+    /// The published checkpoint is an older one, and what comes behind it is not as it was written.
+    #[error(
+        "the checkpoint in {ledger} stands for {leaves} leaves, and the vault knows {size}: it is an older one, and what it does not stand for was signed all the same, so nothing is cut off. Restore the newest copy of the whole ledger"
+    )]
+    OldCheckpoint {
+        /// The ledger.
+        ledger: PathBuf,
+        /// Leaves that the checkpoint stands for.
+        leaves: u64,
+        /// Leaves that a checkpoint stood for.
+        size: u64,
+    },
     /// The ledger has another history.
     #[error(
         "the ledger in {ledger} says something else about its first {size} leaves than the vault knows: an older copy was restored and went on, or somebody rewrote it. Restore the newest copy; where there is none, `bartizan vault accept` goes on with this one, and records that"
@@ -174,7 +191,7 @@ pub(crate) struct Anchor {
     size: u64,
     root: Digest,
     keys: BTreeSet<RecordId>,
-    trusted_ms: u64,
+    time: Time,
     /// Keys that the key store has been given, as far as is known.
     slots: u64,
     /// The key store, once the log was followed.
@@ -201,7 +218,7 @@ impl Anchor {
             size: 0,
             root: sha256(&[]),
             keys: BTreeSet::new(),
-            trusted_ms: NO_TIME_MS,
+            time: Time { trusted_ms: NO_TIME_MS, leaps_ms: 0, since_us: 0 },
             slots: 0,
             store: None,
             is_whole: false,
@@ -225,7 +242,8 @@ impl Anchor {
         anchor.keys = file.keys();
         (anchor.size, anchor.root) = (file.size, file.root);
         anchor.slots = if anchor.is_whole { file.slots } else { 0 };
-        (anchor.trusted_ms, anchor.written_trusted_ms) = (file.trusted_ms, file.trusted_ms);
+        (anchor.time.trusted_ms, anchor.time.leaps_ms) = (file.trusted_ms, file.leaps_ms);
+        anchor.written_trusted_ms = file.trusted_ms;
         Ok(anchor)
     }
 
@@ -249,6 +267,19 @@ impl Anchor {
             AnchorError::Lost { ledger, origin: self.signer.name().to_owned(), size }
         };
         Err(error.into())
+    }
+
+    /// What there is to say of a checkpoint beside the ledger that stands for fewer leaves than one that the vault has seen, if it does.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn older_checkpoint(&self) -> Result<Option<AnchorError>, LedgerError> {
+        let ledger = crate::audit::log_folder(&self.state);
+        let published = Published::find(&FsDisk::read_only(&ledger))?;
+        let signed = published.map(|published| published.checkpoint()).transpose()?.flatten();
+        let leaves = signed.map_or(0, |signed| signed.checkpoint().size());
+        let size = self.size;
+        Ok((leaves < size).then_some(AnchorError::OldCheckpoint { ledger, leaves, size }))
     }
 
     /// Whether the ledger is what the vault knows, or what came of that.
@@ -288,14 +319,17 @@ impl Anchor {
         &mut self,
         told: &Told,
         keys: &Arc<KeyStore>,
-        now_ms: u64,
+        clock: &dyn Clock,
     ) -> anyhow::Result<Followed> {
         let is_cut_short = self.is_whole && told.is_cut_short(keys);
         self.keys.extend(&told.tombstones);
+        // From here on this process counts the time.
+        self.time.since_us = clock.monotonic_us();
         if !self.knows_time {
             // Nobody knows how far time went on: the newest leaf may be a wrong clock's own. Where nothing was recorded yet the clock is all there
             // is; else the operator confirms it before anything expires.
-            self.trusted_ms = if told.n_read == 0 { now_ms } else { NO_TIME_MS };
+            let now_ms = if told.n_read == 0 { clock.unix_ms() } else { NO_TIME_MS };
+            self.time = Time::confirmed(now_ms, self.time.since_us);
         }
         (self.is_whole, self.knows_time) = (true, true);
         let names: Vec<RecordId> = self.keys.iter().copied().collect();
@@ -356,29 +390,33 @@ impl Anchor {
     }
 
     /// Leaves that it knows.
-    #[cfg(test)]
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
 
     /// The last time that was believed.
     pub(crate) fn trusted_ms(&self) -> u64 {
-        self.trusted_ms
+        self.time.trusted_ms
     }
 
-    /// Whether the clock is believed: at most [`CLOCK_STEP_MAX_MS`] after it was the last time. One that is behind destroys nothing early.
+    /// Whether the clock is believed: it has gone on by at most [`CLOCK_STEP_MAX_MS`] that no process has counted. One that is behind destroys nothing
+    /// early.
     ///
     /// # Errors
     /// [`Doubt`], also of a time that nobody knows any more.
-    pub(crate) fn believe(&mut self, now_ms: u64) -> Result<(), Doubt> {
-        ahead(self.trusted_ms, now_ms)?;
-        self.trusted_ms = self.trusted_ms.max(now_ms);
+    pub(crate) fn believe(&mut self, clock: &dyn Clock) -> Result<(), Doubt> {
+        self.time = self.time.next(clock.unix_ms(), clock.monotonic_us())?;
         Ok(())
     }
 
-    /// The operator says that the clock is right.
-    pub(crate) fn believe_operator(&mut self, now_ms: u64) {
-        self.trusted_ms = now_ms;
+    /// Why the clock would not be believed now, if it would not be.
+    pub(crate) fn doubt(&self, clock: &dyn Clock) -> Option<Doubt> {
+        self.time.next(clock.unix_ms(), clock.monotonic_us()).err()
+    }
+
+    /// The operator says that the clock was right when it said so.
+    pub(crate) fn believe_operator(&mut self, now_ms: u64, clock: &dyn Clock) {
+        self.time = Time::confirmed(now_ms, clock.monotonic_us());
     }
 
     /// Follows a checkpoint that is durable. Everything that its leaves have tombstones for must be known.
@@ -402,7 +440,7 @@ impl Anchor {
         let n_grown = size.saturating_sub(self.size);
         let is_time =
             ANCHOR_EVERY.as_micros() <= u128::from(now_us.saturating_sub(self.written_us));
-        let is_later = DAY_MS <= self.trusted_ms.abs_diff(self.written_trusted_ms);
+        let is_later = DAY_MS <= self.time.trusted_ms.abs_diff(self.written_trusted_ms);
         if n_grown < ANCHOR_LEAVES_MAX && !(is_time && (0 < n_grown || is_later)) {
             return Ok(false);
         }
@@ -419,7 +457,7 @@ impl Anchor {
     /// Those of the disk.
     pub(crate) fn write(&mut self, now_us: u64) -> anyhow::Result<()> {
         self.write_by(&Arc::clone(&self.signer))?;
-        (self.written_us, self.written_trusted_ms) = (now_us, self.trusted_ms);
+        (self.written_us, self.written_trusted_ms) = (now_us, self.time.trusted_ms);
         Ok(())
     }
 
@@ -434,8 +472,9 @@ impl Anchor {
             size: self.size,
             root: self.root,
             keys: self.keys.iter().map(RecordId::to_string).collect(),
-            trusted_ms: self.trusted_ms,
+            trusted_ms: self.time.trusted_ms,
             slots: self.store.as_ref().map_or(0, |store| store.slots_used()).max(self.slots),
+            leaps_ms: self.time.leaps_ms,
             mark: None,
         };
         file.mark = Some(file.mark_by(signer)?);
@@ -512,39 +551,6 @@ impl Followed {
     }
 }
 
-/// Why the clock is not believed by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Doubt {
-    /// It is further on than is believed.
-    #[error(
-        "the clock is {} days after the last time that was believed, more than {}, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`",
-        by_ms / DAY_MS,
-        CLOCK_STEP_MAX_MS / DAY_MS
-    )]
-    Ahead {
-        /// By how much it is after the last time that was believed.
-        by_ms: u64,
-    },
-    /// Nobody knows which time was believed last.
-    #[error(
-        "the vault's anchor was lost, damaged or written by somebody else, and with it went the time that was believed last, so nothing is destroyed: check the clock, then run `bartizan audit expire --confirm-clock`"
-    )]
-    Unknown,
-}
-
-/// Whether a time is believed after another one.
-///
-/// # Errors
-/// [`Doubt`].
-pub(crate) fn ahead(trusted_ms: u64, now_ms: u64) -> Result<(), Doubt> {
-    let by_ms = now_ms.saturating_sub(trusted_ms);
-    match trusted_ms {
-        NO_TIME_MS => Err(Doubt::Unknown),
-        _ if by_ms <= CLOCK_STEP_MAX_MS => Ok(()),
-        _ => Err(Doubt::Ahead { by_ms }),
-    }
-}
-
 /// Whether a vault has one.
 pub(crate) fn is_there(state: &Path) -> bool {
     path(state).exists()
@@ -571,6 +577,17 @@ pub(crate) fn trusted_ms(state: &Path) -> anyhow::Result<Option<u64>> {
     Ok(File::read(state)?.map(|file| file.trusted_ms))
 }
 
+/// Why a process that starts now would not believe the clock, if it would not.
+///
+/// # Errors
+/// When the file is damaged.
+pub(crate) fn doubt(state: &Path, now_ms: u64) -> anyhow::Result<Option<Doubt>> {
+    // Without an anchor nobody knows which time was believed last.
+    let (trusted_ms, leaps_ms) =
+        File::read(state)?.map_or((NO_TIME_MS, 0), |file| (file.trusted_ms, file.leaps_ms));
+    Ok(Time { trusted_ms, leaps_ms, since_us: 0 }.next(now_ms, 0).err())
+}
+
 /// The names of all keys that have a tombstone, for a reader. Nothing is written, and an anchor that does not fit the log saves nothing.
 ///
 /// # Errors
@@ -588,6 +605,10 @@ pub(crate) fn tombstones(state: &Path, signer: &NoteKey) -> anyhow::Result<BTree
     keys.extend(Told::since(state, from, signer)?.tombstones);
     Ok(keys)
 }
+
+mod time;
+pub(crate) use time::Doubt;
+use time::Time;
 
 mod standing;
 use standing::{Standing, checkpointed, stands};

@@ -2,7 +2,7 @@
 //!
 //! Whatever could show that the ledger is not the newest one is asked before a byte of it is changed: the vault's anchor, the witnesses of the
 //! configuration, and the ledger's own newest witnessed checkpoint. What it has tombstones for is destroyed again before anything is sealed.
-use crate::anchor::{Anchor, Followed};
+use crate::anchor::{Anchor, AnchorError, Followed};
 use crate::audit::Trusted;
 use crate::config::{self, CONFIG_FILE, Config};
 use crate::files::{self, FIRST_KEY_FILE};
@@ -89,19 +89,22 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
         }
         None => None,
     };
+    let mut anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
+    let old = anchor.older_checkpoint()?;
+    let or_old = |error| instead(error, old.as_ref());
     let cut = if cuts_tail {
-        cut_tail(&disk, &*sources.clock, &*vault.signer)
-            .with_context(|| format!("cannot cut the ledger in {}", state.display()))?
+        cut_tail(&disk, &*sources.clock, &*vault.signer, anchor.size())
+            .with_context(|| format!("cannot cut the ledger in {}", state.display()))
+            .map_err(or_old)?
     } else {
         None
     };
-    let mut anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
     let set_back = match anchoring {
         Anchoring::SetBack if !anchor.fits()? => Some(anchor.set_back()),
         _ => None,
     };
     // Recovery looks at the end of the log only. What older leaves say is believed before a byte is changed, or refused.
-    let told = anchor.read_on()?;
+    let told = anchor.read_on().map_err(or_old)?;
     if anchoring == Anchoring::SetBack {
         check_whole(state, &vault.signer)?;
     }
@@ -117,14 +120,30 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
         signer: vault.signer.clone(),
     };
     let (ledger, recovery) = Ledger::open(parts, options)
-        .with_context(|| format!("cannot open the ledger in {}", state.display()))?;
-    let followed = anchor.follow(&told, &vault.keys, sources.clock.unix_ms())?;
+        .with_context(|| format!("cannot open the ledger in {}", state.display()))
+        .map_err(or_old)?;
+    let followed = anchor.follow(&told, &vault.keys, &*sources.clock)?;
     // Not before: a log that is refused is not given our key.
     vault::publish_key(&audit::log_folder(state), &vault.signer)?;
     if set_back.is_none() {
         catch_up(state, &mut anchor, sources)?;
     }
     Ok(Opened { ledger, recovery, vault, anchor, followed, watch, set_back, cut, contradiction })
+}
+
+/// Whoever has an older checkpoint there is told so, and not to cut off what a newer one stood for.
+fn instead(error: anyhow::Error, old: Option<&AnchorError>) -> anyhow::Error {
+    let is_about_leaves = matches!(
+        error.downcast_ref(),
+        Some(LedgerError::Unvouched(_) | LedgerError::Unproven(_) | LedgerError::Damaged(_))
+    );
+    match old {
+        Some(old) if is_about_leaves => {
+            tracing::warn!(error = %format!("{error:#}"), "The ledger does not open.");
+            old.clone().into()
+        }
+        _ => error,
+    }
 }
 
 /// Reads the whole ledger before an operator's word counts for it: whatever is wrong with it is told now, and not followed for ever.

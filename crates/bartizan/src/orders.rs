@@ -349,7 +349,7 @@ async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Resu
                 "trusted_ms": trusted_ms, "keys": n_due,
             });
             let receipt = office.decide(&evidence).await?;
-            office.anchor.believe_operator(now_ms);
+            office.anchor.believe_operator(now_ms, &*office.sources.clock);
             let n_expired = expire(office).await?;
             Ok(Answer::Expired { index: receipt.index, keys: n_expired as u64 })
         }
@@ -374,7 +374,7 @@ pub(crate) fn due(keys: &KeyStore, retention: Retention, now_ms: u64) -> Vec<(Cl
 /// recorded or a key cannot be destroyed; what was done stays done.
 pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
     let now_ms = office.sources.clock.unix_ms();
-    office.anchor.believe(now_ms)?;
+    office.anchor.believe(&*office.sources.clock)?;
     let due = office.due(now_ms);
     for (n_done, &(class, key)) in due.iter().enumerate() {
         let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});

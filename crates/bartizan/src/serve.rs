@@ -7,7 +7,7 @@ use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::opening::{self, How, Opened};
 use crate::outcome::Usage;
-use crate::vault::Anchoring;
+use crate::vault::{self, Anchoring};
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
@@ -31,6 +31,7 @@ mod names;
 mod notices;
 mod objector;
 mod off;
+mod places;
 mod reload;
 pub(crate) mod signals;
 mod tally;
@@ -42,6 +43,7 @@ use desk::{Books, Desk};
 pub(crate) use journal::RECORDED_FILE;
 use notices::{ClockSigns, Said, notices};
 use objector::Objector;
+use places::Places;
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -441,8 +443,12 @@ async fn open_ledger(
     let watching = watch.as_ref().map(|watch| watch.start(cosigner.clone()));
     let log = Some(vault.signer.name().to_owned());
     let placeholders = Some(vault.placeholders);
-    let books = Some(Books { keys: vault.keys, anchor, cosigner });
     let ledger = Arc::new(ledger);
+    let folder = audit::log_folder(&config.ledger.dir);
+    let places = Places::of(&folder, &vault::folder(&config.ledger.dir))
+        .with_context(|| format!("cannot look into {}", folder.display()))?;
+    let weak = Arc::downgrade(&ledger);
+    let books = Some(Books { keys: vault.keys, anchor, cosigner, places, ledger: weak });
     let recorder = Arc::clone(&ledger) as Arc<dyn Recorder>;
     let recorder = match &watch {
         Some(watch) => Arc::new(Objector::new(recorder, Arc::clone(watch))),

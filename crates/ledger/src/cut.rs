@@ -29,6 +29,9 @@ pub struct CutTail {
 /// Cuts off what comes behind the last group that the log's key vouches for; `None` where there is nothing to cut, and the log opens as it is. The
 /// bytes are kept whole, in files of their own, which make no room for others.
 ///
+/// * `known`: leaves that a checkpoint stood for which the caller remembers: the one that lies there may be an older one, and of what was signed
+///   nothing is cut.
+///
 /// Whoever calls it holds the folder's lock, and records what was done; then they say so, [`cut_is_recorded`]. Called again after a crash at any
 /// moment, it goes on, and tells of everything that has no record yet.
 ///
@@ -39,6 +42,7 @@ pub fn cut_tail(
     disk: &Arc<dyn Disk>,
     clock: &dyn Clock,
     signer: &dyn Signer,
+    known: u64,
 ) -> Result<Option<CutTail>, LedgerError> {
     let n_segments = count_segments(&**disk)?;
     if n_segments == 0 {
@@ -55,7 +59,7 @@ pub fn cut_tail(
     let (segment, offset, leaves) = course.good;
     match gone {
         Ok(_) => {}
-        Err(Trouble::Fault { .. }) if checkpoint.size <= leaves => {
+        Err(Trouble::Fault { .. }) if checkpoint.size.max(known) <= leaves => {
             let pieces = pieces(&**disk, segment, offset, n_segments)?;
             torn::keep_whole(&**disk, &pieces, clock.unix_ms())
                 .map_err(LedgerError::disk("keep a copy in", TORN_FOLDER))?;

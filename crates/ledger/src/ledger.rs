@@ -123,6 +123,12 @@ impl Ledger {
         self.newest.clone()
     }
 
+    /// Records nothing more, because of something that the writer cannot see itself. Whoever waits is told why, and so is whoever comes; the first
+    /// reason stays.
+    pub fn stop(&self, reason: RecordError) {
+        self.queue.stop(reason);
+    }
+
     /// Takes cosignatures of witnesses. The handle does not keep the log open.
     pub fn cosigner(&self) -> Cosigner {
         self.cosigner.clone()

@@ -3,7 +3,7 @@ use crate::log_folder::{Head, LogFolder};
 use crate::merkle::root_of;
 use crate::problem::{Flaw, LedgerError, Problem};
 use crate::segment::{Depth, SegmentReader};
-use crate::tlog::{SignedCheckpoint, TileReader, TlogProof, VerifierKey};
+use crate::tlog::{NoteSignature, SignedCheckpoint, TileReader, TlogProof, VerifierKey};
 use crate::verify::{Known, Verification, verify};
 use crate::walk::{Step, Tail, Walk, count_segments};
 use bartizan_core::digest::Digest;
@@ -167,15 +167,20 @@ impl Reader {
         Ok(folder.map(|folder| folder.checkpoint()).transpose()?.flatten())
     }
 
-    /// A proof that a leaf is in the log of the current checkpoint, made from the published tiles; `None` for a leaf that is newer than it. The
-    /// checkpoint's signatures are not looked at: whoever checks the proof does.
+    /// A proof that a leaf is in the log, made from the published tiles; `None` for a leaf that is newer than the current checkpoint. It is a proof
+    /// for the newest witnessed checkpoint where that has the leaf, so that outsiders see who vouches for it, and for the current one
+    /// otherwise. The checkpoint's signatures are not looked at: whoever checks the proof does.
     ///
     /// # Errors
     /// [`LedgerError::Tiles`] when the tiles do not belong to the checkpoint or say something else of this leaf, and those of
     /// [`Reader::checkpoint`].
     pub fn prove(&self, entry: &Entry) -> Result<Option<TlogProof>, LedgerError> {
-        let Some(checkpoint) = self.checkpoint()? else { return Ok(None) };
-        let head = Head::of(&checkpoint);
+        let folder = LogFolder::find(&*self.disk).map_err(LedgerError::disk("open", "log"))?;
+        let Some(folder) = folder else { return Ok(None) };
+        // In this order: a log that is being written never has more witnessed than published.
+        let witnessed = folder.witnessed()?;
+        let Some(newest) = folder.checkpoint()? else { return Ok(None) };
+        let head = Head::of(&newest);
         if head.size <= entry.index {
             return Ok(None);
         }
@@ -186,7 +191,18 @@ impl Reader {
             let flaw = Flaw::Tile("it has another hash for this leaf".to_owned());
             return Err(Problem { segment, offset, leaf, flaw }.into());
         }
-        let path = tiles.inclusion_proof(entry.index, head.size).map_err(LedgerError::Tiles)?;
+        let mut checkpoint = newest;
+        if let Some(witnessed) = witnessed {
+            let older = Head::of(&witnessed);
+            let covers = entry.index < older.size && older.size <= head.size;
+            // One of another history, or of a key that is replaced, proves nothing to whoever trusts the newest.
+            if covers && is_by_the_same(&witnessed, &checkpoint) {
+                let root = tiles.root_at(older.size).map_err(LedgerError::Tiles)?;
+                checkpoint = if root == older.root { witnessed } else { checkpoint };
+            }
+        }
+        let size = checkpoint.checkpoint().size();
+        let path = tiles.inclusion_proof(entry.index, size).map_err(LedgerError::Tiles)?;
         let proof = TlogProof::new(entry.index, path, checkpoint, Vec::new());
         // The path of a tree is never longer than a proof may be.
         Ok(proof.ok())
@@ -240,6 +256,17 @@ impl Reader {
     fn known<'k>(&'k self, now: &'k [VerifierKey]) -> Known<'k> {
         Known { now, former: &self.former }
     }
+}
+
+/// Whether every key of the log under the newer checkpoint stands under the older one, too, as far as they say.
+fn is_by_the_same(older: &SignedCheckpoint, newer: &SignedCheckpoint) -> bool {
+    let origin = newer.checkpoint().origin();
+    let keys = |signed: &SignedCheckpoint| -> Vec<u32> {
+        let signatures = signed.note().signatures().iter();
+        signatures.filter(|by| by.name() == origin).map(NoteSignature::id).collect()
+    };
+    let known = keys(older);
+    older.checkpoint().origin() == origin && keys(newer).iter().all(|key| known.contains(key))
 }
 
 /// Reads payloads, each wherever it stands, and cheaply those that stand behind each other.

@@ -301,7 +301,7 @@ fn a_tail_of_another_history_is_refused() {
 fn a_forged_tail_is_cut_off_by_order_and_nothing_else_is() {
     let all = drafts();
     let (clock, signer) = (SimClock::new(77), SimSigner::new(common::LOG, 1));
-    let cut = |disk: &SimDisk| cut_tail(&arc(disk), &clock, &signer);
+    let cut = |disk: &SimDisk| cut_tail(&arc(disk), &clock, &signer, 0);
     let honest = log(&all);
     assert_eq!(cut(&honest).unwrap(), None, "nothing to cut");
     let mut longer = all.clone();
@@ -346,7 +346,7 @@ fn what_a_checkpoint_stands_for_is_never_cut() {
     let (all, clock) = (drafts(), SimClock::new(77));
     let refused = |name: &str, disk: &SimDisk, key: u8| {
         let before = contents(disk);
-        let done = cut_tail(&arc(disk), &clock, &SimSigner::new(common::LOG, key));
+        let done = cut_tail(&arc(disk), &clock, &SimSigner::new(common::LOG, key), 0);
         assert!(done.is_err(), "{name}: {done:?}");
         assert!(contents(disk) == before, "{name}: nothing was changed");
     };

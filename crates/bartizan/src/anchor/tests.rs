@@ -277,44 +277,21 @@ fn many_leaves_are_followed_at_once() {
 }
 
 #[test]
-fn time_is_believed_in_steps() {
-    let world = World::new();
-    let mut anchor = world.open().unwrap().anchor;
-    assert_eq!(anchor.trusted_ms(), START_MS, "a new vault begins with the clock as it is");
-    let ahead = |by_ms| Err(Doubt::Ahead { by_ms });
-    for (name, now_ms, want, trusted_ms) in [
-        ("a day later", START_MS + WORLD_DAY_MS, Ok(()), START_MS + WORLD_DAY_MS),
-        ("back", START_MS, Ok(()), START_MS + WORLD_DAY_MS),
-        ("before 1970", 0, Ok(()), START_MS + WORLD_DAY_MS),
-        ("31 days later", START_MS + 32 * WORLD_DAY_MS, Ok(()), START_MS + 32 * WORLD_DAY_MS),
-        (
-            "a millisecond more",
-            START_MS + 63 * WORLD_DAY_MS + 1,
-            ahead(31 * WORLD_DAY_MS + 1),
-            START_MS + 32 * WORLD_DAY_MS,
-        ),
-        (
-            "never",
-            u64::MAX,
-            ahead(u64::MAX - START_MS - 32 * WORLD_DAY_MS),
-            START_MS + 32 * WORLD_DAY_MS,
-        ),
-    ] {
-        assert_eq!((anchor.believe(now_ms), anchor.trusted_ms()), (want, trusted_ms), "{name}");
-    }
-    anchor.believe_operator(START_MS + 900 * WORLD_DAY_MS);
-    anchor.believe(START_MS + 931 * WORLD_DAY_MS).unwrap();
-}
-
-#[test]
 fn time_that_was_believed_outlives_the_process() {
     let world = World::new();
     world.records(1, &["alice"]);
     let mut opened = world.open().unwrap();
-    opened.anchor.believe(START_MS + 5 * WORLD_DAY_MS).unwrap();
+    assert_eq!(opened.anchor.trusted_ms(), START_MS, "a new vault begins with the clock as it is");
+    world.wall.set_day(5);
+    opened.anchor.believe(&*world.sources.clock).unwrap();
     opened.close(&world.sources).unwrap();
     assert_eq!(trusted_ms(&world.state()).unwrap(), Some(START_MS + 5 * WORLD_DAY_MS));
-    assert_eq!(world.open().unwrap().anchor.trusted_ms(), START_MS + 5 * WORLD_DAY_MS);
+    // So does what of it was a leap.
+    let anchor = world.open().unwrap().anchor;
+    assert_eq!(anchor.trusted_ms(), START_MS + 5 * WORLD_DAY_MS);
+    let leaps_ms = File::read(&world.state()).unwrap().unwrap().leaps_ms;
+    assert!((4 * WORLD_DAY_MS..=5 * WORLD_DAY_MS).contains(&leaps_ms), "{leaps_ms}");
+    assert_eq!(anchor.time.leaps_ms, leaps_ms);
     assert!(world.state().join("vault").join(FILE).exists());
     assert!(Anchoring::Strict != Anchoring::SetBack);
 }
@@ -337,8 +314,7 @@ fn without_a_whole_anchor_no_clock_is_believed_until_somebody_confirms_it() {
             world.wall.set_day(day);
             for start in ["the first", "and the next, which finds a whole one"] {
                 let mut opened = world.open().unwrap();
-                let now_ms = world.sources.clock.unix_ms();
-                let believed = opened.anchor.believe(now_ms);
+                let believed = opened.anchor.believe(&*world.sources.clock);
                 assert_eq!(believed, Err(Doubt::Unknown), "{name}, day {day}: {start}");
                 opened.close(&world.sources).unwrap();
             }
@@ -352,14 +328,14 @@ fn without_a_whole_anchor_no_clock_is_believed_until_somebody_confirms_it() {
                 matches!(answer, Answer::Expired { keys, .. } if keys == n_expired),
                 "{name}, day {day}: {answer:?}"
             );
-            world.open().unwrap().anchor.believe(world.sources.clock.unix_ms()).unwrap();
+            world.open().unwrap().anchor.believe(&*world.sources.clock).unwrap();
         }
     }
     // A vault that has seen nothing yet begins with the clock as it is, and one whose ledger was set back keeps what it believed.
     let world = grown();
     world.put_back("old-ledger", "ledger");
     crate::rotation::accept(&world.place(), false, &world.sources).unwrap().unwrap();
-    world.open().unwrap().anchor.believe(world.sources.clock.unix_ms()).unwrap();
+    world.open().unwrap().anchor.believe(&*world.sources.clock).unwrap();
     let said = {
         fs::write(path(&world.state()), "{").unwrap();
         format!("{:#}", world.open().map(|_| ()).unwrap_err())
@@ -379,7 +355,7 @@ fn forge(world: &World, at: u64, change: impl Fn(&mut Leaf)) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
     let parts = bartizan_ledger::Parts {
-        disk: Arc::new(bartizan_ledger::FsDisk::lock(&path).unwrap()),
+        disk: Arc::new(FsDisk::lock(&path).unwrap()),
         clock: Arc::clone(&world.sources.clock),
         entropy: Arc::new(Same(log_id)),
         sealer: Arc::new(bartizan_testkit::SimSealer::new()),

@@ -14,6 +14,8 @@ pub(crate) const START_MS: u64 = 20_000 * DAY_MS;
 #[derive(Debug)]
 pub(crate) struct Wall {
     unix_ms: AtomicU64,
+    /// What was lived in a test's own time, beside the real one.
+    lived_us: AtomicU64,
     real: SystemClock,
 }
 
@@ -21,6 +23,13 @@ impl Wall {
     /// Sets it so many days after the start.
     pub(crate) fn set_day(&self, day: u64) {
         self.set_ms(START_MS + day * DAY_MS);
+    }
+
+    /// Time goes on until so many days after the start, and whoever runs has lived it.
+    pub(crate) fn live_until_day(&self, day: u64) {
+        let by_ms = (START_MS + day * DAY_MS).saturating_sub(self.unix_ms());
+        self.lived_us.fetch_add(1000 * by_ms, Ordering::SeqCst);
+        self.set_day(day);
     }
 
     /// Sets it.
@@ -35,7 +44,7 @@ impl Clock for Wall {
     }
 
     fn monotonic_us(&self) -> u64 {
-        self.real.monotonic_us()
+        self.real.monotonic_us() + self.lived_us.load(Ordering::SeqCst)
     }
 }
 
@@ -50,8 +59,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let (unix_ms, real) = (AtomicU64::new(START_MS), SystemClock::new());
-        let wall = Arc::new(Wall { unix_ms, real });
+        let (unix_ms, lived_us) = (AtomicU64::new(START_MS), AtomicU64::default());
+        let wall = Arc::new(Wall { unix_ms, lived_us, real: SystemClock::new() });
         let sources = Sources { clock: wall.clone(), ..Sources::real() };
         let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime().unwrap());
         Self { folder, wall, sources, options: Options::default(), runtime }

@@ -56,12 +56,12 @@ fn what_is_older_than_its_retention_cannot_be_read_and_the_log_stays_whole() {
         // Time goes on as it does for a gateway that runs.
         while n_steps < day / 30 {
             n_steps += 1;
-            world.wall.set_day((30 * n_steps).min(day));
+            world.wall.live_until_day((30 * n_steps).min(day));
             if 30 * n_steps < day {
                 assert_eq!(expired(&mut opened), 0, "day {}", 30 * n_steps);
             }
         }
-        world.wall.set_day(day);
+        world.wall.live_until_day(day);
         assert_eq!(expired(&mut opened), n_expired, "day {day}");
         assert_eq!(states(&world, 1), want, "day {day}");
     }
@@ -99,6 +99,35 @@ fn a_clock_that_is_years_ahead_destroys_nothing_until_somebody_confirms_it() {
     let said = leaves.iter().find(|entry| entry.index == index).unwrap();
     assert_eq!(said.leaf.kind, RecordKind::Decision, "it is recorded before anything is destroyed");
     assert_eq!(leaves.last().unwrap().leaf.kind, RecordKind::Tombstone);
+}
+
+#[test]
+fn a_clock_that_is_set_on_at_every_start_destroys_nothing_until_somebody_confirms_it() {
+    let world = World::new();
+    let mut opened = world.open().unwrap();
+    append(&world, &opened, 1, RecordKind::Intent, None);
+    for n_starts in 1..=12_u64 {
+        opened.close(&world.sources).unwrap();
+        world.wall.set_day(30 * n_starts);
+        opened = world.open().unwrap();
+        append(&world, &opened, u8::try_from(n_starts + 1).unwrap(), RecordKind::Intent, None);
+        let expired = world.wait(expire_now(&mut office(&mut opened, &world.sources)));
+        // One leap is a pause like any other; the next one is too much with it, or by itself.
+        assert_eq!(expired.is_ok(), n_starts == 1, "{n_starts}: {expired:?}");
+        let doubt = opened.anchor.doubt(&*world.sources.clock);
+        assert_eq!(matches!(doubt, Some(Doubt::Leaps { .. })), n_starts == 2, "{doubt:?}");
+        assert_eq!(states(&world, 1), ["clear", "clear"], "{n_starts}");
+    }
+    // Days that are lived count.
+    world.wall.set_day(60);
+    opened.close(&world.sources).unwrap();
+    opened = world.open().unwrap();
+    world.wall.live_until_day(90);
+    assert_eq!(world.wait(expire_now(&mut office(&mut opened, &world.sources))).unwrap(), 0);
+    opened.close(&world.sources).unwrap();
+    world.wall.set_day(360);
+    let answer = give(&world.place(), &Order::Expire { by: "me".to_owned() }, &world.sources);
+    assert!(matches!(answer.unwrap(), Answer::Expired { keys, .. } if 0 < keys));
 }
 
 #[test]

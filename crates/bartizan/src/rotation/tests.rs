@@ -196,6 +196,30 @@ fn a_forged_tail_is_cut_off_by_order_and_the_ledger_says_so() {
     assert_eq!((&evidence["leaves"], &evidence["copies"]), (&2.into(), &json!(cut.copies)));
 }
 
+/// The checkpoint that lies there may be an older one: what a newer one stood for is never cut off, and nobody is told to do so.
+#[test]
+fn what_the_vault_knows_to_be_signed_is_never_cut_off() {
+    let world = World::new();
+    world.records(1, &["alice", "bob"]);
+    world.keep("ledger", "old-ledger");
+    world.records(3, &["carol"]);
+    world.put_back("old-ledger", "ledger");
+    forge_tail(&world);
+    let segment = audit::log_folder(&world.state()).join("segment-00000000.log");
+    let before = crate::files::read_bounded(&segment, 64 << 20).unwrap();
+    let said = format!("{:#}", world.open().map(|_| ()).unwrap_err());
+    assert!(!said.contains("--cut-tail"), "{said}");
+    for cuts_tail in [true, false] {
+        let said = accept(&world.place(), cuts_tail, &world.sources).map(|_| ()).unwrap_err();
+        let said = format!("{said:#}");
+        for part in ["stands for 2 leaves, and the vault knows 3", "an older one"] {
+            assert!(said.contains(part) && !said.contains("--cut-tail"), "{cuts_tail}: {said}");
+        }
+        let after = crate::files::read_bounded(&segment, 64 << 20).unwrap();
+        assert!(after == before, "nothing was cut");
+    }
+}
+
 /// What a start says of a damaged tile is done word for word, also where an earlier key has written the leaves.
 #[test]
 fn tiles_that_were_damaged_after_a_rotation_are_made_again_as_the_error_says() {

@@ -3,6 +3,7 @@
 //! A gateway that is started again with the witness away, or without one in its configuration, knows of it all the same: it signs nothing, and says
 //! why. The way out is the log's newest copy, or an operator's word, which the ledger records.
 use crate::files;
+use crate::witness::ask::AskError;
 use anyhow::Context as _;
 use bartizan_ledger::tlog::SignedCheckpoint;
 use bartizan_ledger::{FsDisk, Published};
@@ -16,7 +17,7 @@ pub(super) const SILENCE: &str =
 /// The file, inside the ledger's folder.
 pub(crate) const CONTRADICTION_FILE: &str = "contradiction.json";
 const VERSION: u32 = 1;
-/// Two checkpoints with all of their signatures.
+/// Three checkpoints with all of their signatures.
 const CONTRADICTION_BYTES_MAX: usize = 1 << 20;
 
 /// What was shown, and what proves that it was.
@@ -32,13 +33,17 @@ pub(crate) struct Contradiction {
     checkpoint: Option<String>,
     /// The newest checkpoint that witnesses had cosigned.
     witnessed: Option<String>,
+    /// The checkpoint that the witness showed, which the log's key has signed, too. Files of earlier builds have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
 }
 
 impl Contradiction {
+    /// * `error`: what the witness says and shows.
     /// * `refused`: the checkpoint that the witness refused.
     pub(crate) fn new(
         ledger: &Path,
-        reason: String,
+        error: &AskError,
         refused: &SignedCheckpoint,
         unix_ms: u64,
     ) -> Self {
@@ -46,7 +51,8 @@ impl Contradiction {
         let witnessed = published.and_then(|published| published.witnessed().ok()).flatten();
         let checkpoint = Some(refused.to_string());
         let witnessed = witnessed.map(|signed| signed.to_string());
-        Self { version: VERSION, reason, unix_ms, checkpoint, witnessed }
+        let shown = error.shown().map(ToString::to_string);
+        Self { version: VERSION, reason: error.to_string(), unix_ms, checkpoint, witnessed, shown }
     }
 
     /// What is kept beside a log. A file that cannot be understood is no reason to forget that there was something.
@@ -68,6 +74,7 @@ impl Contradiction {
             unix_ms: 0,
             checkpoint: None,
             witnessed: None,
+            shown: None,
         })))
     }
 
@@ -120,11 +127,15 @@ mod tests {
     use bartizan_ledger::tlog::Checkpoint;
     use std::fs;
 
-    fn shown(reason: &str) -> Contradiction {
+    fn shown(witness: &str) -> Contradiction {
         let key = NoteKey::generate("log", &crate::clock::OsEntropy).unwrap();
         let root = bartizan_ledger::merkle::sha256(&[]);
-        let refused = Checkpoint::new("log", 7, root).unwrap().sign(&key).unwrap();
-        Contradiction::new(Path::new("/nowhere"), reason.to_owned(), &refused, 5)
+        let signed = |size| Checkpoint::new("log", size, root).unwrap().sign(&key).unwrap();
+        let (witness, shown) = (witness.to_owned(), Box::new(signed(8)));
+        let error = AskError::Shorter { witness, ours: 7, theirs: 8, shown: shown.clone() };
+        let found = Contradiction::new(Path::new("/nowhere"), &error, &signed(7), 5);
+        assert_eq!(found.shown, Some(shown.to_string()), "the evidence is kept");
+        found
     }
 
     #[test]
@@ -132,12 +143,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path();
         assert_eq!(Contradiction::find(ledger).unwrap(), None);
-        let first = shown("w1 has more");
+        let first = shown("w1");
         first.keep(ledger).unwrap();
-        shown("w2 has another").keep(ledger).unwrap();
+        shown("w2").keep(ledger).unwrap();
         assert_eq!(Contradiction::find(ledger).unwrap(), Some(first.clone()));
         let told = first.told(ledger);
-        for part in ["contradicts itself", "w1 has more", CONTRADICTION_FILE, "vault accept"] {
+        for part in [
+            "contradicts itself",
+            "witness w1 has cosigned 8 leaves",
+            CONTRADICTION_FILE,
+            "vault accept",
+        ] {
             assert!(told.contains(part), "{told}");
         }
         settle(ledger, 9).unwrap();
@@ -149,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_understood_is_a_contradiction_all_the_same() {
-        let whole = serde_json::to_string(&shown("why")).unwrap();
+        let whole = serde_json::to_string(&shown("w1")).unwrap();
         for (name, text) in [
             ("empty", String::new()),
             ("cut", whole.chars().take(30).collect()),

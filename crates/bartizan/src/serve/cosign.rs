@@ -1,7 +1,7 @@
 //! Witnesses of a running gateway's log: each new checkpoint goes to all of them, and what they sign goes back to the ledger.
 //!
-//! Nothing here is on the way of a request. A witness that is away is asked again, ever more rarely; one that contradicts our log is
-//! believed, and everybody is told: the log, `/readyz` and `/metrics`. No further checkpoint is signed then, and where witnesses are required
+//! Nothing here is on the way of a request. A witness that is away is asked again, ever more rarely; one that shows what contradicts our
+//! log is believed, and everybody is told: the log, `/readyz` and `/metrics`. No further checkpoint is signed then, and where witnesses are required
 //! nothing more is released.
 use super::Sources;
 use super::contradiction::{Contradiction, SILENCE, way_out};
@@ -66,6 +66,8 @@ pub(crate) struct Watch {
     addresses: Vec<Arc<Address>>,
     /// The ledger's folder.
     ledger: PathBuf,
+    /// The keys of the log that the policy lists.
+    log_keys: Arc<[VerifierKey]>,
     sources: Sources,
     state: Mutex<State>,
 }
@@ -95,6 +97,7 @@ impl Watch {
         // One that is damaged is not passed over: the ledger would not open without it either.
         let witnessed = published.as_ref().map(Published::witnessed).transpose()?.flatten();
         let (now_us, unix_s) = (sources.clock.monotonic_us(), sources.clock.unix_ms() / 1000);
+        let log_keys = policy.logs().filter(|key| key.name() == signer.name()).cloned().collect();
         let gathering = Gathering::new(policy, witnessed.as_ref(), now_us, unix_s);
         let standings = addresses.iter().map(|_| Standing::default()).collect();
         let state = State {
@@ -110,6 +113,7 @@ impl Watch {
             settings: settings.clone(),
             addresses: addresses.into_iter().map(Arc::new).collect(),
             ledger: ledger.to_owned(),
+            log_keys,
             sources: sources.clone(),
             state: Mutex::new(state),
         });
@@ -181,6 +185,7 @@ impl Watch {
             let question = Question {
                 checkpoint: checkpoint.clone(),
                 ledger: self.ledger.clone(),
+                log_keys: Arc::clone(&self.log_keys),
                 known: standing.known,
                 limit,
             };
@@ -227,7 +232,7 @@ impl Watch {
             return;
         }
         let unix_ms = self.sources.clock.unix_ms();
-        let shown = Contradiction::new(&self.ledger, error.to_string(), refused, unix_ms);
+        let shown = Contradiction::new(&self.ledger, error, refused, unix_ms);
         if let Err(error) = shown.keep(&self.ledger) {
             tracing::error!(error = %format!("{error:#}"), "What a witness has shown was not kept: a restart would not know of it.");
         }

@@ -2,14 +2,15 @@
 //! older than its retention, and lets the vault's anchor follow.
 use super::Sources;
 use super::notices::ClockSigns;
+use super::places::Places;
 use crate::anchor::{Anchor, Doubt};
-use crate::config::{Ledger, Retention};
+use crate::config::{self, Retention};
 use crate::orders::{self, Office};
-use bartizan_core::record::Recorder;
+use bartizan_core::record::{RecordError, Recorder};
 use bartizan_keys::KeyStore;
-use bartizan_ledger::Cosigner;
+use bartizan_ledger::{Cosigner, Ledger};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -27,6 +28,10 @@ pub(super) struct Books {
     pub(super) anchor: Anchor,
     /// Tells the newest checkpoint.
     pub(super) cosigner: Cosigner,
+    /// The names of what is written.
+    pub(super) places: Places,
+    /// What is stopped when one is lost.
+    pub(super) ledger: Weak<Ledger>,
 }
 
 /// The task.
@@ -46,7 +51,7 @@ struct Clerk {
 
 impl Desk {
     pub(super) fn start(
-        ledger: &Ledger,
+        ledger: &config::Ledger,
         recorder: Arc<dyn Recorder>,
         books: Books,
         signs: Arc<ClockSigns>,
@@ -81,7 +86,9 @@ impl Clerk {
             }
             let state = self.state.clone();
             orders::take(&state, &mut self.office()).await;
+            self.look_after_names();
             self.follow();
+            self.signs.is_ahead(self.books.anchor.doubt(&*self.sources.clock));
             self.signs.look();
         }
     }
@@ -99,7 +106,6 @@ impl Clerk {
     async fn expire(&mut self) {
         let done = orders::expire(&mut self.office()).await;
         let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Doubt>().copied());
-        self.signs.is_ahead(ahead);
         match done {
             Ok(0) => {}
             Ok(n_expired) => {
@@ -111,6 +117,17 @@ impl Clerk {
                 tracing::error!(%error, "What is older than its retention could not be forgotten.");
             }
         }
+    }
+
+    /// What is written into files without a name is gone with the process.
+    fn look_after_names(&mut self) {
+        let Some(lost) = self.books.places.lost() else { return };
+        let Some(ledger) = self.books.ledger.upgrade() else { return };
+        let reason = format!(
+            "{} was deleted, moved or replaced while it was being written: put it back, and restart the gateway",
+            lost.display()
+        );
+        ledger.stop(RecordError::Stopped { operation: "look at the folder", reason });
     }
 
     /// A start reads again what the anchor does not know.

@@ -30,9 +30,14 @@ impl ClockSigns {
         change(&mut self.told.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The clock is so far on that nothing is destroyed by it, or is not any more.
+    /// The clock is so far on that nothing is destroyed by it, or is not any more. It is said in the log once each time that it begins.
     pub(super) fn is_ahead(&self, ahead: Option<Doubt>) {
-        self.told(|told| told.ahead = ahead);
+        let was_ahead = self.told(|told| std::mem::replace(&mut told.ahead, ahead).is_some());
+        match ahead {
+            Some(doubt) if !was_ahead => tracing::warn!("{doubt}."),
+            None if was_ahead => tracing::info!("The clock is believed again."),
+            _ => {}
+        }
     }
 
     /// By how much the clock is behind the newest leaf, where that is too much.

@@ -1,12 +1,17 @@
 //! One question to one witness: will you cosign this checkpoint? It is asked again with a proof from where the witness stands.
+//!
+//! A refusal is only a status, and anybody on the way can say one. What contradicts our log is a checkpoint that the log's own key has signed: the
+//! witness is asked for it, and one that shows none is a witness that is away.
 use super::policy::Address;
-use anyhow::Context as _;
-use bartizan_core::digest::Digest;
+use anyhow::{Context as _, ensure};
+use bartizan_ledger::merkle::sha256;
 use bartizan_ledger::tlog::{
-    Answered, NoteSignature, SignedCheckpoint, WitnessAnswerError, read_answer, witness_request,
+    Answered, NoteSignature, SignedCheckpoint, VerifierKey, WitnessAnswerError, read_answer,
+    witness_request,
 };
 use bartizan_ledger::{FsDisk, Published};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often one question is put anew because the witness stands elsewhere than we thought.
@@ -28,6 +33,8 @@ pub(crate) enum AskError {
         ours: u64,
         /// Leaves of theirs.
         theirs: u64,
+        /// What shows it: a checkpoint with the signature of the log's key.
+        shown: Box<SignedCheckpoint>,
     },
     /// The witness has cosigned something else.
     #[error(
@@ -40,6 +47,8 @@ pub(crate) enum AskError {
         ours: u64,
         /// Leaves of theirs.
         theirs: u64,
+        /// What shows it: a checkpoint with the signature of the log's key.
+        shown: Box<SignedCheckpoint>,
     },
     /// It did not answer, or nothing that is worth anything.
     #[error("witness {witness}: {reason}")]
@@ -54,7 +63,15 @@ pub(crate) enum AskError {
 impl AskError {
     /// Whether the witness contradicts our log, rather than being away.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::Failed { .. })
+        self.shown().is_some()
+    }
+
+    /// What contradicts our log.
+    pub(crate) fn shown(&self) -> Option<&SignedCheckpoint> {
+        match self {
+            Self::Shorter { shown, .. } | Self::Fork { shown, .. } => Some(shown),
+            Self::Failed { .. } => None,
+        }
     }
 }
 
@@ -65,6 +82,8 @@ pub(crate) struct Question {
     pub(crate) checkpoint: SignedCheckpoint,
     /// The folder of the ledger that it is of.
     pub(crate) ledger: PathBuf,
+    /// The keys of the log, as the policy lists them: what they have signed is held against it.
+    pub(crate) log_keys: Arc<[VerifierKey]>,
     /// The size that the witness cosigned last, as far as we know.
     pub(crate) known: Option<u64>,
     /// The longest wait for all answers together.
@@ -88,7 +107,7 @@ fn failed(to: &Address, reason: &impl ToString) -> AskError {
 }
 
 async fn put(to: &Address, question: Question) -> Result<Vec<NoteSignature>, AskError> {
-    let Question { checkpoint, ledger, known, .. } = question;
+    let Question { checkpoint, ledger, known, .. } = &question;
     let ours = checkpoint.checkpoint().size();
     // Where nobody knows, the witness has most likely cosigned this very checkpoint before.
     let mut old = known.filter(|known| *known <= ours).unwrap_or(ours);
@@ -96,25 +115,22 @@ async fn put(to: &Address, question: Question) -> Result<Vec<NoteSignature>, Ask
         let proof = if old == 0 || old == ours {
             Vec::new()
         } else {
-            prove(to, ledger.clone(), old, checkpoint.clone()).await?
+            let checkpoint = checkpoint.clone();
+            read(to, ledger, move |log| Ok(log.consistency_proof(old, &checkpoint)?)).await?
         };
         let request = witness_request(old, proof, checkpoint.clone());
         let request = request.map_err(|error| failed(to, &error))?;
         let posted = to.poster.post(request).await.map_err(|error| failed(to, &error))?;
         let keys = std::slice::from_ref(&to.key);
-        let witness = to.name.clone();
-        match read_answer(posted.status, &posted.body, &checkpoint, keys) {
+        match read_answer(posted.status, &posted.body, checkpoint, keys) {
             Ok(Answered::Cosigned(signatures)) => return Ok(signatures),
-            Ok(Answered::Conflict { size: theirs }) if ours < theirs => {
-                return Err(AskError::Shorter { witness, ours, theirs });
-            }
             // The same size, and yet a conflict: that is how some witnesses say that the roots differ.
-            Ok(Answered::Conflict { size: theirs }) if theirs == old && theirs == ours => {
-                return Err(AskError::Fork { witness, ours, theirs });
+            Ok(Answered::Conflict { size }) if ours < size || size == old && size == ours => {
+                return Err(refused(to, &question, &format!("it names {size} leaves")).await);
             }
             Ok(Answered::Conflict { size }) => old = size,
-            Err(WitnessAnswerError::Refused { status: INCONSISTENT, .. }) => {
-                return Err(AskError::Fork { witness, ours, theirs: old });
+            Err(error @ WitnessAnswerError::Refused { status: INCONSISTENT, .. }) => {
+                return Err(refused(to, &question, &error.to_string()).await);
             }
             Err(error) => return Err(failed(to, &error)),
         }
@@ -122,18 +138,56 @@ async fn put(to: &Address, question: Question) -> Result<Vec<NoteSignature>, Ask
     Err(failed(to, &format!("it named another size {ATTEMPTS_MAX} times")))
 }
 
-/// A proof out of the published tiles, read where nobody waits for it.
-async fn prove(
+/// What a refusal is worth: the witness shows a checkpoint of the log's own key that contradicts ours, or it is one that does not answer.
+async fn refused(to: &Address, question: &Question, said: &str) -> AskError {
+    match shown(to, question).await {
+        Ok(error) => error,
+        Err(error) => {
+            failed(to, &format!("{said}, and does not show it, so it is not believed: {error:#}"))
+        }
+    }
+}
+
+/// Asks for the checkpoint that the witness has cosigned last, and judges it.
+async fn shown(to: &Address, question: &Question) -> anyhow::Result<AskError> {
+    let ours = question.checkpoint.checkpoint();
+    let origin = ours.origin();
+    let posted = to.poster.get_beside(&format!("{}/checkpoint", sha256(origin.as_bytes()))).await?;
+    ensure!(posted.status == 200, "asked for its checkpoint it answers {}", posted.status);
+    let shown = SignedCheckpoint::parse(&posted.body)?;
+    let theirs = shown.checkpoint();
+    ensure!(theirs.origin() == origin, "its checkpoint is of the log {}", theirs.origin());
+    shown.verify(&question.log_keys)?;
+    let (n_ours, n_theirs) = (ours.size(), theirs.size());
+    let (witness, evidence) = (to.name.clone(), Box::new(shown.clone()));
+    if n_ours < n_theirs {
+        return Ok(AskError::Shorter { witness, ours: n_ours, theirs: n_theirs, shown: evidence });
+    }
+    let root = if n_ours == n_theirs {
+        ours.root()
+    } else {
+        let checkpoint = question.checkpoint.clone();
+        let at = move |log: Published| Ok(log.root_at(n_theirs, &checkpoint)?);
+        read(to, &question.ledger, at).await?
+    };
+    ensure!(root != theirs.root(), "its checkpoint of {n_theirs} leaves is a beginning of ours");
+    Ok(AskError::Fork { witness, ours: n_ours, theirs: n_theirs, shown: evidence })
+}
+
+/// Reads the published tiles, where nobody waits for it.
+async fn read<T: Send + 'static>(
     to: &Address,
-    ledger: PathBuf,
-    old: u64,
-    checkpoint: SignedCheckpoint,
-) -> Result<Vec<Digest>, AskError> {
+    ledger: &Path,
+    read: impl FnOnce(Published) -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, AskError> {
+    let ledger = ledger.to_owned();
     let read = move || {
         let published = Published::find(&FsDisk::read_only(&ledger))?;
-        let published = published.context("nothing was published")?;
-        anyhow::Ok(published.consistency_proof(old, &checkpoint)?)
+        read(published.context("nothing was published")?)
     };
-    let proof = tokio::task::spawn_blocking(read).await.map_err(|error| failed(to, &error))?;
-    proof.map_err(|error| failed(to, &format!("the published log cannot be read: {error:#}")))
+    let found = tokio::task::spawn_blocking(read).await.map_err(|error| failed(to, &error))?;
+    found.map_err(|error| failed(to, &format!("the published log cannot be read: {error:#}")))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! Our own keys are replaced, and nothing that was sealed or signed is lost.
-use crate::common::{CALLER_KEY, Server, after, ask, bytes_of, run};
+use crate::common::{CALLER_KEY, Server, after, ask, bytes_of, request, run, status, wait_for};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -166,4 +166,44 @@ fn a_ledger_that_is_gone_or_older_is_not_begun_again() {
     assert!(shown.stdout.contains(TEXT), "{shown:?}");
     let list = run(folder.path(), &["audit", "list", "--json"]).stdout;
     assert_eq!(list.matches("\"kind\":\"policy_change\"").count(), 2, "recorded anew: {list}");
+}
+
+/// Files that are written and have no name any more are gone with the process: what would stand in them is not released.
+#[test]
+fn a_ledger_that_is_taken_away_under_a_running_gateway_stops_it() {
+    type Harm<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Harm<'_>); 3] = [
+        ("segments", &|state| {
+            for entry in fs::read_dir(state.join("ledger")).unwrap() {
+                let entry = entry.unwrap();
+                if entry.file_name().to_string_lossy().starts_with("segment-") {
+                    fs::remove_file(entry.path()).unwrap();
+                }
+            }
+        }),
+        ("the folder", &|state| fs::rename(state.join("ledger"), state.join("away")).unwrap()),
+        ("the keys", &|state| {
+            fs::rename(state.join("vault/keys.slots"), state.join("away")).unwrap();
+        }),
+    ];
+    for (name, harm) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let ports = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+        let more = ["--upstream", "http://127.0.0.1:1", "--key-env", "CALLER_KEY"];
+        let (mut server, callers, control) =
+            Server::serve(folder.path(), &[&ports[..], &more].concat());
+        assert_eq!(status(&ask(&callers, CALLER_KEY, TEXT, false)), 502, "{name}");
+        let ready = || request(&control, "GET /readyz", "", "");
+        assert_eq!(status(&ready()), 200, "{name}");
+        harm(&folder.path().join(".bartizan"));
+        wait_for("the loss to be noticed", || status(&ready()) == 503);
+        let told = ready();
+        // A checkpoint that was due may find no folder first.
+        let other = if name == "the folder" { "failed write of the tiles" } else { "was deleted" };
+        assert!(told.contains("was deleted, moved") || told.contains(other), "{name}: {told}");
+        let answer = ask(&callers, CALLER_KEY, TEXT, false);
+        assert!(status(&answer) == 503 && answer.contains("audit_unavailable"), "{name}: {answer}");
+        server.signal("TERM");
+        assert_eq!(server.end(), 3, "{name}: {}", server.said());
+    }
 }

@@ -1,6 +1,7 @@
 //! Witnesses from outside: a log that is cosigned, and logs that are not because they were set back, forked or left alone.
 use crate::common::{CALLER_KEY, Server, after, ask, request, run, status, wait_for, write};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -593,4 +594,42 @@ fn a_witness_keeps_its_key_and_its_door() {
 
 fn mode(path: &Path) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&fs::metadata(path).unwrap().permissions()) & 0o777
+}
+
+/// Answers a witness's questions with a status and a size that nobody has signed, for as long as the test runs.
+fn liar(listener: TcpListener, status: &'static str) {
+    std::thread::spawn(move || {
+        for mut tcp in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let _n_read = tcp.read(&mut head).unwrap_or_default();
+            let body = "999999\n";
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n", body.len());
+            tcp.write_all((head + body).as_bytes()).unwrap_or_default();
+        }
+    });
+}
+
+#[test]
+fn a_status_that_nobody_signed_stops_no_log() {
+    for status_line in ["409 Conflict", "422 Unprocessable Entity"] {
+        let world = World::new(WITNESSED);
+        liar(TcpListener::bind(("127.0.0.1", world.port)).unwrap(), status_line);
+        let log = world.serve("log");
+        log.records(2);
+        wait_for("the answers", || {
+            let metrics = log.get("/metrics");
+            !metrics.contains("bartizan_witness_failures_total 0\n")
+                && !metrics.contains("bartizan_witness_failures_total 1\n")
+        });
+        let told = log.get("/readyz");
+        assert!(status(&told) == 200 && told.contains("no witness quorum"), "{told}");
+        let metrics = log.get("/metrics");
+        assert!(metrics.contains("bartizan_witness_refusals_total 0\n"), "{metrics}");
+        assert!(log.server.said().contains("is not believed"), "{}", log.server.said());
+        log.stop();
+        assert!(!world.log().join(".bartizan/ledger/contradiction.json").exists());
+        let done = run(&world.log(), &["vault", "accept", "--json"]);
+        assert_eq!((done.code, &done.json()["accepted"]), (1, &false.into()), "{done:?}");
+        assert_eq!(run(&world.log(), &["audit", "verify"]).code, 0);
+    }
 }

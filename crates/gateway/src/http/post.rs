@@ -130,17 +130,34 @@ impl Poster {
     /// # Errors
     /// [`PostError`].
     pub async fn post(&self, text: String) -> Result<Posted, PostError> {
+        let mut request = Request::post(self.path.clone())
+            .body(Full::new(Bytes::from(text)))
+            .map_err(|error| self.broken(&error))?;
+        let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+        request.headers_mut().insert(CONTENT_TYPE, kind);
+        self.ask(request).await
+    }
+
+    /// Reads what stands beside the URL: a path in the place of its last segment. The caller bounds the time, as above.
+    ///
+    /// # Errors
+    /// [`PostError`].
+    pub async fn get_beside(&self, path: &str) -> Result<Posted, PostError> {
+        let folder = self.path.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        let request = Request::get(format!("{folder}/{path}"))
+            .body(Full::new(Bytes::new()))
+            .map_err(|error| self.broken(&error))?;
+        self.ask(request).await
+    }
+
+    async fn ask(&self, mut request: Request<Full<Bytes>>) -> Result<Posted, PostError> {
         let io = self.connect().await?;
         let mut builder = http1::Builder::new();
         builder.max_buf_size(POST_HEAD_BYTES_MAX);
         let (mut sender, connection) =
             builder.handshake(TokioIo::new(io)).await.map_err(|error| self.broken(&error))?;
-        let mut request = Request::post(self.path.clone())
-            .body(Full::new(Bytes::from(text)))
-            .map_err(|error| self.broken(&error))?;
         let headers = request.headers_mut();
         headers.insert(HOST, self.host_header.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         headers.insert(http::header::USER_AGENT, USER_AGENT);
@@ -250,6 +267,29 @@ mod tests {
                 Err(error) => assert!(error.to_string().contains(want), "{name}: {error}"),
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_stands_beside_is_read() {
+        for (url, want) in [("/w/add-checkpoint", "/w/abc/checkpoint"), ("/", "/abc/checkpoint")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let poster = Poster::new(&format!("http://{address}{url}"), None).unwrap();
+            let serve = async {
+                let (mut tcp, _) = listener.accept().await.unwrap();
+                let mut head = vec![0; 1024];
+                let n_read = tcp.read(&mut head).await.unwrap();
+                tcp.write_all(&reply("42\n")).await.unwrap();
+                String::from_utf8(head[..n_read].to_vec()).unwrap()
+            };
+            let (asked, heard) = tokio::join!(serve, poster.get_beside("abc/checkpoint"));
+            assert!(asked.starts_with(&format!("GET {want} HTTP/1.1\r\n")), "{asked}");
+            assert!(asked.contains(&format!("host: {address}\r\n")), "{asked}");
+            assert_eq!(heard.unwrap().body, "42\n");
+        }
+        let poster = Poster::new("http://127.0.0.1:1/w/", None).unwrap();
+        let odd = poster.get_beside("a b").await;
+        assert!(matches!(odd, Err(PostError::Broken { .. })), "{odd:?}");
     }
 
     #[tokio::test]

@@ -278,3 +278,53 @@ fn a_log_that_contradicts_itself_is_recorded_and_never_signed_again() {
         assert!(again.file(CHECKPOINT).contains("\n8\n"), "an opening begins anew");
     }
 }
+
+/// On a busy log the newest checkpoint is never the witnessed one: a proof is for the witnessed one wherever that has the leaf.
+#[test]
+fn a_proof_is_for_the_witnessed_checkpoint_where_that_has_the_leaf() {
+    let disk = SimDisk::new(1);
+    let mut world = World::open(disk.clone(), true);
+    for _ in 0..100 {
+        world.append();
+    }
+    let checkpoint = world.append();
+    let witnessed = cosigned(&checkpoint, 7);
+    world.cosigner.put(witnessed.clone(), true);
+    until("the witnessed checkpoint", || world.file(WITNESSED) == witnessed.to_string());
+    for _ in 0..100 {
+        world.append();
+    }
+    let (size, newest) = (checkpoint.checkpoint().size(), world.settle());
+    drop(world);
+    let entry = |at: u64| {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let reader = Reader::open(disk).unwrap();
+        let entry = reader.since(at).unwrap().next().unwrap().unwrap();
+        let proof = reader.prove(&entry).unwrap().unwrap();
+        let text = proof.checkpoint().to_string();
+        let log = crate::tlog::VerifierKey::of_log(&SimSigner::new(LOG, 1)).unwrap();
+        proof.verify(entry.leaf_hash, &crate::tlog::Policy::of_log(log)).unwrap();
+        text
+    };
+    let newest_text = entry(size);
+    assert_eq!(newest_text.lines().nth(1).unwrap(), newest.checkpoint().size().to_string());
+    for at in [0, 5, 63, 64, size - 1] {
+        assert_eq!(entry(at), witnessed.to_string(), "{at}");
+    }
+    assert_eq!(entry(size + 1), newest_text);
+    // What proves nothing to whoever trusts the newest is passed over.
+    let signed = |name: &str, key: u8, root| {
+        let other = crate::tlog::Checkpoint::new(name, size, root).unwrap();
+        other.sign(&SimSigner::new(name, key)).unwrap().to_string()
+    };
+    let root = checkpoint.checkpoint().root();
+    let other = crate::merkle::sha256(b"other");
+    for (name, text) in [
+        ("another history", signed(LOG, 1, other)),
+        ("another key of the log", signed(LOG, 9, root)),
+        ("another log", signed("example.com/other", 1, root)),
+    ] {
+        disk.edit(WITNESSED, |bytes| *bytes = text.clone().into_bytes());
+        assert_eq!(entry(5), newest_text, "{name}");
+    }
+}

@@ -14,7 +14,12 @@ fn away() -> AskError {
 }
 
 fn shorter() -> AskError {
-    AskError::Shorter { witness: "w1".to_owned(), ours: 1, theirs: 2 }
+    AskError::Shorter {
+        witness: "w1".to_owned(),
+        ours: 1,
+        theirs: 2,
+        shown: Box::new(checkpoint(2)),
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `bartizan audit erase` and `expire`: what is forgotten on request, and what is forgotten because its time is over.
-use crate::anchor::{ahead, trusted_ms};
+use crate::anchor::{doubt, trusted_ms};
 use crate::clock::utc;
 use crate::config::Retention;
 use crate::opening::Place;
@@ -65,8 +65,8 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
 
 /// Say which keys of days that are over would be destroyed; with --confirm-clock, destroy them
 ///
-/// A running gateway does that by itself each hour, as long as the clock has not gone on by more than 31 days since the last time that it
-/// believed: after a longer pause, or with a clock that is wrong, it asks you. The ledger records who confirmed which time.
+/// A running gateway does that by itself each hour, as long as the clock has not gone on by more than 31 days while it did not run: after a
+/// longer pause, or with a clock that is wrong, it asks you. The ledger records who confirmed which time.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -107,8 +107,7 @@ pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
     let keys = Vault::read(&ledger.dir, &sources)?.keys;
     let due = orders::due(&keys, ledger.retention, now_ms);
     let trusted_ms = trusted_ms(&ledger.dir)?;
-    // Without an anchor nobody knows which time was believed last.
-    let doubt = ahead(trusted_ms.unwrap_or_default(), now_ms).err();
+    let doubt = doubt(&ledger.dir, now_ms)?;
     let counts: Vec<_> = Class::ALL
         .into_iter()
         .map(|class| (class, due.iter().filter(|(of, _)| *of == class).count()))
