@@ -91,7 +91,7 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     };
     let mut anchor = Anchor::open(state, Arc::clone(&vault.signer))?;
     let old = anchor.older_checkpoint()?;
-    let or_old = |error| instead(error, old.as_ref());
+    let or_old = |error| instead(error, old.as_ref(), anchoring);
     let cut = if cuts_tail {
         cut_tail(&disk, &*sources.clock, &*vault.signer, anchor.size())
             .with_context(|| format!("cannot cut the ledger in {}", state.display()))
@@ -132,11 +132,13 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
 }
 
 /// Whoever has an older checkpoint there is told so, and not to cut off what a newer one stood for.
-fn instead(error: anyhow::Error, old: Option<&AnchorError>) -> anyhow::Error {
-    let is_about_leaves = matches!(
-        error.downcast_ref(),
-        Some(LedgerError::Unvouched(_) | LedgerError::Unproven(_) | LedgerError::Damaged(_))
-    );
+/// Whoever goes on with an older ledger on purpose is told which leaf was changed in it.
+fn instead(error: anyhow::Error, old: Option<&AnchorError>, anchoring: Anchoring) -> anyhow::Error {
+    let is_about_leaves = match error.downcast_ref() {
+        Some(LedgerError::Unvouched(_)) => true,
+        Some(LedgerError::Unproven(_) | LedgerError::Damaged(_)) => anchoring == Anchoring::Strict,
+        _ => false,
+    };
     match old {
         Some(old) if is_about_leaves => {
             tracing::warn!(error = %format!("{error:#}"), "The ledger does not open.");
