@@ -251,15 +251,21 @@ mod tests {
         assert_eq!(read_text_bounded(&path, 9).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
+    /// Puts something of every sort into a folder, called what it is; the socket is there as long as what this gives back.
+    fn of_every_sort(folder: &Path) -> std::os::unix::net::UnixListener {
+        fs::write(folder.join("plain"), "text").unwrap();
+        fs::create_dir(folder.join("folder")).unwrap();
+        let pipe = folder.join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, pipe, rustix::fs::Mode::RWXU).unwrap();
+        std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap()
+    }
+
     /// Whoever can put a name somewhere cannot make us wait, nor read what is not there.
     #[test]
     fn only_plain_files_are_read_and_nothing_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        fs::write(path("plain"), "text").unwrap();
-        fs::create_dir(path("folder")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let _socket = of_every_sort(folder.path());
         for name in ["plain", "folder", "pipe", "absent"] {
             std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
         }
@@ -294,10 +300,7 @@ mod tests {
     fn only_plain_files_are_written_over() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        fs::write(path("plain"), "text").unwrap();
-        fs::create_dir(path("folder")).unwrap();
-        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RWXU).unwrap();
-        let _socket = std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
+        let _socket = of_every_sort(folder.path());
         for name in ["plain", "absent"] {
             std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
         }
