@@ -13,6 +13,7 @@ use bartizan_gateway::exchange::scan_whole;
 use bartizan_gateway::limits::Limits;
 use bartizan_inspect::TextInspector;
 use bartizan_inspect::leak::{Context, Leaks, Material};
+use bartizan_inspect::model::Head;
 use bartizan_policy::{Action, GuardPolicy, Observation, Roles, Subject, judge};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -116,17 +117,13 @@ pub(crate) fn rows(
         let told = match line.and_then(|line| Row::parse(&line)) {
             Ok(row) => {
                 let source = row.source.unwrap_or(asked.source);
-                let scores = TextInspector::new().scores(source, row.text.as_bytes());
                 let report = scan(asked, source, &row.text, row.context.as_deref());
+                let scores = scores(&asked.catalogue(), source, &row.text, &report);
                 is_released &= report.verdict == Action::Release;
                 json!({
                     "id": row.id, "verdict": report.verdict,
                     "findings": report.findings.iter().map(|seen| describe(&asked.catalogue(), seen)).collect::<Vec<_>>(),
-                    "scores": {
-                        "injection": thousandths(scores.injection),
-                        "jailbreak": thousandths(scores.jailbreak),
-                        "toxicity": thousandths(scores.toxicity),
-                    },
+                    "scores": scores,
                 })
             }
             Err(BadRow { id, reason }) => {
@@ -145,6 +142,26 @@ pub(crate) fn rows(
         (true, false) => Outcome::Deny,
         (true, true) => Outcome::Allow,
     })
+}
+
+/// How bad the text sounds: as it stands, or in another spelling, whichever is worse. Who looks at the scores alone must not miss what is
+/// encoded.
+fn scores(catalogue: &Catalogue, source: Source, text: &str, report: &Report) -> Value {
+    let plain = TextInspector::new().scores(source, text.as_bytes());
+    let [mut injection, mut jailbreak, mut toxicity] =
+        [plain.injection, plain.jailbreak, plain.toxicity].map(thousandths);
+    for (finding, _) in &report.findings {
+        let Some(head) = Head::of_kind(catalogue.info(finding.kind).name) else { continue };
+        let score = match head {
+            Head::Override | Head::Extraction | Head::Instruction => &mut injection,
+            Head::Jailbreak => &mut jailbreak,
+            Head::Toxicity => &mut toxicity,
+        };
+        if finding.detector.starts_with("model.") {
+            *score = score.max(f64::from(finding.score.get()) / 1000.0);
+        }
+    }
+    json!({ "injection": injection, "jailbreak": jailbreak, "toxicity": toxicity })
 }
 
 /// A score from 0 to 1, to three places.
