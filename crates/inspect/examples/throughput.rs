@@ -1,6 +1,9 @@
 //! Prints how fast texts of several sorts are read, in MB/s of one core: whole, in chunks of 1 KiB, and in chunks of 5 bytes.
 //!
-//! `cargo run --release -p bartizan-inspect --example throughput`
+//! `cargo run --release -p bartizan-inspect --example throughput -- [--rounds N] [--chunk BYTES] [NAME]...`
+//!
+//! With names, only texts of these names are read; each figure is the best of the rounds (7 unless told). `--chunk` measures one size of
+//! chunk only, and 0 is the whole text at once.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -47,9 +50,9 @@ const JSON: &str = r#"{"id":"a81bc81b-dead-4e5d-abff-90865d1e13b1","created":171
 
 const CJK: &str = "春の朝、町の人々は橋のそばに集まり、川の水が高くなるのを見ていた。老人は言った。「去年もこうだった。」子供たちは笑い、母親たちは家に帰った。桥下的水很急，没有人敢过去。";
 
-fn megabytes_per_second(text: &str, mut read: impl FnMut(&[u8])) -> f64 {
+fn megabytes_per_second(text: &str, n_rounds: usize, mut read: impl FnMut(&[u8])) -> f64 {
     let mut best = f64::INFINITY;
-    for _ in 0..7 {
+    for _ in 0..n_rounds {
         let before = Instant::now();
         read(black_box(text.as_bytes()));
         best = best.min(before.elapsed().as_secs_f64());
@@ -115,30 +118,48 @@ fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Takes the number after an option out of the arguments.
+fn option(arguments: &mut Vec<String>, name: &str) -> Option<usize> {
+    let at = arguments.iter().position(|argument| argument == name)?;
+    let value = arguments.get(at + 1).and_then(|value| value.parse().ok());
+    arguments.drain(at..arguments.len().min(at + 2));
+    value
+}
+
 fn main() {
     let inspector = TextInspector::new();
-    let texts = texts();
-    println!("{:<16} {:>9} {:>9} {:>9}", "MB/s", "whole", "1 KiB", "5 bytes");
+    let mut names: Vec<String> = std::env::args().skip(1).collect();
+    let n_rounds = option(&mut names, "--rounds").unwrap_or(7);
+    let chunks = option(&mut names, "--chunk").map_or(vec![0, 1024, 5], |n_bytes| vec![n_bytes]);
+    let mut texts = texts();
+    texts.retain(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name));
+    print!("{:<16}", "MB/s");
+    for n_bytes in &chunks {
+        print!(" {:>9}", if *n_bytes == 0 { "whole".to_owned() } else { format!("by {n_bytes}") });
+    }
+    println!();
     for (name, text) in &texts {
-        let whole = megabytes_per_second(text, |bytes| {
-            inspector.scan(Source::Model, bytes, &mut |finding| {
-                black_box(finding);
-            });
-        });
-        let stream = |n_bytes: usize| {
-            megabytes_per_second(text, |bytes| {
-                let mut detector = inspector.detector(Source::Model);
-                for chunk in bytes.chunks(n_bytes) {
-                    detector.push(chunk, &mut |finding| {
+        print!("{name:<16}");
+        for &n_bytes in &chunks {
+            let speed = megabytes_per_second(text, n_rounds, |bytes| match n_bytes {
+                0 => inspector.scan(Source::Model, bytes, &mut |finding| {
+                    black_box(finding);
+                }),
+                n_bytes => {
+                    let mut detector = inspector.detector(Source::Model);
+                    for chunk in bytes.chunks(n_bytes) {
+                        detector.push(chunk, &mut |finding| {
+                            black_box(finding);
+                        });
+                        black_box(detector.pending(&KindSet::ALL));
+                    }
+                    detector.finish(&mut |finding| {
                         black_box(finding);
                     });
-                    black_box(detector.pending(&KindSet::ALL));
                 }
-                detector.finish(&mut |finding| {
-                    black_box(finding);
-                });
-            })
-        };
-        println!("{name:<16} {whole:>9.0} {:>9.0} {:>9.1}", stream(1024), stream(5));
+            });
+            print!(" {speed:>9.1}");
+        }
+        println!();
     }
 }

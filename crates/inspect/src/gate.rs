@@ -9,6 +9,13 @@ use crate::view::{LITERALS, Literal, View, may_stand};
 use std::cell::LazyCell;
 use std::sync::LazyLock;
 
+mod common;
+mod index;
+
+pub(crate) use common::commonness;
+
+use index::Index;
+
 const CODES: usize = 64;
 const CODE_BITS: u32 = 6;
 const CODE_MASK: u32 = 63;
@@ -63,19 +70,14 @@ pub(crate) struct Gate {
     codes: [u8; 256],
     /// Word `first * 64 + second`, bit `third`.
     wanted: Box<[u64; CODES * CODES]>,
-    /// What begins a literal, sorted by trigram, with the bytes and the rule.
-    heads: Vec<Head>,
-    /// The trigrams of the heads, as in `wanted`; per word how many there are in the words before; and per trigram its first head.
-    headed: Box<[u64; CODES * CODES]>,
-    n_before: Vec<u16>,
-    first_heads: Vec<u16>,
+    /// What begins a literal, with the bytes and the rule.
+    heads: Index<Head>,
     /// A bit for each two bytes that a literal begins with.
     pairs: Box<[u64; 1024]>,
     /// Per first byte, the literals that begin with it.
     firsts: Vec<Vec<Head>>,
-    /// The trigrams that end a mark of a text in another spelling, as in `wanted`, and the marks, sorted.
-    marked: Box<[u64; CODES * CODES]>,
-    marks: Vec<(u32, &'static Literal)>,
+    /// What tells of a text in another spelling.
+    marks: Index<&'static Literal>,
 }
 
 /// Most bytes of a literal that the gate knows.
@@ -105,16 +107,16 @@ impl Head {
         let mut bytes = [0; HEAD_BYTES_MAX];
         bytes.iter_mut().zip(literal).for_each(|(byte, &given)| *byte = given);
         let n_bytes = literal.len().min(HEAD_BYTES_MAX);
-        let codes = literal.last_chunk().copied().unwrap_or_default().map(code_of);
-        Self { trigram: trigram_of(codes), bytes, n_bytes, rule, folded, bounded }
+        let trigram = ending(bytes.get(..n_bytes).unwrap_or_default()).0;
+        Self { trigram, bytes, n_bytes, rule, folded, bounded }
     }
 
     /// The same, by the three bytes that are the rarest in texts. A literal of fewer than three is none.
-    pub(crate) fn rarest(rule: Rule, literal: &[u8], bounded: bool) -> Option<Self> {
+    pub(crate) fn rarest(rule: Rule, literal: &[u8], folded: bool, bounded: bool) -> Option<Self> {
         let known = literal.get(..HEAD_BYTES_MAX).unwrap_or(literal);
         let places = known.windows(3).enumerate();
         let (at, _) = places.min_by_key(|(_, three)| commonness(three))?;
-        Some(Self::long(rule, known.get(..at.saturating_add(3))?, false, bounded))
+        Some(Self::long(rule, known.get(..at.saturating_add(3))?, folded, bounded))
     }
 
     /// What two equal heads share.
@@ -133,55 +135,15 @@ impl Head {
     }
 }
 
-/// How common three bytes are in texts, roughly: signs in the midst of letters are rare, numbers are everywhere.
-pub(crate) fn commonness(three: &[u8]) -> u32 {
-    match three {
-        [_, second, third] if third.is_ascii_digit() && second.is_ascii_digit() => return 100,
-        // The gate stops there anyway.
-        [_, _, third] if third.is_ascii_digit() => return 0,
-        _ => {}
-    }
-    let of = |byte: &u8| match byte.to_ascii_lowercase() {
-        b'_' => 0,
-        b'0'..=b'9' => 1,
-        b'-' | b'/' | b':' => 2,
-        b'.' => 3,
-        b'j' | b'q' | b'x' | b'z' => 4,
-        b'k' | b'v' | b'b' | b'w' | b'y' | b'f' => 6,
-        b'a'..=b'z' => 9,
-        _ => 5,
-    };
-    three.iter().map(of).sum()
-}
-
 fn trigram_of([first, second, third]: [u8; 3]) -> u32 {
     u32::from(first) << (2 * CODE_BITS) | u32::from(second) << CODE_BITS | u32::from(third)
 }
 
-/// The trigrams of sorted heads as a bitmap, how many there are before each of its words, and where the heads of each begin (and, after
-/// the last, where they end).
-fn index(heads: &[Head]) -> (Box<[u64; CODES * CODES]>, Vec<u16>, Vec<u16>) {
-    let mut headed: Box<[u64; CODES * CODES]> =
-        vec![0; CODES * CODES].try_into().expect("the vector has the length of the array");
-    let (mut first_heads, mut last) = (Vec::new(), None);
-    for (head, at) in heads.iter().zip(0_u16..) {
-        if last != Some(head.trigram) {
-            last = Some(head.trigram);
-            first_heads.push(at);
-        }
-        if let Some(word) = headed.get_mut((head.trigram >> CODE_BITS) as usize) {
-            *word |= 1 << (head.trigram & 63);
-        }
-    }
-    first_heads.push(u16::try_from(heads.len()).expect("there are a few thousand literals"));
-    let mut n = 0_u16;
-    let n_before = headed.iter().map(|word| {
-        let before = n;
-        n = n.saturating_add(u16::try_from(word.count_ones()).unwrap_or(0));
-        before
-    });
-    let n_before = n_before.collect();
-    (headed, n_before, first_heads)
+/// The trigram that ends a literal, and the codes that may stand before it: of a longer literal there is one.
+fn ending(literal: &[u8]) -> (u32, u64) {
+    let trigram = trigram_of(literal.last_chunk().copied().unwrap_or_default().map(code_of));
+    let before = literal.len().checked_sub(4).and_then(|at| literal.get(at));
+    (trigram, before.map_or(index::ANY, |&byte| 1 << code_of(byte)))
 }
 
 static GATE: LazyLock<Gate> = LazyLock::new(Gate::build);
@@ -206,25 +168,24 @@ impl Gate {
         for (byte, code) in (0..=u8::MAX).zip(&mut codes) {
             *code = code_of(byte) | if byte.is_ascii_uppercase() { CAPITAL } else { 0 };
         }
-        let heads = rules::heads();
-        let (headed, n_before, first_heads) = index(&heads);
+        let heads = rules::heads().into_iter().map(|head| {
+            let (trigram, before) = ending(head.literal());
+            (trigram, before, head)
+        });
+        let marks = LITERALS.iter().map(|literal| {
+            let (trigram, before) = ending(&literal.bytes);
+            (trigram, before, literal)
+        });
         let mut gate = Self {
             codes,
             wanted: vec![0; CODES * CODES]
                 .try_into()
                 .expect("the vector has the length of the array"),
-            heads,
-            headed,
-            n_before,
-            first_heads,
+            heads: Index::new(heads.collect()),
             pairs: vec![0; 1024].try_into().expect("the vector has the length of the array"),
             firsts: vec![Vec::new(); 256],
-            marked: vec![0; CODES * CODES]
-                .try_into()
-                .expect("the vector has the length of the array"),
-            marks: Vec::new(),
+            marks: Index::new(marks.collect()),
         };
-        gate.want_marks();
         // What words announce begins later, so they hold nothing back.
         for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
             let [first, second, ..] = head.bytes;
@@ -246,12 +207,12 @@ impl Gate {
         for first in all.clone() {
             for second in all.clone() {
                 if second != DIGIT {
-                    gate.want([first, second, DIGIT]);
+                    gate.want(trigram_of([first, second, DIGIT]));
                 }
-                gate.want([first, second, AT]);
-                gate.want([first, second, ESCAPE]);
+                gate.want(trigram_of([first, second, AT]));
+                gate.want(trigram_of([first, second, ESCAPE]));
                 if second < 6 || second == DIGIT || second == COLON {
-                    gate.want([first, second, COLON]);
+                    gate.want(trigram_of([first, second, COLON]));
                 }
             }
         }
@@ -259,30 +220,18 @@ impl Gate {
             [[0xe2, 0x80], [0xe2, 0x81], [0xef, 0xbb], [0xef, 0xb8], [0xf3, 0xa0], [0xe1, 0xa0]]
         {
             let [first, second] = lead.map(code_of);
-            all.clone().for_each(|third| gate.want([first, second, third]));
+            all.clone().for_each(|third| gate.want(trigram_of([first, second, third])));
         }
         for head in rules::heads() {
-            let codes = head.literal().last_chunk().copied().unwrap_or_default().map(code_of);
-            gate.want(codes);
+            gate.want(head.trigram);
+        }
+        for literal in LITERALS.iter() {
+            gate.want(ending(&literal.bytes).0);
         }
         gate
     }
 
-    fn want_marks(&mut self) {
-        for literal in LITERALS.iter() {
-            let codes = literal.bytes.last_chunk().copied().unwrap_or_default().map(code_of);
-            self.want(codes);
-            let trigram = trigram_of(codes);
-            if let Some(word) = self.marked.get_mut((trigram >> CODE_BITS) as usize) {
-                *word |= 1 << (trigram & 63);
-            }
-            self.marks.push((trigram, literal));
-        }
-        self.marks.sort_by_key(|(trigram, _)| *trigram);
-    }
-
-    fn want(&mut self, codes: [u8; 3]) {
-        let trigram = trigram_of(codes);
+    fn want(&mut self, trigram: u32) {
         let word = usize::try_from(trigram >> CODE_BITS).unwrap_or(0);
         if let Some(word) = self.wanted.get_mut(word) {
             *word |= 1 << (trigram & 63);
@@ -362,7 +311,7 @@ impl Gate {
             rules::at_invisible(text, start, &mut found);
         }
         let end = at.saturating_add(1);
-        for head in self.heads_of(trigram) {
+        for head in self.heads.of(trigram, self.before(text, at)) {
             let Some(start) = end.checked_sub(head.n_bytes) else { continue };
             if head.matches(text.slice(start, end))
                 && (!head.bounded || rules::is_boundary_of_literal(text, start))
@@ -372,37 +321,15 @@ impl Gate {
         }
     }
 
-    /// The heads that end with a trigram.
-    fn heads_of(&self, trigram: u32) -> &[Head] {
-        let at = (trigram >> CODE_BITS) as usize;
-        let (word, bit) = (self.headed.get(at).copied().unwrap_or(0), 1_u64 << (trigram & 63));
-        if word & bit == 0 {
-            return &[];
-        }
-        // So many trigrams with heads come before this one.
-        let n_below = (word & bit.wrapping_sub(1)).count_ones() as usize;
-        let rank = self.n_before.get(at).map_or(0, |&n| usize::from(n)).saturating_add(n_below);
-        let first = |rank: usize| self.first_heads.get(rank).map_or(0, |&first| usize::from(first));
-        self.heads.get(first(rank)..first(rank.saturating_add(1))).unwrap_or_default()
+    /// The code of what stands right before a trigram that ends at an offset.
+    fn before(&self, text: Text<'_>, at: usize) -> u8 {
+        let byte = text.back(at, 3);
+        byte.and_then(|byte| self.codes.get(usize::from(byte))).map_or(NOTHING, |code| code & 63)
     }
 
     /// Names every mark of a text in another spelling that ends at a hit, with its spelling and its start.
     #[inline]
     pub(crate) fn marks(
-        &self,
-        text: Text<'_>,
-        at: usize,
-        trigram: u32,
-        found: impl FnMut((View, bool), usize),
-    ) {
-        let word = self.marked.get((trigram >> CODE_BITS) as usize).copied().unwrap_or(0);
-        let is_digit = trigram & 63 == u32::from(DIGIT);
-        if is_digit || word >> (trigram & 63) & 1 == 1 {
-            self.marks_at(text, at, trigram, found);
-        }
-    }
-
-    fn marks_at(
         &self,
         text: Text<'_>,
         at: usize,
@@ -417,8 +344,7 @@ impl Gate {
             return;
         }
         let end = at.saturating_add(1);
-        let first = self.marks.partition_point(|mark| mark.0 < trigram);
-        for (_, literal) in self.marks.iter().skip(first).take_while(|mark| mark.0 == trigram) {
+        for literal in self.marks.of(trigram, self.before(text, at)) {
             let Some(start) = end.checked_sub(literal.bytes.len()) else { continue };
             if literal.matches(text.slice(start, end)) && may_stand(literal, text.back(start, 1)) {
                 found((literal.view, literal.is_word), start);

@@ -123,9 +123,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.extend(bic::HEADS.map(|bytes| Head::long(Rule::Bic, bytes, true, true)));
     heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
     heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
-    heads.extend(
-        phrase::heads().map(|(bytes, bounded)| Head::new(Rule::Override, bytes, true, bounded)),
-    );
+    heads.extend(phrase::heads());
     heads.extend(secret::heads());
     heads.extend(crypto::HEADS.map(|bytes| Head::new(Rule::Crypto, bytes, true, true)));
     heads.extend(url::HEADS.map(|bytes| Head::new(Rule::Url, bytes, true, true)));

@@ -1,5 +1,7 @@
 //! Plain phrases that try to override a model's instructions. They are words in a row, with blanks and line ends between them; what is
 //! paraphrased, misspelt or encoded is not found here.
+use super::Rule;
+use crate::gate::Head;
 use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Most words of a phrase, and most bytes of a word and of what stands between two.
@@ -394,13 +396,12 @@ static PIECES: &[Pieces] = &[
     },
 ];
 
-/// First bytes of everything that begins a phrase, and whether a blank must stand before it.
-pub(super) fn heads() -> impl Iterator<Item = ([u8; 3], bool)> {
+/// What the gate knows phrases by: their first word, and whether a blank must stand before it.
+pub(super) fn heads() -> impl Iterator<Item = Head> {
     let words = DROP.iter().chain(SHOW).chain(&["you", "new"]).map(|word| (word, true));
     let pieces = PIECES.iter().flat_map(|pieces| pieces.begin).map(|piece| (piece, false));
-    words
-        .chain(pieces)
-        .filter_map(|(text, bounded)| Some((*text.as_bytes().first_chunk()?, bounded)))
+    let all = words.chain(pieces);
+    all.filter_map(|(text, bounded)| Head::rarest(Rule::Override, text.as_bytes(), true, bounded))
 }
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {

@@ -25,7 +25,7 @@ const LOOK_ALIKES_MIN: usize = 4;
 pub(super) struct Fold {
     /// Everything before is read.
     cursor: u64,
-    open: Option<Open>,
+    open: Option<Box<Open>>,
 }
 
 struct Open {
@@ -48,6 +48,15 @@ fn token_start(raw: &Raw, at: u64) -> u64 {
     plus(from, after_blank)
 }
 
+/// Whether something may begin in a block. No byte decides it early, so that all are compared at once.
+fn may_begin_in(block: &[u8; BLOCK_BYTES]) -> bool {
+    let is = |byte: u8, wanted: u8| if byte == wanted { 0x80 } else { 0 };
+    let marks = block.iter().fold(0_u8, |marks, &byte| {
+        marks | byte | is(byte, b'&') | is(byte, b'%') | is(byte, b'\\') | is(byte, b'=')
+    });
+    marks & 0x80 != 0
+}
+
 /// Bytes before the next one that something may begin with.
 fn n_plain(bytes: &[u8]) -> usize {
     let mut n = 0_usize;
@@ -55,10 +64,7 @@ fn n_plain(bytes: &[u8]) -> usize {
         let rest = bytes.get(n..).unwrap_or_default();
         // Blocks without any are told apart fast, without a branch for each byte.
         let (blocks, _) = rest.as_chunks::<BLOCK_BYTES>();
-        let any = |block: &&[u8; BLOCK_BYTES]| {
-            block.iter().fold(false, |any, &byte| any | escape::may_begin(byte))
-        };
-        let n_blocks = blocks.iter().position(|block| any(&block)).unwrap_or(blocks.len());
+        let n_blocks = blocks.iter().position(may_begin_in).unwrap_or(blocks.len());
         n = n.saturating_add(n_blocks.saturating_mul(BLOCK_BYTES));
         let rest = bytes.get(n..).unwrap_or_default();
         let n_ascii = rest.iter().take_while(|&&byte| !escape::may_begin(byte)).count();
@@ -178,7 +184,7 @@ impl Fold {
                         let end = plus(self.cursor, usize::from(piece.n_original));
                         if let Some(level) = desk.open(end) {
                             let token = token_start(raw, self.cursor);
-                            self.open = Some(Open::new(raw, token, level, desk));
+                            self.open = Some(Box::new(Open::new(raw, token, level, desk)));
                             self.cursor = token;
                             return true;
                         }
@@ -211,6 +217,11 @@ impl Fold {
         let undecided = if cursor < raw.end() { cursor } else { u64::MAX };
         open.inner.pending(kinds).min(undecided)
     }
+}
+
+/// Whether something may be folded in a whole text.
+pub(super) fn may_be_in(text: &[u8]) -> bool {
+    n_plain(text) < text.len()
 }
 
 /// Whether something in the end of a text is folded, or may be once the rest of it is there.
@@ -308,3 +319,17 @@ impl Open {
 }
 
 const _: () = assert!((ESCAPE_BYTES_MAX as u64) < TOKEN_BYTES_MAX, "an escape lies in one token");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_begins_nothing_unless_a_byte_of_it_does() {
+        for byte in 0..=u8::MAX {
+            let mut block = [b'a'; BLOCK_BYTES];
+            block[usize::from(byte) % BLOCK_BYTES] = byte;
+            assert_eq!(may_begin_in(&block), escape::may_begin(byte), "{byte}");
+        }
+    }
+}

@@ -50,7 +50,7 @@ impl Reading {
 /// The reading of one alphabet, if one is open.
 struct Alphabet {
     view: View,
-    open: Option<Reading>,
+    open: Option<Box<Reading>>,
     budget: Budget,
 }
 
@@ -74,7 +74,7 @@ impl Alphabet {
                 open.inner.finish(desk);
             }
             let level = desk.deeper();
-            self.open = level.map(|level| Reading::new(mark, level.respelt()));
+            self.open = level.map(|level| Box::new(Reading::new(mark, level.respelt())));
         }
         let Some(open) = &mut self.open else { return };
         open.read(raw, desk);

@@ -509,7 +509,7 @@ impl Runs {
     fn skip(&mut self, raw: &Raw) {
         let bytes = raw.rest(self.search.cursor);
         let from = self.search.cursor;
-        if let Some(at) = scan::first_long(bytes) {
+        if let Some(at) = scan::first_long(bytes, false) {
             let at = from.saturating_add(u64::try_from(at).unwrap_or(0));
             self.search.skip_to(at.saturating_sub(BEFORE_BLOCK_BYTES));
             self.until = at.saturating_add(BEFORE_BLOCK_BYTES.saturating_mul(2));
@@ -579,6 +579,12 @@ impl Runs {
         }
         pending
     }
+}
+
+/// Whether a whole text may hold a run that is long enough.
+pub(super) fn may_be_in(text: &[u8]) -> bool {
+    let n_least = usize::try_from(RUN_CHARACTERS_MIN).unwrap_or(0);
+    text.len() >= n_least && scan::first_long(text, true).is_some()
 }
 
 /// Whether no decoder reads the same in the same way, and there are not too many.

@@ -35,8 +35,8 @@ const fn is_of_pairs(byte: u8) -> bool {
 }
 
 /// The first block of eight bytes that may be a part of a run of base64, base32 or digits of base 16, or of such digits in pairs. A run
-/// that is long enough contains one, wherever blocks begin.
-pub(super) fn first_long(bytes: &[u8]) -> Option<usize> {
+/// that is long enough contains one, wherever blocks begin. `ended` says whether the text ends where the bytes do.
+pub(super) fn first_long(bytes: &[u8], ended: bool) -> Option<usize> {
     let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
     let mut from = 0_usize;
     for (at, block) in blocks.iter().enumerate() {
@@ -56,7 +56,9 @@ pub(super) fn first_long(bytes: &[u8]) -> Option<usize> {
             let n_after =
                 after.iter().take(RUN_BYTES_MIN).take_while(|byte| is_base64(**byte)).count();
             // A run that goes on where the text does is not known to be short.
-            if n_after == after.len() || n_before.saturating_add(n_after) >= RUN_BYTES_MIN {
+            if (n_after == after.len() && !ended)
+                || n_before.saturating_add(n_after) >= RUN_BYTES_MIN
+            {
                 return Some(at);
             }
             from = at.saturating_add(n_after);
@@ -121,8 +123,21 @@ mod tests {
             "international, extraordinary words",
             "春の朝、町の人々は橋のそばに集まり",
         ] {
-            assert_eq!(first_long(text.as_bytes()), None, "{text}");
+            assert_eq!(first_long(text.as_bytes(), false), None, "{text}");
             assert_eq!(first_apart(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_the_text_ends_in_is_as_long_as_it_is() {
+        for (text, want) in
+            [("gpt-4o-mini", [Some(0), None]), ("a chatcmpl-4f2c9a1e7b", [Some(8), Some(8)])]
+        {
+            assert_eq!(
+                [false, true].map(|ended| first_long(text.as_bytes(), ended)),
+                want,
+                "{text}"
+            );
         }
     }
 
@@ -131,14 +146,14 @@ mod tests {
         #[test]
         fn long_runs_are_seen(before in "[a-z .]{0,40}", run in "[A-Za-z0-9+/_-]{15,40}", after in "[a-z .]{0,9}") {
             let text = [before.as_str(), ".", &run, ".", &after].concat();
-            let at = first_long(text.as_bytes());
+            let at = first_long(text.as_bytes(), false);
             prop_assert!(at.is_some_and(|at| at <= before.len() + 9), "{:?} in {}", at, text);
         }
 
         #[test]
         fn pairs_are_seen(before in "[a-z .]{0,40}", pairs in "(([0-9a-f]{2}[ ,:;-]{1,2}){8,9}|(0x[0-9a-f]{2}, ?){8,9})", after in "[a-z .]{0,9}") {
             let text = [before.as_str(), "q", &pairs, "q", &after].concat();
-            let at = first_long(text.as_bytes());
+            let at = first_long(text.as_bytes(), false);
             prop_assert!(at.is_some_and(|at| at <= before.len() + 9), "{:?} in {}", at, text);
         }
 

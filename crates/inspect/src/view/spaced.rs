@@ -247,13 +247,19 @@ const fn of(at: u64) -> Shape {
 /// Bytes at the end of a text in which characters that stand apart may begin without being told: two separators and what is between.
 const TAIL_BYTES: u64 = 6;
 
+/// Whether characters may stand apart in a whole text.
+pub(super) fn may_be_in(text: &[u8]) -> bool {
+    u64::try_from(text.len()).is_ok_and(|n| n >= SINGLES_MIN) && scan::first_apart(text).is_some()
+}
+
 /// Looks for characters that stand apart.
 #[derive(Default)]
 pub(super) struct Spaces {
     singles: Singles,
     /// The search reads byte by byte up to here.
     until: u64,
-    open: Option<Apart>,
+    /// Apart, as in all views: most streams open none, and there are many of them.
+    open: Option<Box<Apart>>,
 }
 
 /// What is known of the characters before a place.
@@ -351,7 +357,7 @@ impl Spaces {
             for &byte in raw.slice(start, self.singles.cursor) {
                 open.step(byte, desk);
             }
-            self.open = Some(open);
+            self.open = Some(Box::new(open));
         }
     }
 

@@ -61,12 +61,12 @@ pub(super) fn heads() -> Vec<Head> {
                     Head::new(Rule::Vendor, [*first, *second, third], false, bounded)
                 }));
         }
-        heads.extend(Head::rarest(Rule::Vendor, form.prefix, bounded));
+        heads.extend(Head::rarest(Rule::Vendor, form.prefix, false, bounded));
         // Markup writes `sk\_live\_`.
         let underscored = form.prefix.split(|&byte| byte == b'_').collect::<Vec<_>>();
         if underscored.len() > 1 {
             let escaped = underscored.join(b"\\_".as_slice());
-            heads.extend(Head::rarest(Rule::Vendor, &escaped, bounded));
+            heads.extend(Head::rarest(Rule::Vendor, &escaped, false, bounded));
         }
     }
     heads
