@@ -28,7 +28,7 @@ pub struct FsDisk {
 pub enum FsDiskError {
     /// Another process writes there.
     #[error(
-        "another process writes the log in {folder}: stop it, or name another folder (nothing needs to be deleted)"
+        "another process writes in {folder} and holds {folder}/lock (`fuser {folder}/lock` names it): stop it, or name another folder; nothing needs to be deleted"
     )]
     Locked {
         /// The folder.
