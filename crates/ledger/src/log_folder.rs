@@ -154,8 +154,12 @@ impl LogFolder {
     pub(crate) fn partial_widths(&self, full: &TilePath) -> io::Result<Vec<u16>> {
         let Some(partials) = self.partials(full)? else { return Ok(Vec::new()) };
         let is_path = |width: &u16| TilePath::new(full.kind(), full.index(), *width).is_some();
-        let mut widths: Vec<u16> = partials
-            .list()?
+        let names = match partials.list() {
+            // The tile became full a moment ago, and whoever writes it took the folder away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        let mut widths: Vec<u16> = names
             .iter()
             .filter_map(|name| Some((name, name.parse::<u16>().ok()?)))
             .filter(|(name, width)| **name == width.to_string() && *width < TILE_WIDTH)
