@@ -34,6 +34,13 @@ fn keys_are_replaced_and_old_texts_stay_readable() {
     let status = || run(folder.path(), &["vault", "status", "--json"]).json();
     let before = status();
     assert_eq!((&before["subjects"], &before["destroyed"]), (&1.into(), &0.into()), "{before}");
+    assert_eq!(before["next_verifier_key"], serde_json::Value::Null, "{before}");
+    // As a rotation leaves it that was cut short: the one that is given then goes on with that key.
+    fs::copy(vault.join("log.key"), vault.join("log.key.next")).unwrap();
+    assert_eq!(status()["next_verifier_key"], before["verifier_key"]);
+    let told = run(folder.path(), &["vault", "status"]);
+    assert!(told.stdout.contains("next key of the log") && told.stderr.contains("cut short"));
+    fs::remove_file(vault.join("log.key.next")).unwrap();
     let old_tenant = bytes_of(&vault.join("tenant.key"));
     let log = run(folder.path(), &["vault", "rotate", "log", "--json"]).json();
     let tenant = run(folder.path(), &["vault", "rotate", "tenant", "--json"]).json();
