@@ -127,7 +127,7 @@ impl Due {
 
     /// For people, a line each.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { rows, clock_ms, last, confirmed, .. } = self;
+        let Self { rows, clock_ms, trusted_ms, last, confirmed, .. } = self;
         let when = |unix_ms| format!("{}, {} by this clock", utc(unix_ms), ago(*clock_ms, unix_ms));
         let row = |row: &Row| {
             let Row { class, days, n_keys, before_ms, newest } = row;
@@ -139,6 +139,11 @@ impl Due {
         };
         let mut lines: Vec<_> = rows.iter().map(row).collect();
         lines.push(format!("this clock: {}", utc(*clock_ms)));
+        lines.extend(
+            trusted_ms
+                .filter(|ms| 0 < *ms)
+                .map(|ms| format!("the last time that was believed: {}", when(ms))),
+        );
         lines.extend(last.map(|Dated { index, unix_ms }| {
             format!("the newest record of all: leaf {index}, of {}", when(unix_ms))
         }));

@@ -516,9 +516,11 @@ fn a_clock_that_began_in_1970_is_seen_before_anything_is_destroyed() {
     world.wall.set_day(0);
     let due = Due::list(&world.place().ledger().unwrap(), &world.sources).unwrap();
     let text = due.lines().join("\n");
-    for part in
-        ["leaf 0, of 1970-01-01 00:01:00Z, 19999 days ago by this clock", "this clock: 2024-10-04"]
-    {
+    for part in [
+        "leaf 0, of 1970-01-01 00:01:00Z, 19999 days ago by this clock",
+        "this clock: 2024-10-04",
+        "the last time that was believed: 1970-01-01 00:01:00Z, 19999 days ago",
+    ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
     assert!(due.warning().unwrap().contains("do not confirm it") && due.doubt.is_some());
