@@ -116,6 +116,11 @@ fn nobody_is_erased_with_those_who_name_nobody() {
         assert_eq!((done.code, is_left()), (code, left), "{name}: {done:?}");
         assert_eq!(done.stderr.contains("byte for byte"), name == composed, "{name}: {done:?}");
     }
+    // A name that no request can give is a mistake, and not nobody.
+    for (n_bytes, code, want) in [(512, 1, ""), (513, 2, "nobody is called that")] {
+        let done = erase(&"x".repeat(n_bytes));
+        assert!(done.code == code && done.stderr.contains(want), "{n_bytes}: {done:?}");
+    }
 }
 
 /// A command of which the system writes no file beyond so many kilobytes, as on a disk that is full.
