@@ -556,17 +556,64 @@ pub(crate) fn is_there(state: &Path) -> bool {
     path(state).exists()
 }
 
-/// What the vault knows otherwise of the ledger beside it, for a reader; `None` where it knows nothing else, or nothing at all.
-pub(crate) fn disagreement(state: &Path) -> Option<AnchorError> {
-    // A file that cannot be understood says nothing; a start tells that.
-    let File { size, root, .. } = File::read(state).ok().flatten().filter(|file| 0 < file.size)?;
+/// How a ledger stands to what the vault beside it knows, for a reader.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// It is what the vault knows, or what came of that.
+    Fits,
+    /// It is another or an older one, or what the vault knows of it cannot be understood: then a start refuses it, too.
+    Against(String),
+    /// Nobody can say, and why.
+    Unknown(String),
+}
+
+/// Compares for a reader, who changes nothing.
+///
+/// * `signer`: the log's key, where it is at hand.
+pub(crate) fn compare(state: &Path, signer: Option<&NoteKey>) -> Compared {
+    let path = path(state);
+    let file = match File::read(state) {
+        Ok(Some(file)) => file,
+        Ok(None) => {
+            let path = path.display();
+            return Compared::Unknown(format!(
+                "{path} is not there, so nobody can tell whether this is the newest copy of the ledger: the next start reads all of it and writes the file anew; until `bartizan audit expire --confirm-clock` nothing expires then"
+            ));
+        }
+        // Another account's vault is not for us to read, and that says nothing of the ledger.
+        Err(error) if is_denied(&error) => {
+            return Compared::Unknown(format!(
+                "{error:#}: so nobody has compared the ledger with what the vault knows; verify as the account that the gateway runs as"
+            ));
+        }
+        Err(error) => return Compared::Against(format!("{error:#}")),
+    };
+    let File { size, root, .. } = file;
     let ledger = crate::audit::log_folder(state);
     // What cannot be read is told by whoever verifies.
-    match stands(state, size, root).ok()? {
-        Standing::Same => None,
-        Standing::Shorter { leaves } => Some(AnchorError::Shorter { ledger, leaves, size }),
-        Standing::Other => Some(AnchorError::Other { ledger, size }),
+    let standing = if size == 0 {
+        Standing::Same
+    } else {
+        stands(state, size, root).unwrap_or(Standing::Same)
+    };
+    match standing {
+        Standing::Shorter { leaves } => {
+            Compared::Against(AnchorError::Shorter { ledger, leaves, size }.to_string())
+        }
+        Standing::Other => Compared::Against(AnchorError::Other { ledger, size }.to_string()),
+        Standing::Same if signer.is_some_and(|signer| !file.is_marked(signer)) => {
+            Compared::Unknown(format!(
+                "{} was not left like that by the log's present key, so what it says proves nothing: the next start reads the whole ledger and writes the file anew",
+                path.display()
+            ))
+        }
+        Standing::Same => Compared::Fits,
     }
+}
+
+fn is_denied(error: &anyhow::Error) -> bool {
+    let denied = std::io::ErrorKind::PermissionDenied;
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == denied)
 }
 
 /// The last time that was believed, for a reader; `None` where nothing was yet.

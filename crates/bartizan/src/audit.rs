@@ -319,11 +319,13 @@ pub(crate) fn harmless(value: &Value) -> String {
 
 mod bar;
 mod content;
+pub(crate) mod due;
 pub(crate) mod export;
 pub(crate) mod handover;
 mod parquet;
 pub(crate) mod payloads;
 pub(crate) mod prove;
+pub(crate) mod rejudge;
 pub(crate) mod search;
 pub(crate) mod signed;
 pub(crate) mod sql;

@@ -128,6 +128,16 @@ pub(crate) fn utc(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// How long ago a moment was, in the largest unit of which there are two.
+pub(crate) fn ago(now_ms: u64, then_ms: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400_000, "days"), (3_600_000, "h"), (60_000, "min")];
+    let span_ms = now_ms.abs_diff(then_ms);
+    let unit = UNITS.iter().find(|(unit_ms, _)| 2 * unit_ms <= span_ms);
+    let (unit_ms, name) = unit.copied().unwrap_or((1000, "s"));
+    let span = format!("{} {name}", span_ms / unit_ms);
+    if now_ms < then_ms { format!("{span} ahead") } else { format!("{span} ago") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +201,23 @@ mod tests {
         ];
         for (unix_ms, want) in cases {
             assert_eq!(utc(unix_ms), want);
+        }
+    }
+
+    #[test]
+    fn ages() {
+        let now_ms = 1_763_875_569_000;
+        for (then_ms, want) in [
+            (now_ms, "0 s ago"),
+            (now_ms - 119_999, "119 s ago"),
+            (now_ms - 120_000, "2 min ago"),
+            (now_ms - 7_200_000, "2 h ago"),
+            (now_ms - 86_400_000, "24 h ago"),
+            (now_ms - 172_800_000, "2 days ago"),
+            (0, "20415 days ago"),
+            (now_ms + 200_000, "3 min ahead"),
+        ] {
+            assert_eq!(ago(now_ms, then_ms), want);
         }
     }
 

@@ -247,6 +247,20 @@ impl Place {
         }
     }
 
+    /// The gateway's configuration: the one that is named, else the one here, if it is about this state folder.
+    ///
+    /// # Errors
+    /// One that is wrong.
+    pub(crate) fn config_file(&self) -> anyhow::Result<Option<PathBuf>> {
+        if let Some(file) = &self.config {
+            return Ok(Some(file.clone()));
+        }
+        let dir = verbs::state_folder(self.dir.clone());
+        let file = Path::new(CONFIG_FILE);
+        let is_ours = file.exists() && is_same(&verbs::config::read(file)?.ledger.dir, &dir);
+        Ok(is_ours.then(|| file.to_owned()))
+    }
+
     /// What the gateway's configuration says of its ledger.
     ///
     /// # Errors
@@ -260,12 +274,8 @@ impl Place {
             return Ok(ledger);
         }
         let dir = verbs::state_folder(self.dir.clone());
-        let file = Path::new(CONFIG_FILE);
-        if file.exists() {
-            let ledger = verbs::config::read(file)?.ledger;
-            if is_same(&ledger.dir, &dir) {
-                return Ok(ledger);
-            }
+        if let Some(file) = self.config_file()? {
+            return Ok(verbs::config::read(&file)?.ledger);
         }
         if is_witnessed(&dir) {
             print::warn(

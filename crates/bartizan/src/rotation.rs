@@ -123,55 +123,130 @@ pub(crate) fn rotate_log(place: &Place, sources: &Sources) -> anyhow::Result<Str
 /// [`rotate_log`], as far as a crash lets it come.
 fn rotate_log_until(last: Step, place: &Place, sources: &Sources) -> anyhow::Result<String> {
     let ledger = place.ledger()?;
+    let disk: Arc<dyn Disk> = Arc::new(lock(&ledger, sources)?);
+    rotate_log_on(&disk, last, &ledger, sources)
+}
+
+/// [`rotate_log_until`], on the ledger's folder as it is given. Whoever is told of an error is told how far this came.
+fn rotate_log_on(
+    disk: &Arc<dyn Disk>,
+    last: Step,
+    ledger: &config::Ledger,
+    sources: &Sources,
+) -> anyhow::Result<String> {
     let state = &ledger.dir;
-    let disk = Arc::new(lock(&ledger, sources)?);
     let how = opening::How {
-        ledger: &ledger,
-        disk: Arc::clone(&disk) as Arc<dyn Disk>,
+        ledger,
+        disk: Arc::clone(disk),
         options: bartizan_ledger::Options::default(),
         anchoring: Anchoring::Strict,
         cuts_tail: false,
     };
     let runtime = opening::runtime()?;
-    let mut opened = runtime.block_on(opening::open(how, sources))?;
+    let opened = runtime.block_on(opening::open(how, sources));
+    let mut opened = opened.context("the log's key is not replaced, and nothing was done")?;
     if let Some(shown) = &opened.contradiction {
         // Nothing is signed then, and an old key that signs nothing hands over to nobody.
         bail!("{}", shown.told(&audit::log_folder(state)));
     }
     let old = Arc::clone(&opened.vault.signer);
-    let new = vault::next_log_key(state, old.name(), sources)?;
-    let public = new.verifier().to_string();
-    if last == Step::Made {
-        return Ok(public);
+    let new = vault::next_log_key(state, old.name(), sources)
+        .context("the log's key is not replaced, and the old one goes on: nothing was done")?;
+    let mut turn = Turn { done: Step::Made, event: None, public: new.verifier().to_string() };
+    let turned = if last == Step::Made {
+        Ok(())
+    } else {
+        let evidence = json!({
+            "version": 2, "event": "rotated", "key": "log", "by": operator(sources),
+            "old": old.verifier().to_string(), "new": turn.public, "signature": signature(&old, &new)?,
+        });
+        let event = runtime.block_on(record(&mut opened, ledger, &evidence, sources));
+        event.and_then(|event| {
+            (turn.done, turn.event) = (Step::Recorded, Some(event));
+            if last == Step::Recorded {
+                return Ok(());
+            }
+            let closed = opened.close(sources)?;
+            turn.hand_over(last, &**disk, state, (&old, &new), closed)
+        })
+    };
+    match turned {
+        Ok(()) => Ok(turn.public),
+        Err(error) => Err(error.context(turn.told(&audit::log_folder(state)))),
     }
-    let evidence = json!({
-        "version": 2, "event": "rotated", "key": "log", "by": operator(sources),
-        "old": old.verifier().to_string(), "new": public, "signature": signature(&old, &new)?,
-    });
-    let event = runtime.block_on(record(&mut opened, &ledger, &evidence, sources))?;
-    if last == Step::Recorded {
-        return Ok(public);
+}
+
+/// A rotation of the log's key under way.
+struct Turn {
+    /// The last step that was done.
+    done: Step,
+    /// The ledger's record of it.
+    event: Option<Receipt>,
+    /// The next public key.
+    public: String,
+}
+
+impl Turn {
+    /// The steps after the ledger was closed.
+    fn hand_over(
+        &mut self,
+        last: Step,
+        disk: &dyn Disk,
+        state: &Path,
+        (old, new): (&NoteKey, &NoteKey),
+        Closed { anchor, vault }: Closed,
+    ) -> anyhow::Result<()> {
+        let folder = audit::log_folder(state);
+        let Some(event) = self.event else { bail!("the ledger has no record of it") };
+        let steps: [(Step, &dyn Fn() -> anyhow::Result<()>); 6] = [
+            (Step::Closed, &|| Ok(disk.sync_dir()?)),
+            (Step::CrossSigned, &|| Ok(cross_sign(disk, old, new)?)),
+            (Step::HandedOver, &|| {
+                let published = Published::find(disk)?;
+                let checkpoint = published.map(|published| published.checkpoint()).transpose()?;
+                let Some(checkpoint) = checkpoint.flatten() else {
+                    bail!("there is no checkpoint")
+                };
+                Handover::new(old, new, event, &checkpoint)?.write(&folder, old, new)
+            }),
+            (Step::Published, &|| vault::publish_key(&folder, new)),
+            (Step::Replaced, &|| vault::take_next_log_key(state)),
+            (Step::Done, &|| anchor.write_by(new)),
+        ];
+        for (name, step) in steps.iter().filter(|(name, _)| *name <= last) {
+            step()?;
+            self.done = *name;
+        }
+        drop(vault);
+        Ok(())
     }
-    let Closed { anchor, vault } = opened.close(sources)?;
-    let folder = audit::log_folder(state);
-    let steps: [(Step, &dyn Fn() -> anyhow::Result<()>); 6] = [
-        (Step::Closed, &|| Ok(disk.sync_dir()?)),
-        (Step::CrossSigned, &|| Ok(cross_sign(&*disk, &*old, &new)?)),
-        (Step::HandedOver, &|| {
-            let published = Published::find(&*disk)?;
-            let checkpoint = published.map(|published| published.checkpoint()).transpose()?;
-            let Some(checkpoint) = checkpoint.flatten() else { bail!("there is no checkpoint") };
-            Handover::new(&*old, &new, event, &checkpoint)?.write(&folder, &*old, &new)
-        }),
-        (Step::Published, &|| vault::publish_key(&folder, &new)),
-        (Step::Replaced, &|| vault::take_next_log_key(state)),
-        (Step::Done, &|| anchor.write_by(&new)),
-    ];
-    for (_, step) in steps.iter().filter(|(step, _)| *step <= last) {
-        step()?;
+
+    /// What was done, what was not, and the way out. A step that failed may have had its effect all the same, so the one that decides which key goes
+    /// on is looked up.
+    fn told(&self, ledger: &Path) -> String {
+        let Self { done, event, public } = self;
+        let first = vault::published_keys(ledger).ok().and_then(|keys| keys.into_iter().next());
+        if first.is_some_and(|key| key.to_string() == *public) {
+            return format!(
+                "the log's key is as good as replaced: {public} comes first in log.vkey, and signs from the next start on, which finishes the rest; mend this, and start the gateway (another `bartizan vault rotate log` would replace that key, too)"
+            );
+        }
+        let leaf = event.map_or_else(
+            || "whether the ledger has a record of it, `bartizan audit list` shows".to_owned(),
+            |event| format!("leaf {} says which key comes", event.index),
+        );
+        let mut parts = vec!["the next key lies in the vault".to_owned(), leaf];
+        if Step::CrossSigned <= *done {
+            parts.push("both keys have signed the last checkpoint".to_owned());
+        }
+        if Step::HandedOver <= *done {
+            parts.push("the note of it lies beside the log".to_owned());
+        }
+        format!(
+            "the log's key is not replaced, and the old one goes on ({}): once this is mended, give `bartizan vault rotate log` again, which goes on with the same next key",
+            parts.join("; ")
+        )
     }
-    drop(vault);
-    Ok(public)
 }
 
 /// What going on with a ledger that is not what it should be came to.
@@ -358,5 +433,7 @@ fn signature(old: &NoteKey, new: &NoteKey) -> anyhow::Result<String> {
     Ok(quarters.iter().map(|quarter| RecordId(*quarter).to_string()).collect())
 }
 
+#[cfg(test)]
+mod full_disk_tests;
 #[cfg(test)]
 mod tests;

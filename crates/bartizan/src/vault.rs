@@ -252,6 +252,12 @@ pub(crate) fn next_log_key(state: &Path, name: &str, sources: &Sources) -> anyho
     Ok(key)
 }
 
+/// The public key of the log's next key, where a rotation was cut short and has not been finished.
+pub(crate) fn waiting_log_key(state: &Path) -> Option<String> {
+    let key = note_key(&folder(state).join(NEXT_LOG_KEY_FILE)).ok()?;
+    Some(key.verifier().to_string())
+}
+
 /// Lets the next key sign from now on, and overwrites the file of the present one.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub struct FsDisk {
 pub enum FsDiskError {
     /// Another process writes there.
     #[error(
-        "another process writes the log in {folder}: stop it, or name another folder (nothing needs to be deleted)"
+        "another process writes in {folder} and holds {folder}/lock (`fuser {folder}/lock` names it): stop it, or name another folder; nothing needs to be deleted"
     )]
     Locked {
         /// The folder.
@@ -50,6 +50,14 @@ pub enum FsDiskError {
         /// The folder.
         folder: PathBuf,
     },
+    /// This account may not use it.
+    #[error(
+        "{folder} may not be used by this account: give the command as the one that it belongs to, or give it to this one (chown, chmod 700)"
+    )]
+    Denied {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The file system failed.
     #[error("could not use {folder} as a log folder: {source}")]
     Disk {
@@ -65,6 +73,7 @@ impl FsDiskError {
         let folder = folder.to_owned();
         match source.kind() {
             io::ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { folder },
+            io::ErrorKind::PermissionDenied => Self::Denied { folder },
             _ => Self::Disk { folder, source },
         }
     }
@@ -260,7 +269,11 @@ mod tests {
             ),
             (
                 io::ErrorKind::PermissionDenied,
-                "could not use /srv/ledger as a log folder: permission denied",
+                "/srv/ledger may not be used by this account: give the command as the one",
+            ),
+            (
+                io::ErrorKind::StorageFull,
+                "could not use /srv/ledger as a log folder: no storage space",
             ),
         ] {
             let told = FsDiskError::of(Path::new("/srv/ledger"), kind.into()).to_string();

@@ -39,6 +39,7 @@ mod log_folder;
 pub mod merkle;
 mod newest;
 mod options;
+mod partials;
 mod problem;
 mod promise;
 mod proven;

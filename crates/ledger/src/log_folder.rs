@@ -150,6 +150,52 @@ impl LogFolder {
         folder.remove_folder(&name)
     }
 
+    /// Widths of the partial files that lie in the place of a full one, in order. What else lies there has no such name.
+    pub(crate) fn partial_widths(&self, full: &TilePath) -> io::Result<Vec<u16>> {
+        let Some(partials) = self.partials(full)? else { return Ok(Vec::new()) };
+        let is_path = |width: &u16| TilePath::new(full.kind(), full.index(), *width).is_some();
+        let names = match partials.list() {
+            // The tile became full a moment ago, and whoever writes it took the folder away.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            names => names?,
+        };
+        let mut widths: Vec<u16> = names
+            .iter()
+            .filter_map(|name| Some((name, name.parse::<u16>().ok()?)))
+            .filter(|(name, width)| **name == width.to_string() && *width < TILE_WIDTH)
+            .map(|(_, width)| width)
+            .filter(is_path)
+            .collect();
+        widths.sort_unstable();
+        Ok(widths)
+    }
+
+    /// Takes away partial files, durably: one that came back would be there after a checkpoint that it does not belong to.
+    pub(crate) fn remove_widths(&self, full: &TilePath, widths: &[u16]) -> io::Result<()> {
+        let partials = if widths.is_empty() { None } else { self.partials(full)? };
+        let Some(partials) = partials else { return Ok(()) };
+        widths.iter().try_for_each(|width| partials.remove(&width.to_string()))?;
+        partials.sync_dir()
+    }
+
+    /// The folder of the partial files in the place of a full one.
+    fn partials(&self, full: &TilePath) -> io::Result<Option<Arc<dyn Disk>>> {
+        let found = self.walk(&full.partial_folder(), false).and_then(|(folders, name)| {
+            folders.last().map(|folder| folder.folder(&name, false)).transpose()
+        });
+        match found {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
     /// The folders on the way to a path, this one first, and the last name in it.
     fn walk(&self, path: &str, create: bool) -> io::Result<(Vec<Arc<dyn Disk>>, String)> {
         let mut names = path.split('/');

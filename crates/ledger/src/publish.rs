@@ -5,6 +5,7 @@
 use crate::cosign::{Cosigner, Taken};
 use crate::format::BLOCK;
 use crate::log_folder::{Head, LogFolder};
+use crate::partials;
 use crate::problem::{Flaw, LedgerError, Problem, Trouble};
 use crate::reader::Entry;
 use crate::segment::Depth;
@@ -33,6 +34,8 @@ pub(crate) struct Publisher {
     latest: Option<SignedCheckpoint>,
     /// Leaves of the newest checkpoint that met a quorum.
     witnessed: u64,
+    /// Whether what a crash left of files without a checkpoint is gone.
+    is_tidy: bool,
 }
 
 impl Publisher {
@@ -53,7 +56,9 @@ impl Publisher {
         };
         let walk = Walk::before(Arc::clone(disk), Depth::Leaves, builder.size())?;
         let is_new = is_empty(disk)?;
-        let mut publisher = Self { folder, walk, builder, signer, cosigner, latest, witnessed };
+        let is_tidy = false;
+        let mut publisher =
+            Self { folder, walk, builder, signer, cosigner, latest, witnessed, is_tidy };
         if is_new {
             // A log has a checkpoint before it has a leaf: one without has lost it, and `verify` says so. One that lies there may be in the
             // cache only.
@@ -71,6 +76,11 @@ impl Publisher {
     pub(crate) fn publish(&mut self, head: Head) -> Result<(), RecordError> {
         if self.cosigner.is_silent() {
             return Ok(());
+        }
+        if !self.is_tidy {
+            let removed = partials::remove_unsigned(&self.folder, self.builder.size(), head.size);
+            removed.map_err(stopped("removal of partial tiles"))?;
+            self.is_tidy = true;
         }
         let mut files = Vec::new();
         // The journal has grown since; what is durable by now is all that is needed below.
@@ -219,8 +229,14 @@ impl TileCheck {
             self.builder.publish(&mut files);
         }
         for file in &files {
-            self.compare(file)
-                .map_err(|error| self.problem(&error, self.first_difference(file)))?;
+            let told = |file: &TileFile, error| self.problem(&error, self.first_difference(file));
+            self.compare(file).map_err(|error| told(file, error))?;
+            let path = file.path;
+            let earlier = partials::earlier(&self.folder, file)
+                .map_err(|source| told(file, TileError::Source { path, source }))?;
+            for file in &earlier {
+                self.compare(file).map_err(|error| told(file, error))?;
+            }
         }
         if usize::from(TILE_WIDTH) <= self.places.len() {
             self.places.clear();
@@ -265,7 +281,11 @@ impl TileCheck {
 
     /// Which leaf of the unfinished tile a file says something else about; the last one, where it cannot be told.
     fn first_difference(&self, file: &TileFile) -> usize {
-        let last = self.places.len().saturating_sub(1);
+        let last = match file.path.kind() {
+            TileKind::Hashes(0) | TileKind::Entries => usize::from(file.path.width()),
+            TileKind::Hashes(_) => usize::MAX,
+        };
+        let last = last.min(self.places.len()).saturating_sub(1);
         let found = self.folder.tile(&file.path).ok().flatten().unwrap_or_default();
         let at = match file.path.kind() {
             TileKind::Hashes(0) => {

@@ -64,6 +64,7 @@ pub use policy::{
 };
 pub use proof::{PROOF_BYTES_MAX, PROOF_EXTRA_BYTES_MAX, ProofError, TlogProof};
 pub use reader::{TILES_CACHED_MAX, TileReader, TileSource};
+pub(crate) use tile::hashes_at;
 pub use tile::{
     ENTRY_BYTES_MAX, TILE_WIDTH, TileError, TileKind, TilePath, TilePathError, decode_bundle,
     decode_hashes, encode_bundle, encode_hashes,

@@ -1,9 +1,9 @@
 //! Everything again from the bytes: frames, hashes, roots, chain, pairing, tiles, checkpoint.
 //!
-//! What counts: every byte of a segment up to the end of the last whole group, every tile and bundle that the checkpoint stands for, and the
-//! checkpoint. What is noise, and is passed over: files with other names; tiles and bundles of sizes that no checkpoint has (a crash
-//! leaves some before their checkpoint, others after it); a partial file whose full one says the same; the unused ends of segments, of which
-//! [`Verification::unfinished_bytes`] tells, because a write that was cut off looks like that.
+//! What counts: every byte of a segment up to the end of the last whole group, every tile and bundle that the checkpoint stands for, those of earlier
+//! checkpoints that still lie there (each is the beginning of the present one in its place), and the checkpoint. What is noise, and is passed
+//! over: files with other names; tiles and bundles of more leaves than the checkpoint has (a crash leaves some, and the next start takes them away);
+//! the unused ends of segments, of which [`Verification::unfinished_bytes`] tells, because a write that was cut off looks like that.
 //!
 //! Leaves behind the checkpoint have no signature yet. Whoever holds the log's key is told whether they are his own; everybody else is told how
 //! many there are, and that nobody can vouch for them.

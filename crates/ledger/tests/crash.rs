@@ -184,3 +184,33 @@ fn the_harness_is_not_red_by_itself() {
         assert_eq!(lives(seed, None, &options), Ok(()), "seed {seed}");
     }
 }
+
+/// What a crash left of a partial tile is taken away for good: it must not come back under a later checkpoint, which would look like damage.
+#[test]
+fn what_nobody_signed_does_not_come_back() {
+    let decision = |id: u64| Draft::new(Leaf::new(record(id), RecordKind::Decision, 1), Vec::new());
+    let comes_back = |seed: u64, lie: Option<&Lie>| {
+        let sim = SimDisk::new(seed);
+        let append = |disk: &Arc<dyn Disk>, ids: std::ops::Range<u64>| {
+            let (ledger, _) = open_with(Arc::clone(disk), seed, options()).unwrap();
+            wait(ledger.append_all(ids.map(decision).collect())).unwrap();
+            drop(ledger);
+        };
+        let honest: Arc<dyn Disk> = Arc::new(sim.clone());
+        append(&honest, 0..300);
+        sim.edit("log/tile/0/001.p/46", |bytes| *bytes = vec![0; 46 * 32]);
+        let disk = match lie {
+            Some(lie) => Arc::new(DishonestDisk::new(Arc::clone(&honest), lie.clone())),
+            None => honest,
+        };
+        // The tile is full at once, so nothing else is written into that folder.
+        append(&disk, 300..600);
+        sim.crash(seed);
+        let report = Reader::open(Arc::new(sim)).unwrap().verify().unwrap();
+        assert_eq!(report.checkpoint, Some(600), "{report:?}");
+        !report.verified
+    };
+    assert!((0..40).all(|seed| !comes_back(seed, None)));
+    let lie = Lie::NamesOf("log/tile/0/001.p/");
+    assert!((0..40).any(|seed| comes_back(seed, Some(&lie))), "the sync is needed");
+}

@@ -387,9 +387,9 @@ fn noise_is_passed_over() {
         ("segment-00000099.log.bak", b"a backup"),
         ("log/index.html", b"<html>"),
         ("log/checkpoint.new", b"half a checkpoi"),
-        ("log/tile/0/001.p/43", b"of an earlier size"),
+        ("log/tile/0/001.p/45", b"of a size that no checkpoint has"),
         ("log/tile/0/002", b"of a size that no checkpoint has"),
-        ("log/tile/entries/000.p/7", b"superseded"),
+        ("log/tile/entries/001.p/200", b"of a size that no checkpoint has"),
     ];
     for (name, content) in stray {
         disk.edit(name, |bytes| *bytes = content.to_vec());
@@ -406,4 +406,71 @@ fn noise_is_passed_over() {
     drop(ledger);
     let report = verify(&disk);
     assert!(report.verified && report.checkpoint == Some(N_LEAVES as u64 + 1), "{report:?}");
+}
+
+/// A partial file that a crash left is nobody's promise, and must not look like a broken one from the next checkpoint on.
+#[test]
+fn partial_files_that_nobody_signed_are_gone_before_the_next_checkpoint() {
+    let disk = log(&drafts());
+    let torn = ["log/tile/0/001.p/46", "log/tile/entries/001.p/46", "log/tile/0/002.p/3"];
+    for name in torn {
+        disk.edit(name, |bytes| *bytes = vec![0; 40]);
+    }
+    let (ledger, _) = open(arc(&disk), 2).unwrap();
+    for id in 0..300 {
+        let leaf = Leaf::new(record(8000 + id), RecordKind::Decision, 1);
+        wait(ledger.append(Draft::new(leaf, Vec::new()))).unwrap();
+    }
+    drop(ledger);
+    let report = verify(&disk);
+    assert!(report.verified && report.checkpoint == Some(N_LEAVES as u64 + 300), "{report:?}");
+    for name in torn {
+        assert!(disk.content(name).is_none_or(|bytes| bytes != [0; 40]), "{name}");
+    }
+}
+
+/// What whoever holds an earlier checkpoint may still ask for is checked as well as what the present one stands for.
+#[test]
+fn partial_files_of_earlier_checkpoints_are_checked_too() {
+    type Harm = fn(&mut Vec<u8>);
+    let places = [
+        ("log/tile/0/001.p/43", "log/tile/0/001.p/44", 43 * 32, 256),
+        ("log/tile/0/001.p/1", "log/tile/0/001.p/44", 32, 256),
+        ("log/tile/0/000.p/255", "log/tile/0/000", 255 * 32, 0),
+        ("log/tile/entries/001.p/40", "log/tile/entries/001.p/44", 0, 256),
+        ("log/tile/entries/000.p/7", "log/tile/entries/000", 0, 0),
+    ];
+    let harms: [(&str, Harm); 5] = [
+        ("the last byte changed", |bytes| *bytes.last_mut().unwrap() ^= 1),
+        ("the first byte changed", |bytes| bytes[0] ^= 0x80),
+        ("cut", |bytes| bytes.truncate(bytes.len() - 1)),
+        ("longer", |bytes| bytes.push(0)),
+        ("empty", Vec::clear),
+    ];
+    for (name, of, n_bytes, first) in places {
+        let disk = log(&drafts());
+        let whole = disk.content(of).unwrap();
+        let width: usize = name.rsplit('/').next().unwrap().parse().unwrap();
+        let bundle_bytes = || {
+            (0..width).fold(0, |at, _| {
+                at + 2 + usize::from(u16::from_be_bytes([whole[at], whole[at + 1]]))
+            })
+        };
+        let n_bytes = if n_bytes == 0 { bundle_bytes() } else { n_bytes };
+        let beginning = whole[..n_bytes].to_vec();
+        disk.edit(name, |bytes| bytes.clone_from(&beginning));
+        let report = verify(&disk);
+        assert!(report.verified, "{name}: {report:?}");
+        for (harm, change) in harms {
+            disk.edit(name, |bytes| {
+                bytes.clone_from(&beginning);
+                change(bytes);
+            });
+            let problem = verify(&disk).problem.unwrap_or_else(|| panic!("{name}, {harm}"));
+            let (path, leaf) = (name.strip_prefix("log/").unwrap(), problem.leaf.unwrap());
+            let said = problem.to_string();
+            assert!(said.contains(&format!("{path} does not belong")), "{name}, {harm}: {said}");
+            assert!((first..first + width as u64).contains(&leaf), "{name}, {harm}: leaf {leaf}");
+        }
+    }
 }

@@ -605,7 +605,7 @@ fn a_ledger_that_the_vault_knows_longer_is_not_verified() {
     let (ledger, kept) = (log_folder(&world.state()), older.path().join("ledger"));
     crate::opening::world::copy(&ledger, &kept);
     world.records(2, &["bob"]);
-    let told = || verify_with(&world.state(), &Trusted::default()).against_vault(&world.state());
+    let told = || verify_with(&world.state(), &Trusted::default()).against(&world.state(), 0);
     assert!(told().is_fine(), "{:?}", told());
     std::fs::remove_dir_all(&ledger).unwrap();
     crate::opening::world::copy(&kept, &ledger);
@@ -614,6 +614,61 @@ fn a_ledger_that_the_vault_knows_longer_is_not_verified() {
     assert!(!told.is_fine(), "{told:?}");
     for part in ["not verified: ", "ends after 1 leaves, and the vault knows 2"] {
         assert!(told.headline().contains(part), "no `{part}` in {}", told.headline());
+    }
+}
+
+/// What the vault knows and nobody can understand is no reason to believe the ledger beside it: an older one may lie there.
+#[test]
+fn an_anchor_that_says_nothing_is_told() {
+    type Harm<'h> = &'h dyn Fn(&Path);
+    let edit = |path: &Path, from: &str, to: &str| {
+        let text = crate::files::read_text_bounded(path, 1 << 20).unwrap();
+        assert!(text.contains(from), "{text}");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+    };
+    let cases: [(&str, Harm<'_>, bool, &str); 7] = [
+        ("as it was", &|_| {}, true, ""),
+        ("absent", &|path| std::fs::remove_file(path).unwrap(), true, "is not there"),
+        ("empty", &|path| std::fs::write(path, "").unwrap(), false, "is damaged"),
+        ("not text", &|path| std::fs::write(path, [0xff; 64]).unwrap(), false, "is damaged"),
+        (
+            "of a later build",
+            &|path| edit(path, "\"version\":3", "\"version\":9"),
+            false,
+            "version 9",
+        ),
+        (
+            "no plain file",
+            &|path| {
+                std::fs::remove_file(path).unwrap();
+                std::fs::create_dir(path).unwrap();
+            },
+            false,
+            "cannot read",
+        ),
+        (
+            "written by hand",
+            &|path| edit(path, "\"keys\":[]", "\"keys\":[\"00\"]"),
+            true,
+            "was not left like that",
+        ),
+    ];
+    for (name, harm, is_fine, want) in cases {
+        let world = crate::opening::world::World::new();
+        world.records(1, &["alice", "bob"]);
+        harm(&world.state().join("vault/anchor.json"));
+        let told = verify_with(&world.state(), &Trusted::default()).against(&world.state(), 0);
+        assert_eq!(told.is_fine(), is_fine, "{name}: {told:?}");
+        let said = if is_fine { told.warnings.join("\n") } else { told.headline() };
+        assert!(said.contains(want), "{name}: {said}");
+        let n_warnings = 1 + usize::from(is_fine && !want.is_empty());
+        assert_eq!(told.warnings.len(), n_warnings, "{name}: {:?}", told.warnings);
+        assert_eq!(told.json()["warnings"], serde_json::json!(told.warnings), "{name}");
+        // The way out is in what is said, and a start says the same.
+        if want == "is damaged" {
+            assert!(said.contains("take the file away"), "{name}: {said}");
+            assert!(world.open().is_err(), "{name}");
+        }
     }
 }
 

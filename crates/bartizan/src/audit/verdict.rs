@@ -3,7 +3,7 @@ use super::bar::Bar;
 use super::handover::{self, Handover, onwards};
 use super::payloads::Counts;
 use super::{is_absent, no_ledger, read_folder, reader};
-use crate::anchor;
+use crate::anchor::{self, Compared};
 use crate::vault;
 use crate::witness::verdict::{Testimony, testimony};
 use bartizan_core::sign::Signer;
@@ -12,6 +12,9 @@ use bartizan_ledger::tlog::{Policy, VerifierKey};
 use bartizan_ledger::{LedgerError, Reader, TimeBack, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
+
+/// What is said where nobody named a key.
+const KEY_FROM_LOG: &str = "the key lies beside the log: whoever could change the one could change the other. Give --key with one that you have from elsewhere";
 
 /// Whose signature counts.
 #[derive(Clone, Debug, Default)]
@@ -100,6 +103,8 @@ pub(crate) struct Checked {
     pub(crate) handovers: Vec<Handover>,
     /// What opening the payloads came to, where that was asked for.
     pub(crate) payloads: Option<Counts>,
+    /// What makes the verdict worth less, and nothing wrong.
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Verdict {
@@ -173,7 +178,16 @@ impl Checked {
     fn unreadable(problem: String) -> Self {
         let verdict = Verdict::unreadable(problem);
         let (testimony, is_key_from_log, handovers) = (None, false, Vec::new());
-        Self { verdict, checkpoint: None, testimony, is_key_from_log, handovers, payloads: None }
+        let (payloads, warnings) = (None, Vec::new());
+        Self {
+            verdict,
+            checkpoint: None,
+            testimony,
+            is_key_from_log,
+            handovers,
+            payloads,
+            warnings,
+        }
     }
 
     /// Whether nothing at all is wrong.
@@ -181,12 +195,22 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
-    /// The same, compared with what the vault knows of the ledger beside it: one that is whole may be an older one.
-    pub(crate) fn against_vault(mut self, folder: &Path) -> Self {
-        if self.verdict.verified
-            && let Some(error) = anchor::disagreement(folder)
-        {
-            self.verdict.refuse(error.to_string());
+    /// The same, compared with what the vault knows of the ledger beside it: one that is whole may be an older one. And with the clock, where witnesses
+    /// have said when.
+    pub(crate) fn against(mut self, folder: &Path, now_ms: u64) -> Self {
+        if self.verdict.verified && !super::is_copy(folder) {
+            match anchor::compare(folder, vault::log_key(folder).as_ref()) {
+                Compared::Fits => {}
+                Compared::Against(problem) => self.verdict.refuse(problem),
+                Compared::Unknown(warning) => self.warnings.push(warning),
+            }
+        }
+        self.warnings.extend(self.verdict.doubt());
+        if self.is_key_from_log && self.checkpoint.is_some() {
+            self.warnings.push(KEY_FROM_LOG.to_owned());
+        }
+        if let Some(testimony) = &mut self.testimony {
+            testimony.date(self.verdict.leaves, now_ms);
         }
         self
     }
@@ -228,6 +252,7 @@ impl Checked {
             "checkpoint": self.checkpoint, "key_source": key_source, "witnesses": witnesses,
             "testimony": self.testimony, "payloads": self.payloads,
             "handovers": self.handovers.iter().map(Handover::told).collect::<Vec<_>>(),
+            "warnings": self.warnings,
         });
         if let (Some(all), Value::Object(more)) = (value.as_object_mut(), more) {
             all.extend(more);
@@ -338,7 +363,8 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
         verdict.refuse(problem);
     }
     let handovers = sure.handovers;
-    Checked { verdict, checkpoint, testimony, is_key_from_log, handovers, payloads: None }
+    let (payloads, warnings) = (None, Vec::new());
+    Checked { verdict, checkpoint, testimony, is_key_from_log, handovers, payloads, warnings }
 }
 
 /// The keys by which a log is looked at.

@@ -460,3 +460,68 @@ fn commands_that_are_given_at_once_wait_for_each_other() {
     assert_eq!(audit::last(&world.state(), 99).unwrap().len(), before + 4);
     assert_eq!(std::fs::read_dir(world.state().join(FOLDER)).map_or(0, Iterator::count), 0);
 }
+
+/// Whoever confirms the clock sees first how old the newest record is that would go.
+#[test]
+fn the_list_of_what_is_due_says_how_old_it_is() {
+    use crate::audit::due::Due;
+    let list = |world: &World| Due::list(&world.place().ledger().unwrap(), &world.sources).unwrap();
+    let world = World::new();
+    let opened = world.open().unwrap();
+    append(&world, &opened, 1, RecordKind::Decision, None);
+    opened.close(&world.sources).unwrap();
+    world.wall.set_day(150);
+    let opened = world.open().unwrap();
+    append(&world, &opened, 2, RecordKind::Decision, None);
+    opened.close(&world.sources).unwrap();
+    for (day, newest, is_last) in [
+        (150, [None, None], false),
+        (201, [Some(0), None], false),
+        (350, [Some(0), None], false),
+        (351, [Some(1), None], true),
+        (1097, [Some(1), Some(0)], true),
+        (1300, [Some(1), Some(1)], true),
+    ] {
+        world.wall.set_day(day);
+        let due = list(&world);
+        let json = due.json();
+        let rows = json["due"].as_array().unwrap();
+        for (row, newest) in rows.iter().zip(newest) {
+            let case = format!("day {day}, {}", row["retention"]);
+            assert_eq!(row["newest"]["index"].as_u64(), newest, "{case}: {row}");
+            assert_eq!(row["keys"] != 0, newest.is_some(), "{case}: {row}");
+            if let Some(index) = newest {
+                let age_ms = if index == 0 { day * DAY_MS } else { (day - 150) * DAY_MS };
+                assert_eq!(row["newest"]["age_ms"].as_u64(), Some(age_ms), "{case}: {row}");
+            }
+        }
+        assert_eq!(json["last"]["index"], 1, "day {day}");
+        assert_eq!(json["witnessed"], Value::Null, "nobody is asked");
+        assert_eq!(due.warning().is_some(), is_last, "day {day}");
+        let text = due.lines().join("\n");
+        let said = format!("{} days ago by this clock", day - 150);
+        assert!(day < 152 || text.contains(&said), "day {day}: {text}");
+    }
+}
+
+/// A first start under a clock of 1970, which is then put right: what was recorded minutes ago looks half a century old, and the list says so.
+#[test]
+fn a_clock_that_began_in_1970_is_seen_before_anything_is_destroyed() {
+    use crate::audit::due::Due;
+    let world = World::new();
+    world.wall.set_ms(60_000);
+    let opened = world.open().unwrap();
+    append(&world, &opened, 1, RecordKind::Decision, None);
+    opened.close(&world.sources).unwrap();
+    world.wall.set_day(0);
+    let due = Due::list(&world.place().ledger().unwrap(), &world.sources).unwrap();
+    let text = due.lines().join("\n");
+    for part in [
+        "leaf 0, of 1970-01-01 00:01:00Z, 19999 days ago by this clock",
+        "this clock: 2024-10-04",
+        "the last time that was believed: 1970-01-01 00:01:00Z, 19999 days ago",
+    ] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    assert!(due.warning().unwrap().contains("do not confirm it") && due.doubt.is_some());
+}

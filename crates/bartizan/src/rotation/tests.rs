@@ -20,12 +20,12 @@ const STEPS: [Step; 8] = [
 /// What is done to a note.
 type Harm<'h> = &'h dyn Fn(&World, &Path);
 
-fn log_key(world: &World) -> tlog::VerifierKey {
+pub(super) fn log_key(world: &World) -> tlog::VerifierKey {
     let vault = vault::Vault::peek(&world.state(), &world.sources).unwrap();
     tlog::VerifierKey::of_log(&*vault.signer).unwrap()
 }
 
-fn by(key: &tlog::VerifierKey) -> Trusted {
+pub(super) fn by(key: &tlog::VerifierKey) -> Trusted {
     Trusted { keys: vec![key.clone()], policy: None }
 }
 

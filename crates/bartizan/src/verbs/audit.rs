@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
+mod again;
 mod check;
 mod find;
 mod follow;
@@ -38,6 +39,7 @@ enum AuditVerb {
     Sql(find::SqlArgs),
     Tail(follow::TailArgs),
     Prove(check::ProveArgs),
+    Rejudge(again::RejudgeArgs),
     Export(follow::ExportArgs),
     Rebuild(follow::RebuildArgs),
 }
@@ -96,6 +98,7 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
         AuditVerb::Sql(args) => find::sql(args),
         AuditVerb::Tail(args) => follow::tail(args),
         AuditVerb::Prove(args) => check::prove(args),
+        AuditVerb::Rejudge(args) => again::run(&args),
         AuditVerb::Export(args) => follow::export(args),
         AuditVerb::Rebuild(args) => follow::rebuild(args),
     }

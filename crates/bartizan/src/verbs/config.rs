@@ -26,11 +26,14 @@ enum ConfigVerb {
 #[command(after_help = "\
 Examples:
   bartizan config check
-  bartizan config check /etc/bartizan/bartizan.toml --format json")]
+  bartizan config check --config /etc/bartizan/bartizan.toml --format json")]
 struct CheckArgs {
-    /// The file
-    #[arg(value_name = "FILE", default_value = CONFIG_FILE)]
-    file: PathBuf,
+    /// The file [default: bartizan.toml]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The same, as the other commands take it
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     output: Output,
 }
@@ -41,21 +44,22 @@ struct CheckArgs {
 /// When the file cannot be read.
 pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<Outcome> {
     let ConfigVerb::Check(args) = args.verb;
-    let problem = match read(&args.file) {
+    let file = args.config.or(args.file).unwrap_or_else(|| PathBuf::from(CONFIG_FILE));
+    let problem = match read(&file) {
         Ok(config) => serve::check_files(&config).err(),
         Err(error) => Some(error),
     };
     let Some(error) = problem else {
         match args.output.format() {
             Format::Json => print::line("[]")?,
-            Format::Text => print::talk(&format!("{} is right.", args.file.display())),
+            Format::Text => print::talk(&format!("{} is right.", file.display())),
         }
         return Ok(Outcome::Allow);
     };
     match (args.output.format(), error.downcast_ref::<ConfigError>()) {
         (Format::Json, Some(error)) => print::json(&error.json())?,
         (Format::Json, None) => print::json(&serde_json::json!([{
-            "file": args.file, "line": 1, "column": 1, "message": format!("{error:#}"), "help": null
+            "file": file, "line": 1, "column": 1, "message": format!("{error:#}"), "help": null
         }]))?,
         (Format::Text, _) => complain(&error),
     }

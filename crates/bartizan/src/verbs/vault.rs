@@ -4,7 +4,7 @@ use crate::outcome::Outcome;
 use crate::print::{self, Format, Output};
 use crate::rotation::{self, Accepted};
 use crate::serve::Sources;
-use crate::vault::Vault;
+use crate::vault::{Vault, waiting_log_key};
 use crate::verbs::state_folder;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -102,18 +102,26 @@ pub(crate) fn run(args: VaultArgs) -> anyhow::Result<Outcome> {
 
 fn status(args: StatusArgs) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
-    let vault = Vault::peek(&state_folder(args.dir), &sources)?;
+    let state = state_folder(args.dir);
+    let vault = Vault::peek(&state, &sources)?;
+    let next = waiting_log_key(&state);
     let (key, counts) = (vault.signer.verifier().to_string(), vault.keys.counts());
     if args.output.format() == Format::Json {
         print::json(&json!({
             "verifier_key": key, "subjects": counts.subjects, "periods": counts.periods,
-            "destroyed": counts.destroyed,
+            "destroyed": counts.destroyed, "next_verifier_key": next,
         }))?;
     } else {
         print::line(&format!("public key of the log   {key}"))?;
         print::line(&format!("keys of subjects        {}", counts.subjects))?;
         print::line(&format!("keys of periods         {}", counts.periods))?;
         print::line(&format!("keys that were destroyed {}", counts.destroyed))?;
+        if let Some(next) = next {
+            print::line(&format!("next key of the log     {next}"))?;
+            print::warn(
+                "a rotation of the log's key was cut short: `bartizan vault rotate log` goes on with that next key, and the next start finishes it where it comes first in log.vkey already",
+            );
+        }
     }
     Ok(Outcome::Allow)
 }

@@ -4,7 +4,7 @@ use crate::serve::Sources;
 use crate::{files, key_file};
 use anyhow::{Context as _, bail};
 use bartizan_keys::NoteKey;
-use bartizan_ledger::FsDisk;
+use bartizan_ledger::{FsDisk, FsDiskError};
 use std::path::{Path, PathBuf};
 
 /// Name of the key file in a witness's folder.
@@ -35,7 +35,15 @@ fn path(folder: &Path) -> PathBuf {
 pub(crate) fn open(folder: &Path, name: Option<&str>, sources: &Sources) -> anyhow::Result<Home> {
     files::private_folder(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let disk = FsDisk::lock(&folder.join(STATE_FOLDER))?;
+    let disk = match FsDisk::lock(&folder.join(STATE_FOLDER)) {
+        Err(error @ FsDiskError::Locked { .. }) => Err(error).with_context(|| {
+            let folder = folder.display();
+            format!(
+                "another `bartizan witness` runs in {folder}: two would vouch for two histories"
+            )
+        }),
+        locked => Ok(locked?),
+    }?;
     files::wipe_leftovers(&FsDisk::unlocked(folder), Some(KEY_FILE))
         .with_context(|| format!("cannot wipe {}", folder.display()))?;
     if let Some(key) = read(folder)? {

@@ -34,6 +34,29 @@ pub(crate) struct Vouched {
     pub(crate) quorum_met: bool,
 }
 
+impl Vouched {
+    /// When the last of them has cosigned, in seconds since 1970; nothing where nobody has.
+    pub(crate) fn latest_s(&self) -> Option<u64> {
+        self.witnesses.iter().map(|seen| seen.unix_s).max()
+    }
+}
+
+/// How old the newest checkpoint is that enough witnesses vouch for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Age {
+    /// Leaves that it stands for.
+    pub(crate) leaves: u64,
+    /// Leaves that came after it, which no witness has vouched for.
+    pub(crate) leaves_after: u64,
+    /// When the last of the witnesses has cosigned it, by its own clock.
+    pub(crate) unix_s: u64,
+    /// The same, as people write it.
+    pub(crate) time: String,
+    /// How long ago that is, by the clock of whoever asks; negative where that is behind.
+    #[serde(rename = "age_s")]
+    pub(crate) behind_s: i64,
+}
+
 /// What the witnesses say of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Testimony {
@@ -43,6 +66,8 @@ pub(crate) struct Testimony {
     pub(crate) witnessed: Option<Vouched>,
     /// Whether one of the two meets the quorum, and nothing contradicts the log.
     pub(crate) quorum_met: bool,
+    /// How old what they vouch for is, once that was asked.
+    pub(crate) age: Option<Age>,
     /// What the checkpoint says about its witnesses itself.
     pub(crate) notices: Vec<String>,
     /// What makes the testimony worth less.
@@ -67,6 +92,7 @@ pub(crate) fn testimony(state: &Path, policy: &Policy) -> anyhow::Result<Testimo
         checkpoint: None,
         witnessed: None,
         quorum_met: false,
+        age: None,
         notices: Vec::new(),
         warnings: one_roof(state, policy),
         problem: None,
@@ -184,6 +210,38 @@ impl Testimony {
         let vouched = newest.or(self.witnessed.as_ref());
         vouched
             .map_or_else(Vec::new, |v| v.witnesses.iter().map(|seen| seen.name.clone()).collect())
+    }
+
+    /// The newest checkpoint that enough of them vouch for.
+    pub(crate) fn vouched(&self) -> Option<&Vouched> {
+        let met = [&self.checkpoint, &self.witnessed].into_iter().flatten();
+        met.filter(|vouched| vouched.quorum_met).max_by_key(|vouched| vouched.leaves)
+    }
+
+    /// Says how old it is.
+    ///
+    /// * `leaves`: how many the log has.
+    pub(crate) fn date(&mut self, leaves: u64, now_ms: u64) {
+        self.age = self.vouched().and_then(|vouched| {
+            let unix_s = vouched.latest_s()?;
+            let of = |s: u64| i64::try_from(s).unwrap_or(i64::MAX);
+            Some(Age {
+                leaves: vouched.leaves,
+                leaves_after: leaves.saturating_sub(vouched.leaves),
+                unix_s,
+                time: clock::utc(unix_s.saturating_mul(1000)),
+                behind_s: of(now_ms / 1000).saturating_sub(of(unix_s)),
+            })
+        });
+    }
+
+    /// The same for people.
+    pub(crate) fn age_line(&self, now_ms: u64) -> Option<String> {
+        let Age { leaves, leaves_after, unix_s, time, .. } = self.age.as_ref()?;
+        let ago = clock::ago(now_ms, unix_s.saturating_mul(1000));
+        Some(format!(
+            "vouched for: {leaves} leaves, last cosigned at {time}, {ago} by this clock; {leaves_after} leaves came after them"
+        ))
     }
 
     /// Why the log is not to be believed, as far as witnesses go; `None` where enough of them vouch for it.

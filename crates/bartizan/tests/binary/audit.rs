@@ -409,3 +409,52 @@ fn leaves_are_exported_in_stretches_of_time() {
         fs::read_dir(world.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!names.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{names:?}");
 }
+
+/// Everything that is judged is judged again from its evidence, without the texts, and comes out the same.
+#[test]
+fn a_record_is_judged_again_from_its_evidence() {
+    let world = World::new();
+    let found = world.lines(&["audit", "search", "--json", "--verdict", "input_redacted"]);
+    let record = found[0]["record"].as_str().unwrap();
+    let n_before = world.lines(&["audit", "list", "--json"]).len();
+    for (more, code, is_own) in [
+        (&[][..], 0, true),
+        (&["--profile", "standard"], 0, true),
+        (&["--profile", "strict"], 0, false),
+        (&["--profile", "observe"], 1, false),
+    ] {
+        let done = world.run(&[&["audit", "rejudge", record, "--json"], more].concat());
+        assert_eq!(done.code, code, "{more:?}: {done:?}");
+        let told = done.json();
+        assert_eq!(told["same"], code == 0, "{more:?}");
+        let leaves = told["leaves"].as_array().unwrap();
+        assert_eq!(leaves.len(), 2, "{told}");
+        let shown = world.run(&["audit", "show", record, "--json"]).json();
+        for (leaf, shown) in leaves.iter().zip(shown.as_array().unwrap()) {
+            assert_eq!(leaf["recorded"]["policy"], shown["policy"], "{told}");
+            let is_same = leaf["recorded"]["judgement"] == leaf["again"]["judgement"];
+            assert_eq!(is_same, is_own, "{more:?}: {leaf}");
+        }
+        let n_changes: usize =
+            leaves.iter().map(|leaf| leaf["changes"].as_array().unwrap().len()).sum();
+        assert_eq!(0 < n_changes, code == 1, "{more:?}: {told}");
+        assert!(!done.stdout.contains("4111"), "no text is read");
+    }
+    assert_eq!(world.lines(&["audit", "list", "--json"]).len(), n_before, "nothing is recorded");
+    let text = world.run(&["audit", "rejudge", record, "--profile", "observe"]);
+    for part in ["DIFFERENT", "redact -> release"] {
+        assert!(text.stdout.contains(part), "{text:?}");
+    }
+    for (arguments, want) in [
+        (&["audit", "rejudge", "0"][..], "hexadecimal digits"),
+        (&["audit", "rejudge", record, "--config", "absent.toml"], "cannot read"),
+        (&["audit", "rejudge", record, "--profile", "lax"], "lax"),
+    ] {
+        let done = world.run(arguments);
+        assert!(done.code == 2 && done.stderr.contains(want), "{done:?}");
+    }
+    let erased = world.run(&["audit", "erase", "--subject", "caller:k-env"]);
+    assert_eq!(erased.code, 0, "{erased:?}");
+    let done = world.run(&["audit", "rejudge", record]);
+    assert!(done.code == 3 && done.stderr.contains("erased"), "{done:?}");
+}

@@ -95,6 +95,12 @@ fn init_writes_a_file_that_check_likes_and_never_writes_over_one() {
     assert_eq!(fs::metadata(folder.path().join("bartizan.toml")).unwrap().len(), 4);
     assert_eq!(run(folder.path(), &["init", "--force"]).code, 0);
     assert_eq!(run(folder.path(), &["config", "check", "--format", "json"]).stdout, "[]\n");
+    // As every other command takes it.
+    let named = ["config", "check", "--config", "bartizan.toml"];
+    assert_eq!(run(folder.path(), &named).code, 0);
+    assert_eq!(run(folder.path(), &["config", "check", "--config", "absent.toml"]).code, 2);
+    let twice = ["config", "check", "bartizan.toml", "--config", "bartizan.toml"];
+    assert_eq!(run(folder.path(), &twice).code, 2);
     assert_eq!(run(folder.path(), &["init", "--dir", "absent"]).code, 3);
 }
 

@@ -94,6 +94,35 @@ fn an_erased_person_is_gone_and_stays_gone() {
     assert!(shown(folder.path(), &anew).contains(SECRET), "who comes back gets another key");
 }
 
+/// Whoever goes by the name of a key's own subject is somebody else, and so is whoever is written otherwise.
+#[test]
+fn nobody_is_erased_with_those_who_name_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (_server, callers) = serve(folder.path(), &url);
+    let composed = "Zo\u{eb}";
+    let names = ["caller:k-env", "named:caller:k-env", composed, "Zoe\u{308}"];
+    let records = names.map(|name| ask_as(&callers, name));
+    let is_left = || records.each_ref().map(|record| shown(folder.path(), record).contains(SECRET));
+    let erase = |name: &str| run(folder.path(), &["audit", "erase", "--subject", name]);
+    for (name, code, left) in [
+        // Nobody has asked without a name here.
+        ("caller:k-env", 1, [true, true, true, true]),
+        ("named:caller:k-env", 0, [false, true, true, true]),
+        ("named:named:caller:k-env", 0, [false, false, true, true]),
+        (composed, 0, [false, false, false, true]),
+    ] {
+        let done = erase(name);
+        assert_eq!((done.code, is_left()), (code, left), "{name}: {done:?}");
+        assert_eq!(done.stderr.contains("byte for byte"), name == composed, "{name}: {done:?}");
+    }
+    // A name that no request can give is a mistake, and not nobody.
+    for (n_bytes, code, want) in [(512, 1, ""), (513, 2, "nobody is called that")] {
+        let done = erase(&"x".repeat(n_bytes));
+        assert!(done.code == code && done.stderr.contains(want), "{n_bytes}: {done:?}");
+    }
+}
+
 /// A command of which the system writes no file beyond so many kilobytes, as on a disk that is full.
 fn run_cramped(folder: &Path, kilobytes: u32, arguments: &str) -> (i32, String, String) {
     let line =

@@ -34,6 +34,13 @@ fn keys_are_replaced_and_old_texts_stay_readable() {
     let status = || run(folder.path(), &["vault", "status", "--json"]).json();
     let before = status();
     assert_eq!((&before["subjects"], &before["destroyed"]), (&1.into(), &0.into()), "{before}");
+    assert_eq!(before["next_verifier_key"], serde_json::Value::Null, "{before}");
+    // As a rotation leaves it that was cut short: the one that is given then goes on with that key.
+    fs::copy(vault.join("log.key"), vault.join("log.key.next")).unwrap();
+    assert_eq!(status()["next_verifier_key"], before["verifier_key"]);
+    let told = run(folder.path(), &["vault", "status"]);
+    assert!(told.stdout.contains("next key of the log") && told.stderr.contains("cut short"));
+    fs::remove_file(vault.join("log.key.next")).unwrap();
     let old_tenant = bytes_of(&vault.join("tenant.key"));
     let log = run(folder.path(), &["vault", "rotate", "log", "--json"]).json();
     let tenant = run(folder.path(), &["vault", "rotate", "tenant", "--json"]).json();
@@ -206,4 +213,49 @@ fn a_ledger_that_is_taken_away_under_a_running_gateway_stops_it() {
         server.signal("TERM");
         assert_eq!(server.end(), 3, "{name}: {}", server.said());
     }
+}
+
+/// Whenever it is killed, the key that an auditor has leads on, and the order that is given again ends it.
+#[test]
+fn a_rotation_that_is_killed_is_ended_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let (server, callers) = serve(folder.path(), &url);
+    let record = after(&ask(&callers, CALLER_KEY, TEXT, false), "x-bartizan-record: ");
+    stop(server);
+    let status = || run(folder.path(), &["vault", "status", "--json"]).json();
+    let first = status()["verifier_key"].as_str().unwrap().to_owned();
+    let verify = |case: &str| {
+        let done = run(folder.path(), &["audit", "verify", "--key", &first]);
+        assert_eq!(done.code, 0, "{case}: {done:?}");
+    };
+    let mut n_killed = 0;
+    for delay_ms in (0..24).map(|n| 4 * n) {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_bartizan"))
+            .args(["vault", "rotate", "log"])
+            .current_dir(folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        child.kill().unwrap();
+        n_killed += usize::from(!child.wait().unwrap().success());
+        verify(&format!("killed after {delay_ms} ms"));
+    }
+    assert!(0 < n_killed, "each was too quick");
+    let done = run(folder.path(), &["vault", "rotate", "log", "--json"]);
+    assert_eq!(done.code, 0, "{done:?}");
+    let told = status();
+    assert_eq!(told["verifier_key"], done.json()["verifier_key"]);
+    assert_eq!(told["next_verifier_key"], serde_json::Value::Null, "{told}");
+    verify("ended");
+    let shown = run(folder.path(), &["audit", "show", &record, "--reveal"]);
+    assert!(shown.stdout.contains(TEXT), "{shown:?}");
+    let left: Vec<_> = fs::read_dir(folder.path().join(".bartizan/vault"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| [".tmp", ".next"].iter().any(|end| name.contains(end)))
+        .collect();
+    assert_eq!(left, [""; 0], "nothing is left behind");
 }

@@ -410,6 +410,17 @@ fn an_auditor_is_told_who_vouches_and_what_that_is_worth() {
     assert_eq!(testimony["checkpoint"]["quorum_met"], false);
     assert_eq!(testimony["witnessed"]["leaves"], n_leaves);
     assert_eq!(testimony["warnings"], serde_json::json!([]));
+    let age = &testimony["age"];
+    let after = told["leaves"].as_u64().unwrap() - age["leaves"].as_u64().unwrap();
+    assert_eq!((&age["leaves"], &age["leaves_after"]), (&n_leaves.into(), &after.into()), "{age}");
+    assert!(0 < after && age["unix_s"].is_u64() && age["age_s"].is_i64(), "{age}");
+    // Whoever is to confirm the clock is told, too.
+    let due = run(&world.log(), &["audit", "expire", "--json"]).json();
+    assert_eq!(due["witnessed"]["leaves"], n_leaves, "{due}");
+    assert_eq!(due["witnessed"]["witnesses"], serde_json::json!(["w1"]), "{due}");
+    assert_eq!(due["witnessed"]["unix_s"], age["unix_s"], "{due}");
+    let due = run(&world.log(), &["audit", "expire"]).stdout;
+    assert!(due.contains(&format!("a witness confirmed {n_leaves} leaves at ")), "{due}");
     // Whoever keeps both keys in one folder is told what that is worth.
     world.copy("witness", "log/witness");
     let told = verify("witness.policy").json();
@@ -421,6 +432,9 @@ fn an_auditor_is_told_who_vouches_and_what_that_is_worth() {
         "{words}"
     );
     assert!(words.contains("warning: "), "{words}");
+    for part in ["vouched for: ", " by this clock; ", " leaves came after them"] {
+        assert!(words.contains(part), "no `{part}` in {words}");
+    }
 
     // Another witness has said nothing, and what was said is worth nothing once it is lost.
     let done = run(world.path(), &["witness", "key", "--dir", "other", "--name", "w.test/9"]);
@@ -563,7 +577,10 @@ fn a_witness_keeps_its_key_and_its_door() {
     assert_eq!(mode(&file), 0o600);
     let mut witness = world.witness();
     let busy = run(world.path(), &["witness", "--dir", "witness", "--follow", &key]);
-    assert!(busy.code == 3 && busy.stderr.contains("another process"), "{busy:?}");
+    assert!(busy.code == 3, "{busy:?}");
+    for part in ["another `bartizan witness` runs in witness", "fuser witness/state/lock"] {
+        assert!(busy.stderr.contains(part), "no `{part}` in {busy:?}");
+    }
     assert_eq!(run(world.path(), &["witness", "key", "--dir", "witness"]).stdout, witness_key);
     let at = format!("127.0.0.1:{}", world.port);
     let long = "a".repeat(2 << 20);

@@ -4,7 +4,7 @@
 //! written; the line is the ledger's own queue, which has limits, so that there is no second one here. *Off* hands nothing over.
 use super::Shared;
 use crate::exchange::Durability;
-use bartizan_core::record::{Draft, RecordError, Recorded, Slot};
+use bartizan_core::record::{Draft, Payload, RecordError, Recorded, Slot};
 use http::{HeaderName, HeaderValue};
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +54,31 @@ impl Promise {
 /// A record without its payloads.
 pub(super) fn bare(draft: &Draft) -> Draft {
     Draft { subject: draft.subject.clone(), ..Draft::new(draft.leaf.clone(), Vec::new()) }
+}
+
+/// An OUTCOME that is offered again should it not be recorded, and whether anything went out that only it tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Again {
+    /// The OUTCOME.
+    pub(super) draft: Draft,
+    /// Something of the answer was released: without this record that is lost. A caller who got nothing but an error was told so, his INTENT is
+    /// on record, and the next start ends it.
+    pub(super) is_out: bool,
+}
+
+impl Again {
+    /// What a record says was released went out, or is going out while it is written.
+    pub(super) fn of(draft: Draft) -> Self {
+        let is_released =
+            |payload: &Payload| payload.slot == Slot::Released && !payload.bytes.is_empty();
+        let is_out = draft.payloads.iter().any(is_released);
+        Self { draft, is_out }
+    }
+
+    /// The same without its payloads.
+    pub(super) fn bare(&self) -> Self {
+        Self { draft: bare(&self.draft), is_out: self.is_out }
+    }
 }
 
 /// An OUTCOME as it is recorded once its answer was withheld: with what was found and decided, and without the text, which nobody got.
@@ -122,9 +147,11 @@ impl Shared {
     }
 
     /// Counts records that are in line and that nobody waits for, should they not become durable.
+    ///
+    /// * `n_records`: how many would be lost; 0 where nothing went out that they alone tell of. They are written all the same.
     pub(super) fn watch(&self, promise: Promise, n_records: u64) {
         // Outside of the runtime the process is going down, and there is nobody left who could read the count.
-        if tokio::runtime::Handle::try_current().is_ok() {
+        if 0 < n_records && tokio::runtime::Handle::try_current().is_ok() {
             let lost = Arc::clone(&self.metrics.audit_lost);
             // As many of these tasks as records are in line: the ledger's queue bounds them.
             self.tasks.spawn_background(watch(promise, n_records, lost));

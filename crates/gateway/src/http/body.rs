@@ -3,12 +3,12 @@
 //! hyper asks for the next piece; that drives the upstream, the guard and the ledger in one place, without a task or a queue between them.
 //! A caller that reads slowly slows the upstream down. A caller that hangs up drops this body, and with it the upstream's connection.
 use super::Shared;
-use super::audit::{Missing, Promise, bare};
+use super::audit::{Again, Missing, Promise};
 use super::progress::Progress;
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::UpstreamBody;
 use crate::exchange::{Failure, StreamState};
-use bartizan_core::record::{Draft, Outcome};
+use bartizan_core::record::Outcome;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use std::convert::Infallible;
@@ -67,7 +67,7 @@ enum Stage {
     /// Chunks come in, judged text goes out.
     Open(UpstreamBody),
     /// The OUTCOME is in line for the disk. After a good end the upstream's connection is kept until its last bytes have come.
-    Recording(Promise, Box<Draft>, Option<UpstreamBody>),
+    Recording(Promise, Box<Again>, Option<UpstreamBody>),
     /// All is said.
     Done,
 }
@@ -216,7 +216,7 @@ impl StreamBody {
     fn seal(&mut self, upstream: Option<UpstreamBody>) {
         match self.ticket.seal() {
             Ok((mut promise, again)) => {
-                let is_good = again.leaf.outcome == Some(Outcome::Completed);
+                let is_good = again.draft.leaf.outcome == Some(Outcome::Completed);
                 let upstream = upstream.filter(|_| is_good);
                 if let Some(result) = promise.now() {
                     // Decided here and not when hyper asks again, which it does not once the caller has hung up.
@@ -224,7 +224,7 @@ impl StreamBody {
                 }
                 self.times.wait_until(self.ticket.record_at());
                 // In line, it is not offered again: whatever happens now, it is not for want of room.
-                self.stage = Stage::Recording(promise, Box::new(bare(&again)), upstream);
+                self.stage = Stage::Recording(promise, Box::new(again.bare()), upstream);
             }
             Err(GuardCrashed) => self.crash(),
         }
@@ -251,7 +251,7 @@ impl StreamBody {
     fn decide(
         &mut self,
         result: Result<(), Missing>,
-        again: Draft,
+        again: Again,
         upstream: Option<UpstreamBody>,
     ) {
         self.stage = Stage::Done;

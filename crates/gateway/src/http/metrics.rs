@@ -155,7 +155,7 @@ impl Metrics {
             (
                 "bartizan_audit_lost_total",
                 &*self.audit_lost,
-                "Records that could not be written, or not whole.",
+                "Records of what was released that could not be written, or not whole.",
             ),
             (
                 "bartizan_guard_failures_total",

@@ -1,7 +1,7 @@
 //! One request from its head to its answer: who asks, where to, may it, what came back. The order of these steps is the security
 //! of the gateway, so it stands in one file.
 use super::Shared;
-use super::audit::{X_BARTIZAN_AUDIT, audit_value, durable, withheld};
+use super::audit::{Again, X_BARTIZAN_AUDIT, audit_value, durable, withheld};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
 use super::head::{
@@ -527,7 +527,7 @@ async fn send_closed(
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
     let Closed { status, body, findings, outcome, ended: _ } = closed;
-    let again = withheld(&outcome);
+    let again = Again::of(withheld(&outcome));
     let recorded = ticket.put(outcome);
     let mut response = match durable(recorded, ticket.record_at()).await {
         Ok(()) => {

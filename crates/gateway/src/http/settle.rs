@@ -1,9 +1,10 @@
 //! OUTCOMEs that found no room in the ledger's queue: they wait here, whole, and are offered again, in order, until there is room.
 //!
 //! The line has bounds of its own, and nothing leaves it unseen: a record that is given up, or keeps its leaf and loses its payloads, is
-//! counted in `bartizan_audit_lost_total` and named in the log. An INTENT never comes here: without one nothing goes upstream.
+//! named in the log, and counted in `bartizan_audit_lost_total` where something was released that it alone told of. An INTENT never comes here:
+//! without one nothing goes upstream.
 use super::Shared;
-use super::audit::{Promise, bare};
+use super::audit::{Again, Promise};
 use bartizan_core::record::{Draft, RecordError};
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering::Relaxed;
@@ -47,7 +48,7 @@ struct Line {
 
 #[derive(Debug)]
 struct Waiting {
-    draft: Draft,
+    again: Again,
     until: Instant,
 }
 
@@ -59,7 +60,7 @@ enum Kept {
     /// Its leaf waits; there was no room for its payloads.
     Leaf,
     /// Nothing of it waits: here it is again.
-    Nothing(Box<Draft>),
+    Nothing(Box<Again>),
 }
 
 impl Default for Settling {
@@ -82,15 +83,15 @@ impl Settling {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, draft: Draft, until: Instant) -> Kept {
+    fn push(&self, again: Again, until: Instant) -> Kept {
         let mut line = self.line();
         if self.bounds.records_max <= line.waiting.len() {
-            return Kept::Nothing(Box::new(draft));
+            return Kept::Nothing(Box::new(again));
         }
-        let has_room = line.n_bytes + n_bytes(&draft) <= self.bounds.bytes_max;
-        let draft = if has_room { draft } else { bare(&draft) };
-        line.n_bytes += n_bytes(&draft);
-        line.waiting.push_back(Waiting { draft, until });
+        let has_room = line.n_bytes + n_bytes(&again.draft) <= self.bounds.bytes_max;
+        let again = if has_room { again } else { again.bare() };
+        line.n_bytes += n_bytes(&again.draft);
+        line.waiting.push_back(Waiting { again, until });
         if has_room { Kept::Whole } else { Kept::Leaf }
     }
 
@@ -104,7 +105,7 @@ impl Settling {
         let mut line = self.line();
         let next = line.waiting.pop_front();
         match &next {
-            Some(Waiting { draft, .. }) => line.n_bytes -= n_bytes(draft),
+            Some(Waiting { again, .. }) => line.n_bytes -= n_bytes(&again.draft),
             None => line.is_driven = false,
         }
         next
@@ -113,23 +114,25 @@ impl Settling {
     /// Puts it back where it was: nobody overtakes it, and its place is its own.
     fn put_back(&self, next: Waiting) {
         let mut line = self.line();
-        line.n_bytes += n_bytes(&next.draft);
+        line.n_bytes += n_bytes(&next.again.draft);
         line.waiting.push_front(next);
     }
 }
 
 impl Shared {
     /// Every INTENT gets its OUTCOME: one that could not be put in line is offered again until it can.
-    pub(super) fn settle(self: &Arc<Self>, error: &RecordError, draft: Draft) {
+    pub(super) fn settle(self: &Arc<Self>, error: &RecordError, again: Again) {
         if matches!(error, RecordError::Stopped { .. }) {
             // Nothing can be written any more. Recovery closes the exchange at the next start, without what it said.
-            return self.give_up(&draft, error);
+            return self.give_up(&again, error);
         }
-        let record = draft.leaf.record;
-        match self.settling.push(draft, Instant::now() + SETTLE_MAX) {
+        let (record, is_out) = (again.draft.leaf.record, again.is_out);
+        match self.settling.push(again, Instant::now() + SETTLE_MAX) {
             Kept::Whole => {}
-            Kept::Leaf => self.count_lost(&format!("the payloads of {record} found no room")),
-            Kept::Nothing(draft) => return self.give_up(&draft, error),
+            Kept::Leaf => {
+                self.count_lost(&format!("the payloads of {record} found no room"), is_out);
+            }
+            Kept::Nothing(again) => return self.give_up(&again, error),
         }
         // Outside of the runtime the process is going down; whoever stops the gateway offers what waits for the last time.
         if tokio::runtime::Handle::try_current().is_ok() && self.settling.begin() {
@@ -144,37 +147,46 @@ impl Shared {
     }
 
     async fn offer_all(&self, end: Option<Instant>) {
-        while let Some(Waiting { draft, until }) = self.settling.next() {
-            let mut promise = Promise::Waiting(self.recorder.append(draft.clone()));
+        while let Some(Waiting { again, until }) = self.settling.next() {
+            let mut promise = Promise::Waiting(self.recorder.append(again.draft.clone()));
             match promise.now() {
                 // It is in line, and nobody else waits for it.
-                None => self.watch(promise, 1),
+                None => self.watch(promise, u64::from(again.is_out)),
                 Some(Ok(())) => {}
                 Some(Err(error @ RecordError::Full { .. })) => {
                     if end.map_or(until, |end| end.min(until)) <= Instant::now() {
-                        self.give_up(&draft, &error);
+                        self.give_up(&again, &error);
                         continue;
                     }
-                    self.settling.put_back(Waiting { draft, until });
+                    self.settling.put_back(Waiting { again, until });
                     tokio::time::sleep(SETTLE_PAUSE).await;
                 }
-                Some(Err(error)) if draft.payloads.is_empty() => self.give_up(&draft, &error),
-                Some(Err(error @ RecordError::Stopped { .. })) => self.give_up(&draft, &error),
+                Some(Err(error)) if again.draft.payloads.is_empty() => self.give_up(&again, &error),
+                Some(Err(error @ RecordError::Stopped { .. })) => self.give_up(&again, &error),
                 // Its payloads cannot be recorded, whatever room there is; that the exchange ended can.
                 Some(Err(error)) => {
-                    self.count_lost(&format!("the payloads of {}: {error}", draft.leaf.record));
-                    self.settling.put_back(Waiting { draft: bare(&draft), until });
+                    let what = format!("the payloads of {}: {error}", again.draft.leaf.record);
+                    self.count_lost(&what, again.is_out);
+                    self.settling.put_back(Waiting { again: again.bare(), until });
                 }
             }
         }
     }
 
-    fn give_up(&self, draft: &Draft, error: &RecordError) {
-        self.count_lost(&format!("the OUTCOME of {}: {error}", draft.leaf.record));
+    fn give_up(&self, again: &Again, error: &RecordError) {
+        let Again { draft, is_out } = again;
+        self.count_lost(&format!("the OUTCOME of {}: {error}", draft.leaf.record), *is_out);
     }
 
-    /// Counts one record that was given up, in whole or in part.
-    fn count_lost(&self, what: &str) {
+    /// A record was given up, in whole or in part. It is lost where something was released that it alone told of.
+    fn count_lost(&self, what: &str, is_out: bool) {
+        if !is_out {
+            tracing::error!(
+                what,
+                "A record was given up. Nothing of the answer was released, and the next start ends the exchange in the ledger."
+            );
+            return;
+        }
         self.metrics.audit_lost.fetch_add(1, Relaxed);
         tracing::error!(
             what,
@@ -193,6 +205,25 @@ mod tests {
         Draft::new(leaf, vec![Payload { slot: Slot::Released, bytes: vec![n; n_bytes] }])
     }
 
+    #[test]
+    fn what_went_out_is_what_the_record_says_was_released() {
+        let with = |slot, bytes: &[u8]| {
+            let payload = Payload { slot, bytes: bytes.to_vec() };
+            Draft { payloads: vec![payload], ..draft(0, 0) }
+        };
+        for (name, draft, want) in [
+            ("an answer", with(Slot::Released, b"x"), true),
+            ("an empty one", with(Slot::Released, b""), false),
+            ("one that was withheld", with(Slot::Received, b"x"), false),
+            ("what was found in it", with(Slot::Evidence, b"x"), false),
+            ("nothing", Draft { payloads: Vec::new(), ..draft(0, 0) }, false),
+        ] {
+            let again = Again::of(draft);
+            assert_eq!((again.is_out, again.bare().is_out), (want, want), "{name}");
+            assert!(again.bare().draft.payloads.is_empty(), "{name}");
+        }
+    }
+
     #[tokio::test]
     async fn the_line_is_bounded_in_records_and_bytes_and_keeps_its_order() {
         let settling = Settling::new(Bounds { records_max: 4, bytes_max: 10 });
@@ -205,7 +236,7 @@ mod tests {
             ("too many records", draft(4, 0), "nothing"),
         ];
         for (name, draft, want) in cases {
-            let kept = match settling.push(draft, until) {
+            let kept = match settling.push(Again::of(draft), until) {
                 Kept::Whole => "whole",
                 Kept::Leaf => "leaf",
                 Kept::Nothing(_) => "nothing",
@@ -216,13 +247,13 @@ mod tests {
         let first = settling.next().unwrap();
         settling.put_back(first);
         let mut left = Vec::new();
-        while let Some(Waiting { draft, .. }) = settling.next() {
+        while let Some(Waiting { again: Again { draft, .. }, .. }) = settling.next() {
             left.push((draft.leaf.record.0[0], n_bytes(&draft)));
         }
         assert_eq!(left, [(0, 6), (1, 0), (2, 4), (3, 0)]);
         assert_eq!(settling.line().n_bytes, 0);
         assert!(settling.begin(), "whoever found nothing left the line to the next");
-        let kept = settling.push(draft(5, 10), until);
+        let kept = settling.push(Again::of(draft(5, 10)), until);
         assert!(matches!(kept, Kept::Whole), "the room is free again");
     }
 }

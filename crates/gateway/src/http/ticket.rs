@@ -2,7 +2,7 @@
 //!
 //! A ticket also holds the guard of the answer, from the moment the INTENT is handed over. Each way out of it yields the one OUTCOME.
 use super::Shared;
-use super::audit::{Missing, Promise};
+use super::audit::{Again, Missing, Promise};
 use crate::exchange::{Answer, Closed, Durability, Endpoint, Failure, StreamGuard, StreamState};
 use crate::reply::Reply;
 use bartizan_core::record::{Draft, Leaf, Outcome, RecordId, RecordKind};
@@ -106,16 +106,16 @@ impl Ticket {
 
     /// Hands a record over that nobody waits for.
     pub(super) fn put_and_forget(&self, draft: Draft) {
-        let again = draft.clone();
+        let again = Again::of(draft.clone());
         self.forget(self.put(draft), again);
     }
 
     /// A record is written although nobody waits, unless the queue was full: that is known at the first look, and then it is offered again.
-    pub(super) fn forget(&self, mut promise: Promise, again: Draft) {
+    pub(super) fn forget(&self, mut promise: Promise, again: Again) {
         match promise.now() {
             Some(Ok(())) => {}
             Some(Err(error)) => self.shared.settle(&error, again),
-            None => self.shared.watch(promise, 1),
+            None => self.shared.watch(promise, u64::from(again.is_out)),
         }
     }
 
@@ -236,19 +236,19 @@ impl Ticket {
     }
 
     /// A sealed stream's OUTCOME is handed over; the guard stays, for the tail. With it comes what is tried again should it fail.
-    pub(super) fn seal(&mut self) -> Result<(Promise, Draft), GuardCrashed> {
+    pub(super) fn seal(&mut self) -> Result<(Promise, Again), GuardCrashed> {
         let unix_ms = self.shared.clock.unix_ms();
         let draft = self.guard(|guard| guard.outcome(unix_ms))?;
         self.count(draft.leaf.outcome.unwrap_or(Outcome::UpstreamError));
         if let Phase::Streaming(guard) = std::mem::replace(&mut self.phase, Phase::Closed) {
             self.phase = Phase::Sealed(guard);
         }
-        let again = draft.clone();
+        let again = Again::of(draft.clone());
         Ok((self.put(draft), again))
     }
 
     /// The OUTCOME of a sealed stream is decided: what goes out last. Nothing happens to the ticket any more.
-    pub(super) fn last_words(&mut self, result: Result<(), (Missing, Draft)>) -> Vec<u8> {
+    pub(super) fn last_words(&mut self, result: Result<(), (Missing, Again)>) -> Vec<u8> {
         let Phase::Sealed(mut guard) = std::mem::replace(&mut self.phase, Phase::Closed) else {
             return Vec::new();
         };
@@ -269,11 +269,15 @@ impl Ticket {
 
     /// A guard that crashes denies: its exchange ends with an OUTCOME that says `refused` and no more.
     fn crashed(&mut self) -> GuardCrashed {
+        // What a stream has let go before is gone from the crashed guard, and out.
+        let is_out = matches!(self.phase, Phase::Streaming(_));
         self.phase = Phase::Closed;
         self.shared.metrics.guard_failures.fetch_add(1, Relaxed);
         tracing::error!(record = %self.record, "A guard crashed; its exchange was denied.");
         self.count(Outcome::Refused);
-        self.put_and_forget(self.bare_outcome(Outcome::Refused));
+        let draft = self.bare_outcome(Outcome::Refused);
+        let again = Again { draft: draft.clone(), is_out };
+        self.forget(self.put(draft), again);
         GuardCrashed
     }
 
@@ -356,15 +360,15 @@ impl Shared {
     }
 
     /// An answer, or the end of one, was not released because its OUTCOME could not be recorded as it was.
-    pub(super) fn unrecorded(self: &Arc<Self>, missing: Missing, mut again: Draft) {
+    pub(super) fn unrecorded(self: &Arc<Self>, missing: Missing, mut again: Again) {
         self.metrics.unrecorded.fetch_add(1, Relaxed);
         let error = missing.error();
-        tracing::error!(record = %again.leaf.record, %error, "An answer was withheld because it could not be recorded.");
+        tracing::error!(record = %again.draft.leaf.record, %error, "An answer was withheld because it could not be recorded.");
         match missing {
             // It says that the answer went out, which is true up to its end.
-            Missing::Late(promise) => self.watch(promise, 1),
+            Missing::Late(promise) => self.watch(promise, u64::from(again.is_out)),
             Missing::Failed(error) => {
-                again.leaf.outcome = Some(Outcome::Interrupted);
+                again.draft.leaf.outcome = Some(Outcome::Interrupted);
                 self.settle(&error, again);
             }
         }
@@ -374,8 +378,8 @@ impl Shared {
         self.metrics.unrecorded.fetch_add(1, Relaxed);
         tracing::error!(%record, error = %missing.error(), "A refusal could not be recorded.");
         if let Missing::Late(promise) = missing {
-            // Its INTENT and its OUTCOME, which may still be written.
-            self.watch(promise, 2);
+            // Its INTENT and its OUTCOME may still be written, and nothing went out that they would tell of.
+            self.watch(promise, 0);
         }
     }
 }

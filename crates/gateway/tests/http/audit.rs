@@ -195,11 +195,50 @@ async fn bounded_refuses_exactly_as_strict_does() {
                     assert_eq!(lost(&world), 0, "{case}");
                     world.finish().await;
                 } else {
-                    assert_eq!(lost(&world), 1, "{case}: what the OUTCOME said is lost");
+                    let want = u64::from(stream);
+                    assert_eq!(lost(&world), want, "{case}: what of a stream has left is lost");
                     world.gateway.shutdown().await;
                 }
             }
         }
+    }
+}
+
+/// A disk that is full while requests are under way loses nothing that anybody got: what is not released needs no record.
+#[tokio::test]
+async fn what_was_not_released_is_not_lost() {
+    let refused = hello(false).replace("hello", "ATTACK-1234");
+    let limits = Limits { total_ms: 500, ..limits() };
+    let change = |setup: &mut SetupOptions| setup.guard.policy = policy(Profile::Strict);
+    for (name, body, is_asked) in [
+        ("the OUTCOME of an answer", hello(false), true),
+        ("the INTENT", hello(false), false),
+        ("the INTENT of a stream", hello(true), false),
+        ("both records of a refusal", refused, false),
+    ] {
+        let terms = [("default", of(Durability::Strict))];
+        let world = World::with_terms(limits, change, &terms, |mut peer| async move {
+            while peer.read().await {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                peer.write(plain_answer("the answer")).await;
+            }
+        })
+        .await;
+        let mut line = (!is_asked).then(|| world.recorder.hold());
+        let mut tcp = TcpStream::connect(world.address).await.unwrap();
+        tcp.write_all(chat(KEY, "", &body).as_bytes()).await.unwrap();
+        if is_asked {
+            until("asked", || !world.seen.bodies.lock().unwrap().is_empty()).await;
+            line = Some(world.recorder.hold());
+        }
+        // It takes longer than the exchange may, so nobody waits any more when the disk is found to be full.
+        let answer = crate::client::read(&mut tcp).await.unwrap();
+        assert!(500 <= answer.status && !answer.body.contains("the answer"), "{name}: {answer:?}");
+        world.recorder.fail_after(0, stopped());
+        line.unwrap().send(Some(stopped())).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(lost(&world), 0, "{name}");
+        world.gateway.shutdown().await;
     }
 }
 

@@ -67,27 +67,23 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
         )?;
     }
     let trusted = Trusted { keys: args.keys, policy };
-    let mut checked = audit::verify_with(&folder, &trusted).against_vault(&folder);
+    let now_ms = Sources::real().clock.unix_ms();
+    let mut checked = audit::verify_with(&folder, &trusted).against(&folder, now_ms);
     if args.payloads && checked.verdict.verified {
         checked.payloads = Some(payloads::open_all(&folder, &Sources::real())?);
     }
     if args.json {
         print::line(&harmless(&checked.json()))?;
     } else {
-        print::line(&print::visible(&text(&checked)))?;
+        print::line(&print::visible(&text(&checked, now_ms)))?;
     }
-    if let Some(doubt) = checked.verdict.doubt() {
-        print::warn(&doubt);
-    }
-    if checked.is_key_from_log && checked.checkpoint.is_some() {
-        print::warn(
-            "the key lies beside the log: whoever could change the one could change the other. Give --key with one that you have from elsewhere",
-        );
+    for warning in &checked.warnings {
+        print::warn(warning);
     }
     Ok(if checked.is_fine() { Outcome::Allow } else { Outcome::Deny })
 }
 
-fn text(checked: &Checked) -> String {
+fn text(checked: &Checked, now_ms: u64) -> String {
     let verdict = &checked.verdict;
     let mut lines = vec![checked.headline()];
     if let (Some(size), false) = (checked.checkpoint, verdict.signed_by.is_empty()) {
@@ -99,6 +95,7 @@ fn text(checked: &Checked) -> String {
     lines.extend(checked.handovers.iter().map(Handover::line));
     lines.extend(verdict.rest.lines());
     lines.extend(checked.testimony.iter().flat_map(Testimony::lines));
+    lines.extend(checked.testimony.iter().filter_map(|told| told.age_line(now_ms)));
     if let Some(counts) = &checked.payloads {
         lines.push(counts.text());
         let wrong = counts.wrong.iter();

@@ -1,19 +1,14 @@
 //! `bartizan audit erase` and `expire`: what is forgotten on request, and what is forgotten because its time is over.
-use crate::anchor::{doubt, trusted_ms};
-use crate::clock::utc;
-use crate::config::Retention;
+use crate::audit::due::Due;
 use crate::opening::Place;
 use crate::orders::{self, Answer, Order};
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
 use crate::vault::Vault;
-use bartizan_core::seal::Retention as Class;
 use bartizan_keys::SUBJECT_NAME_BYTES_MAX;
 use clap::Args;
-use serde_json::{Value, json};
-
-const DAY_MS: u64 = 86_400_000;
+use serde_json::json;
 
 /// Forget a person: destroy the key of everything that was recorded about them
 ///
@@ -24,7 +19,8 @@ const DAY_MS: u64 = 86_400_000;
 Example:
   bartizan audit erase --subject user-4711     as the requests named them: safety_identifier, user, or the route's header")]
 pub(super) struct EraseArgs {
-    /// The person, by the name that requests gave; caller:KEY for a caller that named nobody
+    /// The person, by the name that requests gave, byte for byte; caller:KEY for a caller that named nobody, and named:caller:... for somebody
+    /// who goes by such a name
     #[arg(long, value_name = "NAME")]
     subject: String,
     #[command(flatten)]
@@ -60,13 +56,19 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
             "nothing to erase: no record is about a subject of that name, or it was erased before",
         )?,
     }
+    if !args.subject.is_ascii() {
+        print::talk(
+            "names are compared byte for byte: one that looks the same and is written otherwise (an accent as a letter of its own, say) is another subject",
+        );
+    }
     Ok(if matches!(answer, Answer::Done { .. }) { Outcome::Allow } else { Outcome::Deny })
 }
 
 /// Say which keys of days that are over would be destroyed; with --confirm-clock, destroy them
 ///
 /// A running gateway does that by itself each hour, as long as the clock has not gone on by more than 31 days while it did not run: after a
-/// longer pause, or with a clock that is wrong, it asks you. The ledger records who confirmed which time.
+/// longer pause, or with a clock that is wrong, it asks you. Look at the list first: it says how old the newest record is that would go, and when a
+/// witness has last confirmed the log. The ledger records who confirmed which time.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -102,49 +104,18 @@ pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
         }
         return Ok(Outcome::Allow);
     }
-    let ledger = args.place.ledger()?;
-    let now_ms = sources.clock.unix_ms();
-    let keys = Vault::read(&ledger.dir, &sources)?.keys;
-    let due = orders::due(&keys, ledger.retention, now_ms);
-    let trusted_ms = trusted_ms(&ledger.dir)?;
-    let doubt = doubt(&ledger.dir, now_ms)?;
-    let counts: Vec<_> = Class::ALL
-        .into_iter()
-        .map(|class| (class, due.iter().filter(|(of, _)| *of == class).count()))
-        .collect();
+    let due = Due::list(&args.place.ledger()?, &sources)?;
     if args.json {
-        let rows: Vec<_> =
-            counts.iter().map(|row| row_json(*row, ledger.retention, now_ms)).collect();
-        print::json(&json!({
-            "due": rows, "clock_ms": now_ms, "trusted_ms": trusted_ms,
-            "believed": doubt.is_none(),
-        }))?;
+        print::json(&due.json())?;
         return Ok(Outcome::Allow);
     }
-    let lines: Vec<_> = counts.iter().map(|row| row_text(*row, ledger.retention, now_ms)).collect();
-    print::lines(&lines)?;
-    match doubt {
+    print::lines(&due.lines())?;
+    if let Some(warning) = due.warning() {
+        print::warn(&warning);
+    }
+    match due.doubt {
         Some(doubt) => print::warn(&doubt.to_string()),
         None => print::talk("the clock is believed: a running gateway destroys them by itself"),
     }
     Ok(Outcome::Allow)
-}
-
-/// The beginning of the first day that is kept.
-fn kept_from_ms(class: Class, retention: Retention, now_ms: u64) -> u64 {
-    (now_ms / DAY_MS).saturating_sub(retention.days(class)) * DAY_MS
-}
-
-fn row_json((class, n_keys): (Class, usize), retention: Retention, now_ms: u64) -> Value {
-    let before_ms = kept_from_ms(class, retention, now_ms);
-    json!({
-        "retention": class.name(), "days": retention.days(class), "keys": n_keys,
-        "before": utc(before_ms), "before_ms": before_ms,
-    })
-}
-
-fn row_text((class, n_keys): (Class, usize), retention: Retention, now_ms: u64) -> String {
-    let (name, days) = (class.name(), retention.days(class));
-    let before = utc(kept_from_ms(class, retention, now_ms));
-    format!("{name}: {n_keys} keys of days before {before} ({days} days)")
 }

@@ -91,6 +91,23 @@ async fn witnesses_are_named_and_the_quorum_is_judged() {
     let line = "checkpoint: 3 leaves, cosigned by w1 at 2025-11-23 05:26:09Z; the quorum is met";
     assert_eq!(told.lines()[0], line);
 
+    let age = |leaves: u64, now_ms: u64| {
+        let mut told = world.told();
+        assert_eq!((told.age.clone(), told.age_line(now_ms)), (None, None), "nobody has asked");
+        told.date(leaves, now_ms);
+        let line = told.age_line(now_ms).unwrap();
+        let age = told.age.unwrap();
+        (age.leaves, age.leaves_after, age.unix_s, age.behind_s, line)
+    };
+    let (now_ms, line) =
+        (1000 * (NOW + 3 * 86_400), "3 leaves, last cosigned at 2025-11-23 05:26:09Z");
+    let (leaves, after, unix_s, age_s, said) = age(3, now_ms);
+    assert_eq!((leaves, after, unix_s, age_s), (3, 0, NOW, 3 * 86_400));
+    assert_eq!(
+        said,
+        format!("vouched for: {line}, 3 days ago by this clock; 0 leaves came after them")
+    );
+
     // Later leaves are not witnessed yet; the beginning is.
     let stranger = NoteKey::generate("w.test/2", &OsEntropy).unwrap();
     world.append(2, &stranger, false).await;
@@ -99,6 +116,9 @@ async fn witnesses_are_named_and_the_quorum_is_judged() {
     assert_eq!(told.witnessed.as_ref().map(|v| (v.leaves, v.quorum_met)), Some((3, true)));
     assert_eq!((told.refusal(), told.names()), (None, vec!["w1".to_owned()]));
     assert!(told.lines()[0].contains("cosigned by nobody; the quorum is not met"));
+    let (leaves, after, unix_s, age_s, said) = age(7, 1000 * (NOW - 60));
+    assert_eq!((leaves, after, unix_s, age_s), (3, 4, NOW, -60));
+    assert!(said.contains("60 s ahead by this clock; 4 leaves came after them"), "{said}");
 
     // Other witnesses, other logs.
     let other = testimony(&world.state(), &world.policy(&stranger)).unwrap();

@@ -69,6 +69,10 @@ fn a_record_is_about_whom_the_request_names() {
         ("escaped", in_body(r#","user":"\u0061nn""#), None, "ann"),
         ("as long as may be", in_body(&format!(r#","user":"{long}""#)), None, &long),
         ("header as long as may be", in_body(""), Some(&*long), &long),
+        ("as a key's own", in_body(r#","user":"caller:k-1""#), None, "named:caller:k-1"),
+        ("as a key's own, in a header", in_body(""), Some("caller:k-1"), "named:caller:k-1"),
+        ("as that one", in_body(r#","user":"named:caller:k-1""#), None, "named:named:caller:k-1"),
+        ("in other letters", in_body(r#","user":"Caller:k-1""#), None, "Caller:k-1"),
         ("redacted upstream, not here", in_body(r#","user":"K-12""#), None, "K-12"),
     ] {
         match open_on(&guard(Profile::Standard), true, Endpoint::Chat, header, &body) {
