@@ -47,6 +47,13 @@ pub struct Stored {
     pub(crate) offset: u64,
 }
 
+impl Stored {
+    /// Where its bytes begin: the number of the segment file, and the byte in it.
+    pub fn place(&self) -> (u64, u64) {
+        (self.segment, self.offset)
+    }
+}
+
 /// Reads a log, also while it is written; sees the groups that were whole when it looked.
 #[derive(Clone)]
 pub struct Reader {

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 mod check;
+mod disclose;
 mod find;
 mod follow;
 mod forget;
@@ -38,6 +39,7 @@ enum AuditVerb {
     Sql(find::SqlArgs),
     Tail(follow::TailArgs),
     Prove(check::ProveArgs),
+    Disclose(disclose::DiscloseArgs),
     Export(follow::ExportArgs),
     Rebuild(follow::RebuildArgs),
 }
@@ -96,6 +98,7 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
         AuditVerb::Sql(args) => find::sql(args),
         AuditVerb::Tail(args) => follow::tail(args),
         AuditVerb::Prove(args) => check::prove(args),
+        AuditVerb::Disclose(args) => disclose::disclose(&args),
         AuditVerb::Export(args) => follow::export(args),
         AuditVerb::Rebuild(args) => follow::rebuild(args),
     }
