@@ -5,7 +5,6 @@ use crate::audit::{self, Checked, Mark, Trusted, harmless, payloads, prove as pr
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
-use crate::vault::Vault;
 use crate::verbs::state_folder;
 use crate::witness::policy;
 use crate::witness::verdict::Testimony;
@@ -67,17 +66,12 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
         return disclose::verify(&args.disclosure, &policies, args.dir.as_deref(), args.json);
     }
     let folder = state_folder(args.dir);
-    if args.payloads {
-        // Before the long look at everything, and not after it.
-        Vault::peek(&folder, &Sources::real()).context(
-            "--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone",
-        )?;
-    }
     let trusted = Trusted { keys: args.keys, policy };
-    let mut checked = audit::verify_with(&folder, &trusted).against_vault(&folder);
-    if args.payloads && checked.verdict.verified {
-        checked.payloads = Some(payloads::open_all(&folder, &Sources::real())?);
-    }
+    let checked = if args.payloads {
+        payloads::verify_and_open(&folder, &trusted, &Sources::real())?
+    } else {
+        audit::verify_with(&folder, &trusted).against_vault(&folder)
+    };
     if args.json {
         print::line(&harmless(&checked.json()))?;
     } else {
