@@ -164,6 +164,10 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
         return Err(Usage(message).into());
     }
     files::check_target(wish.out)?;
+    if !files::parent(wish.out).is_dir() {
+        let message = format!("{} is no folder: make it first", files::parent(wish.out).display());
+        return Err(Usage(message).into());
+    }
     let folder = wish.place.folder()?;
     let (reader, entries) = of_record(&folder, wish.id)?;
     let chosen = |stored: &&Stored| wish.slots.is_empty() || wish.slots.contains(&stored.slot);

@@ -191,12 +191,14 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         ("no reason", "0101", &[], "  ", out.clone()),
         ("too long a reason", "0101", &[], &long, out.clone()),
         ("a folder", "0101", &[], "why", world.folder.path().to_owned()),
+        ("no folder", "0101", &[], "why", world.folder.path().join("absent/out.json")),
     ] {
         let wish = Wish { place: &place, id, slots, reason, out: &path };
         let error = disclose(&wish, &world.sources).unwrap_err();
         assert!(error.is::<Usage>(), "{name}: {error:#}");
     }
-    let absent = world.folder.path().join("absent/out.json");
+    // There is no room for the name that it has until it is whole.
+    let unwritable = world.folder.path().join("x".repeat(250));
     assert_eq!((n_leaves(), out.exists()), (before, false), "and nothing was recorded");
 
     let vault = Vault::peek(&world.state(), &world.sources).unwrap();
@@ -221,7 +223,7 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         "{told:?}"
     );
     assert!(matches!(wish(&world, 3, &[Slot::Evidence], &out).unwrap(), Told::Written { .. }));
-    let error = wish(&world, 3, &[Slot::Evidence], &absent).unwrap_err();
+    let error = wish(&world, 3, &[Slot::Evidence], &unwritable).unwrap_err();
     assert!(format!("{error:#}").contains("no key has left"), "{error:#}");
     // A copy without its vault has no keys, and records nothing.
     let elsewhere = tempfile::tempdir().unwrap();
@@ -230,6 +232,23 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     let wish = Wish { place: &place, id: "0303", slots: &[], reason: "why", out: &out };
     let told = disclose(&wish, &world.sources).unwrap();
     assert!(matches!(&told, Told::Refused(why) if why.contains("the vault")), "{told:?}");
+}
+
+#[test]
+fn a_record_of_too_many_leaves_is_not_disclosed() {
+    let world = World::new();
+    let opened = world.open().unwrap();
+    for _ in 0..DISCLOSED_LEAVES_MAX {
+        world.record(&opened, 1, "alice");
+    }
+    let out = world.folder.path().join("out.json");
+    opened.close(&world.sources).unwrap();
+    assert!(matches!(wish(&world, 1, &[], &out).unwrap(), Told::Written { .. }), "as many as fit");
+    let opened = world.open().unwrap();
+    world.record(&opened, 1, "alice");
+    opened.close(&world.sources).unwrap();
+    let error = wish(&world, 1, &[], &out).unwrap_err().to_string();
+    assert!(error.contains("17 leaves, at most 16"), "{error}");
 }
 
 #[test]

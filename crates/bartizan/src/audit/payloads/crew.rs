@@ -4,7 +4,7 @@
 //! asks whether it explains the keys that were gone.
 use bartizan_core::record::RecordId;
 use bartizan_core::seal::{OpenError, Opener};
-use bartizan_ledger::{Entry, LedgerError, Reader};
+use bartizan_ledger::{Entry, LedgerError, Payloads, Reader};
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -34,8 +34,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    fn take(&mut self, entries: &[Entry], reader: &Reader, opener: &dyn Opener) {
-        let mut payloads = reader.payloads();
+    fn take(&mut self, entries: &[Entry], payloads: &mut Payloads, opener: &dyn Opener) {
         for entry in entries {
             for stored in &entry.payloads {
                 match payloads.clear(entry, stored, opener) {
@@ -117,13 +116,13 @@ impl Batch {
 }
 
 fn open(receiver: &Mutex<Receiver<Vec<Entry>>>, reader: &Reader, opener: &dyn Opener) -> Tally {
-    let mut tally = Tally::default();
+    let (mut tally, mut payloads) = (Tally::default(), reader.payloads());
     loop {
         let next = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(entries) = next else { return tally };
         // After an error the rest is only taken, so that nobody waits.
         if tally.error.is_none() {
-            tally.take(&entries, reader, opener);
+            tally.take(&entries, &mut payloads, opener);
         }
     }
 }
