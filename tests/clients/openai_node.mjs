@@ -8,8 +8,8 @@ const require = createRequire(pathToFileURL(path.join(process.argv[2], 'package.
 const OpenAI = require('openai').default ?? require('openai');
 const world = JSON.parse(process.argv[3]);
 
-// A value that AWS publishes for documentation.
-const KEY = 'AKIA' + 'IOSFODNN7EXAMPLE';
+// A key that nobody was given: the published ones are excused.
+const KEY = 'AKIA' + 'QYLPMN5HHHFPZAM2';
 
 const tools = ['get_weather', 'pay'].map((name) => ({
   type: 'function',

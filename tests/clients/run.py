@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import export_duckdb
 import langchain_openai_cases
 import openai_python
 import tiny_gguf
@@ -88,7 +89,9 @@ def run_upstream(tally, arguments, upstream, url, model, scripted):
         finally:
             process.stop()
         if upstream == "scripted":
-            tally.run("audit", "verify", World(upstream, True, wall, model), lambda _: verify(arguments.bin, folder))
+            world = World(upstream, True, wall, model)
+            tally.run("audit", "verify", world, lambda _: verify(arguments.bin, folder))
+            tally.run("duckdb", "export", world, lambda _: export_duckdb.same_rows(arguments.bin, folder))
 
 
 def run_scripted(tally, arguments, stack):

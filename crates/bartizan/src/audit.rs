@@ -319,6 +319,7 @@ pub(crate) fn harmless(value: &Value) -> String {
 
 mod bar;
 mod content;
+pub(crate) mod disclosure;
 pub(crate) mod due;
 pub(crate) mod export;
 pub(crate) mod handover;

@@ -48,6 +48,17 @@ pub(crate) enum Order {
         /// What the account calls itself. Whose it is, the file says.
         by: String,
     },
+    /// The keys of a record's payloads are about to be handed out.
+    Disclose {
+        /// The record.
+        record: String,
+        /// What the account calls itself.
+        by: String,
+        /// Why, in its own words.
+        reason: String,
+        /// Which payloads: `intent.released`.
+        parts: Vec<String>,
+    },
     /// Forget a subject.
     Erase {
         /// Its keyed hash, in hexadecimal.
@@ -324,12 +335,23 @@ pub(crate) async fn fulfil(order: &Order, user: u32, office: &mut Office<'_>) ->
 }
 
 async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Result<Answer> {
-    let (Order::Reveal { by, .. } | Order::Erase { by, .. } | Order::Expire { by }) = order;
+    let (Order::Reveal { by, .. }
+    | Order::Disclose { by, .. }
+    | Order::Erase { by, .. }
+    | Order::Expire { by }) = order;
     let by = account(user, by);
     match order {
         Order::Reveal { record, .. } => {
             let record: RecordId = record.parse()?;
             let evidence = json!({"version": 1, "action": "reveal", "by": by});
+            let receipt = office.write(RecordKind::Reveal, record, &evidence).await?;
+            Ok(Answer::Done { index: receipt.index, record: record.to_string() })
+        }
+        Order::Disclose { record, reason, parts, .. } => {
+            let record: RecordId = record.parse()?;
+            let evidence = json!({
+                "version": 1, "action": "disclose", "by": by, "reason": reason, "parts": parts,
+            });
             let receipt = office.write(RecordKind::Reveal, record, &evidence).await?;
             Ok(Answer::Done { index: receipt.index, record: record.to_string() })
         }

@@ -52,6 +52,11 @@ fn binding(sealing: &Sealing<'_>) -> [u8; BINDING_BYTES] {
     bytes
 }
 
+/// What commits to a data key.
+pub(crate) fn commitment_of(data_key: &[u8; KEY_BYTES]) -> Result<Digest, CipherError> {
+    derive(data_key).map(|(_, commitment)| Digest(commitment))
+}
+
 /// The content key, and what commits to it.
 fn derive(data_key: &[u8; KEY_BYTES]) -> Result<(LessSafeKey, [u8; 32]), CipherError> {
     let mut both = Zeroizing::new([0; 64]);
@@ -142,6 +147,16 @@ impl<'a> Envelope<'a> {
         let Self { payload, aad, .. } = self;
         Ok(Opened { subject: RecordId(subject), nonce, wrapped, payload, aad })
     }
+
+    /// Decrypts the payload with its data key alone, without those that wrap it; otherwise as [`Opened::open`].
+    pub(crate) fn open_with<T>(
+        self,
+        data_key: &[u8; KEY_BYTES],
+        commitment: &Digest,
+        more: impl FnOnce(&[u8; KEY_BYTES], &[u8]) -> Result<T, CipherError>,
+    ) -> Result<(Vec<u8>, T), CipherError> {
+        open_payload(data_key, commitment, &self.aad, self.payload, more)
+    }
 }
 
 impl Opened<'_> {
@@ -154,14 +169,25 @@ impl Opened<'_> {
     ) -> Result<(Vec<u8>, T), CipherError> {
         let mut data_key = Zeroizing::new([0; KEY_BYTES]);
         open_to(subject, self.nonce, &self.aad, &self.wrapped, data_key.as_mut_slice())?;
-        let (content_key, found) = derive(&data_key)?;
-        verify_slices_are_equal(&found, &commitment.0)?;
-        let n_plain = self.payload.len().checked_sub(TAG_BYTES).ok_or(CipherError)?;
-        let mut plain = vec![0; n_plain];
-        open_to(&content_key, ZERO_NONCE, &self.aad, self.payload, &mut plain)?;
-        let more = more(&data_key, &plain)?;
-        Ok((plain, more))
+        open_payload(&data_key, commitment, &self.aad, self.payload, more)
     }
+}
+
+/// Checks the commitment in constant time, and decrypts the payload. `more` is shown the data key and the text.
+fn open_payload<T>(
+    data_key: &[u8; KEY_BYTES],
+    commitment: &Digest,
+    aad: &[u8],
+    payload: &[u8],
+    more: impl FnOnce(&[u8; KEY_BYTES], &[u8]) -> Result<T, CipherError>,
+) -> Result<(Vec<u8>, T), CipherError> {
+    let (content_key, found) = derive(data_key)?;
+    verify_slices_are_equal(&found, &commitment.0)?;
+    let n_plain = payload.len().checked_sub(TAG_BYTES).ok_or(CipherError)?;
+    let mut plain = vec![0; n_plain];
+    open_to(&content_key, ZERO_NONCE, aad, payload, &mut plain)?;
+    let more = more(data_key, &plain)?;
+    Ok((plain, more))
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@
 mod base64;
 mod cache;
 mod cipher;
+mod data_key;
 mod envelope;
 mod file;
 mod header;
@@ -54,6 +55,7 @@ mod table;
 mod tenant;
 mod vault;
 
+pub use data_key::DataKey;
 pub use envelope::{OVERHEAD_BYTES, SEALED_VERSION};
 pub use file::{
     KEY_FILE_BYTES_MAX, KEY_NAME_BYTES_MAX, KeyFileError, ModeError, NameError, check_mode,

@@ -478,7 +478,7 @@ impl KeyStore {
     }
 
     /// Opens a payload, and lets `more` see its data key and its text.
-    fn open_with<T>(
+    pub(crate) fn open_with<T>(
         &self,
         sealing: &Sealing<'_>,
         commitment: &Digest,

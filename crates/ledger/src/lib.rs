@@ -70,6 +70,7 @@ pub use problem::{Flaw, LedgerError, Problem};
 pub use proven::Proven;
 pub use published::{Published, PublishedTree};
 pub use reader::{Entries, Entry, Payloads, Reader, Stored};
+pub use record::slots_root;
 pub use recover::Recovery;
 pub use remake::remake_tiles;
 pub use rotate::cross_sign;

@@ -47,6 +47,13 @@ pub struct Stored {
     pub(crate) offset: u64,
 }
 
+impl Stored {
+    /// Where its bytes begin: the number of the segment file, and the byte in it.
+    pub fn place(&self) -> (u64, u64) {
+        (self.segment, self.offset)
+    }
+}
+
 /// Reads a log, also while it is written; sees the groups that were whole when it looked.
 #[derive(Clone)]
 pub struct Reader {
@@ -220,7 +227,7 @@ impl Reader {
     /// # Errors
     /// Those of the disk. What is wrong with the log is a finding, not an error.
     pub fn verify(&self) -> Result<Verification, LedgerError> {
-        verify(&self.disk, self.known(&[]), None, &mut |_| {})
+        self.verify_with(&[], &mut |_| {})
     }
 
     /// [`Reader::verify`], which tells now and then how many leaves it has checked. Of `keys`, where there are any, at least one must
@@ -233,7 +240,7 @@ impl Reader {
         keys: &[VerifierKey],
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
-        verify(&self.disk, self.known(keys), None, progress)
+        self.verify_seeing(keys, None, &mut |entries| tell(&entries, progress))
     }
 
     /// [`Reader::verify_with`] by the holder of the log's own key, who also knows whether the leaves behind the checkpoint are his own.
@@ -246,7 +253,22 @@ impl Reader {
         signer: &dyn Signer,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Verification, LedgerError> {
-        verify(&self.disk, self.known(keys), Some(signer), progress)
+        self.verify_seeing(keys, Some(signer), &mut |entries| tell(&entries, progress))
+    }
+
+    /// [`Reader::verify_with`] or, with a signer, [`Reader::verify_own`], which hands over the leaves of each group once that was checked: whatever else is
+    /// to be done with them, the log need not be read again for it. What the whole log comes to is known at the end only, and what was handed over counts
+    /// for nothing if that is not verified.
+    ///
+    /// # Errors
+    /// Those of [`Reader::verify`].
+    pub fn verify_seeing(
+        &self,
+        keys: &[VerifierKey],
+        signer: Option<&dyn Signer>,
+        seen: &mut dyn FnMut(Vec<Entry>),
+    ) -> Result<Verification, LedgerError> {
+        verify(&self.disk, self.known(keys), signer, seen)
     }
 
     pub(crate) fn disk(&self) -> &Arc<dyn Disk> {
@@ -256,6 +278,11 @@ impl Reader {
     fn known<'k>(&'k self, now: &'k [VerifierKey]) -> Known<'k> {
         Known { now, former: &self.former }
     }
+}
+
+/// How many leaves there were with these.
+fn tell(entries: &[Entry], progress: &mut dyn FnMut(u64)) {
+    entries.last().into_iter().for_each(|last| progress(last.index + 1));
 }
 
 /// Whether every key of the log under the newer checkpoint stands under the older one, too, as far as they say.

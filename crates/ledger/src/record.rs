@@ -90,8 +90,9 @@ pub(crate) fn unwritable(field: &'static str) -> RecordError {
     RecordError::Unwritable(LeafError::Malformed { field })
 }
 
-/// What a leaf commits to: SHA-256 over code and digest of each slot in order; nothing when there is no payload.
-pub(crate) fn slots_root(slots: impl Iterator<Item = (u8, Digest)>) -> Option<Digest> {
+/// What a leaf commits to: SHA-256 over code and digest of each slot in order; nothing when there is no payload. The payload root is that over the
+/// hashes of what is stored, the key commitment that over the commitments to the keys.
+pub fn slots_root(slots: impl Iterator<Item = (u8, Digest)>) -> Option<Digest> {
     let mut bytes = [0; 33 * Slot::ALL.len()];
     let (places, _) = bytes.as_chunks_mut::<33>();
     let mut n_slots = 0;

@@ -34,7 +34,7 @@
 //! assert_eq!(checked.log.name(), "example.com/log");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-mod base64;
+pub mod base64;
 mod builder;
 mod checkpoint;
 mod key;

@@ -105,7 +105,7 @@ pub(crate) fn verify(
     disk: &Arc<dyn Disk>,
     keys: Known<'_>,
     signer: Option<&dyn Signer>,
-    progress: &mut dyn FnMut(u64),
+    seen: &mut dyn FnMut(Vec<Entry>),
 ) -> Result<Verification, LedgerError> {
     let mut report = Verification {
         verified: false,
@@ -122,7 +122,7 @@ pub(crate) fn verify(
         time_back: None,
         problem: None,
     };
-    match check(disk, keys, signer, &mut report, progress) {
+    match check(disk, keys, signer, &mut report, seen) {
         Ok(()) => report.verified = true,
         Err(Trouble::Fault { problem, .. }) => report.problem = Some(problem),
         Err(Trouble::Disk(error)) => return Err(error),
@@ -135,7 +135,7 @@ fn check(
     keys: Known<'_>,
     signer: Option<&dyn Signer>,
     report: &mut Verification,
-    progress: &mut dyn FnMut(u64),
+    seen: &mut dyn FnMut(Vec<Entry>),
 ) -> Result<(), Trouble> {
     let mut walk = Walk::new(Arc::clone(disk), Depth::Payloads)?;
     let mut state = State::genesis(&walk.log());
@@ -174,7 +174,7 @@ fn check(
                 report.root = state.tree.root();
                 report.open = state.open.len() as u64;
                 report.unsigned_leaves = report.leaves.saturating_sub(known);
-                progress(report.leaves);
+                seen(entries);
             }
             Step::End(tail) => {
                 report.unfinished_bytes = tail.rest.n_bytes();

@@ -164,7 +164,7 @@ fn whatever_vault_comes_back_nobody_is_resurrected() {
         assert_eq!(world.shown(1), "erased", "{name}");
         let found = Subject::find(&world.state(), "alice", &world.sources).unwrap();
         assert!(found.is_none(), "{name}: she cannot be searched for");
-        let counts = payloads::open_all(&world.state(), &world.sources).unwrap();
+        let counts = payloads::opened(&world.state(), &world.sources).unwrap();
         let is_back = name != "as it was left";
         assert_eq!(
             (counts.resurrected, counts.is_fine()),
@@ -179,7 +179,7 @@ fn whatever_vault_comes_back_nobody_is_resurrected() {
             "{name}"
         );
         assert_eq!(anchor.keys().len(), 2, "{name}");
-        let counts = payloads::open_all(&world.state(), &world.sources).unwrap();
+        let counts = payloads::opened(&world.state(), &world.sources).unwrap();
         assert_eq!((counts.resurrected, counts.is_fine()), (0, true), "{name}");
         let shown = [1, 2, 3, 4].map(|n| world.shown(n));
         assert_eq!(shown, ["erased", "clear", "erased", "clear"], "{name}");
@@ -196,7 +196,7 @@ fn an_operator_may_go_on_with_what_is_left() {
     assert_eq!(accepted.cut, None);
     let shown = [1, 2, 3].map(|n| world.shown(n));
     assert_eq!(shown, ["erased", "clear", "erased"], "who was erased stays gone");
-    let counts = payloads::open_all(&world.state(), &world.sources).unwrap();
+    let counts = payloads::opened(&world.state(), &world.sources).unwrap();
     assert_eq!((counts.erased, counts.is_fine()), (2, true), "and the ledger knows of it again");
     assert!(crate::audit::verify(&world.state()).verified);
     assert!(

@@ -3,8 +3,10 @@ use super::read_folder;
 use crate::anchor;
 use crate::serve::Sources;
 use crate::vault::{self, Vault};
+use anyhow::anyhow;
 use bartizan_core::record::{Leaf, RecordId, Slot};
 use bartizan_core::seal::{OpenError, Retention, Sealing};
+use bartizan_keys::DataKey;
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -139,17 +141,44 @@ impl Lens {
     }
 }
 
+impl Lens {
+    /// The key of one payload alone, for somebody who has no vault. That it leaves must have been recorded before.
+    ///
+    /// * `sealed`: the payload as it is stored.
+    ///
+    /// # Errors
+    /// When the vault cannot be used, or the payload does not open.
+    pub(super) fn data_key(
+        &self,
+        entry: &Entry,
+        stored: &Stored,
+        sealed: &[u8],
+    ) -> anyhow::Result<DataKey> {
+        let vault = self.vault.as_ref().map_err(|reason| anyhow!(reason.clone()))?;
+        let sealing = sealing_of(&entry.leaf, stored.slot);
+        let key = vault.keys.data_key(&sealing, &stored.commitment, sealed);
+        Ok(key.map_err(|error| cannot(&sealing, error))?)
+    }
+}
+
 fn has_keys(
     reader: &Reader,
     entry: &Entry,
     stored: &Stored,
     vault: &Vault,
 ) -> Result<(), LedgerError> {
-    let Leaf { record, kind, unix_ms, .. } = entry.leaf;
-    let slot = stored.slot;
-    let retention = Retention::of(kind, slot);
-    let sealing = Sealing { record, slot, retention, subject: None, unix_ms };
+    let sealing = sealing_of(&entry.leaf, stored.slot);
     let sealed = reader.stored(stored)?;
     let found = vault.keys.has_keys_of(&sealing, &sealed);
-    found.map_err(|error| LedgerError::Sealed { record, slot, error })
+    found.map_err(|error| cannot(&sealing, error))
+}
+
+/// What a payload of a leaf is bound to.
+pub(super) fn sealing_of(leaf: &Leaf, slot: Slot) -> Sealing<'static> {
+    let Leaf { record, kind, unix_ms, .. } = *leaf;
+    Sealing { record, slot, retention: Retention::of(kind, slot), subject: None, unix_ms }
+}
+
+fn cannot(sealing: &Sealing<'_>, error: OpenError) -> LedgerError {
+    LedgerError::Sealed { record: sealing.record, slot: sealing.slot, error }
 }

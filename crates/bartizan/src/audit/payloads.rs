@@ -1,12 +1,18 @@
 //! Every payload opened, to see which can be, and why the others cannot.
+//!
+//! A log in which nothing is wrong is read once: its payloads are opened on every processor behind the walk that verifies it, and its tombstones are known at
+//! the end. Where they do not explain every payload that did not open, it is read again, slowly and in order, by somebody who knows them.
 use super::bar::Bar;
 use super::reader;
+use super::verdict::{Checked, Trusted, verify_seeing};
 use crate::serve::Sources;
 use crate::vault::Vault;
+use anyhow::Context as _;
 use bartizan_core::record::{Leaf, RecordId, RecordKind, Slot};
 use bartizan_core::seal::OpenError;
 use bartizan_keys::KeyState;
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
+use crew::Tally;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,7 +86,63 @@ impl Counts {
     }
 }
 
-/// Opens them all.
+/// Verifies a log, and opens all its payloads meanwhile.
+///
+/// # Errors
+/// When the vault cannot be read, or the log cannot be read again.
+pub(crate) fn verify_and_open(
+    state: &Path,
+    trusted: &Trusted,
+    sources: &Sources,
+) -> anyhow::Result<Checked> {
+    let vault = Vault::peek(state, sources)
+        .context("--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone")?;
+    let Ok(reader) = reader(state) else {
+        return Ok(verify_seeing(state, trusted, &mut drop));
+    };
+    let mut tombstones = Vec::new();
+    let (checked, tally) = crew::behind(&reader, &*vault.keys, |open| {
+        verify_seeing(state, trusted, &mut |entries| {
+            tombstones.extend(entries.iter().filter(|entry| is_tombstone(&entry.leaf)).cloned());
+            open(entries);
+        })
+    });
+    let mut checked = checked.against(state, sources.clock.unix_ms());
+    if checked.verdict.verified {
+        let signed = checked.checkpoint.unwrap_or(0);
+        tombstones.retain(|entry| entry.index < signed);
+        // What is signed was just verified. Behind it the log's key has to vouch for a tombstone.
+        let newer = reader.proven_since(signed, &*vault.signer, &is_tombstone)?;
+        tombstones.extend(newer.entries);
+        let counts = explained(tally, &reader, &tombstones, &vault);
+        checked.payloads = Some(counts.map_or_else(|| open_all(state, sources), Ok)?);
+    }
+    Ok(checked)
+}
+
+fn is_tombstone(leaf: &Leaf) -> bool {
+    leaf.kind == RecordKind::Tombstone
+}
+
+/// How many there are of each sort, where tombstones explain all that did not open, and nothing opened that should not.
+fn explained(tally: Tally, reader: &Reader, tombstones: &[Entry], vault: &Vault) -> Option<Counts> {
+    let names: Vec<RecordId> = tombstones.iter().map(|entry| entry.leaf.record).collect();
+    if tally.error.is_some() || 0 < tally.damaged || back(vault, &names).next().is_some() {
+        return None;
+    }
+    let why = |entry: &Entry| (entry.leaf.record, why(reader, entry, vault));
+    let lawful: BTreeMap<RecordId, Lawful> = tombstones.iter().map(why).collect();
+    let mut counts = Counts { clear: tally.clear, ..Counts::default() };
+    for (key, n) in tally.gone {
+        match lawful.get(&key)? {
+            Lawful::Erased => counts.erased += n,
+            Lawful::Expired => counts.expired += n,
+        }
+    }
+    Some(counts)
+}
+
+/// Opens them all, one after the other, and names those that are not what they should be.
 ///
 /// # Errors
 /// When the vault or the log cannot be read.
@@ -88,7 +150,6 @@ pub(crate) fn open_all(state: &Path, sources: &Sources) -> anyhow::Result<Counts
     let reader = reader(state)?;
     // They come after what they are for, so they are read first; and before the vault is, so that what it still has then should be gone.
     let signer = Vault::peek(state, sources)?.signer;
-    let is_tombstone = |leaf: &Leaf| leaf.kind == RecordKind::Tombstone;
     let tombstones = reader.proven_since(0, &*signer, &is_tombstone)?.entries;
     let names: Vec<RecordId> = tombstones.iter().map(|entry| entry.leaf.record).collect();
     let vault = settled(state, &names, sources)?;
@@ -187,3 +248,10 @@ fn why(reader: &Reader, entry: &Entry, vault: &Vault) -> Lawful {
     let action = value.as_ref().and_then(|value| value.get("action")?.as_str());
     if action == Some("expire") { Lawful::Expired } else { Lawful::Erased }
 }
+
+mod crew;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::opened;

@@ -3,7 +3,7 @@ use super::leaves_of;
 use crate::files;
 use crate::serve::Sources;
 use anyhow::{Context as _, bail};
-use bartizan_core::record::{LEAF_BYTES_MAX, Leaf};
+use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, LeafError};
 use bartizan_ledger::merkle::leaf_hash;
 use bartizan_ledger::tlog::{PROOF_BYTES_MAX, Policy, ProofError, TlogProof, Trust, TrustError};
 use bartizan_ledger::{Entry, Reader};
@@ -68,7 +68,11 @@ pub(crate) fn prove(
 }
 
 /// The proof of one leaf, which waits for the next checkpoint if it must.
-fn proof_of(reader: &Reader, entry: &Entry, sources: &Sources) -> anyhow::Result<TlogProof> {
+pub(super) fn proof_of(
+    reader: &Reader,
+    entry: &Entry,
+    sources: &Sources,
+) -> anyhow::Result<TlogProof> {
     let started_us = sources.clock.monotonic_us();
     let limit_us = u64::try_from(CHECKPOINT_WAIT.as_micros()).unwrap_or(u64::MAX);
     loop {
@@ -139,22 +143,34 @@ pub(crate) fn check(
         Err(error) => return Ok(Err(format!("{}: {error}", proof_path.display()))),
     };
     let bytes = read(leaf_path, LEAF_BYTES_MAX)?;
-    let leaf_hash = leaf_hash(&bytes);
+    Ok(holds(&proof, &bytes, policies, |error| format!("{}: {error}", leaf_path.display())))
+}
+
+/// Checks a proof that is at hand, with its leaf.
+pub(super) fn held(proof: &[u8], leaf: &[u8], policies: &[Policy]) -> Result<Held, String> {
+    let proof = TlogProof::parse(proof).map_err(|error| error.to_string())?;
+    holds(&proof, leaf, policies, |error| error.to_string())
+}
+
+fn holds(
+    proof: &TlogProof,
+    leaf: &[u8],
+    policies: &[Policy],
+    no_leaf: impl FnOnce(LeafError) -> String,
+) -> Result<Held, String> {
+    let leaf_hash = leaf_hash(leaf);
     let checked = policies.iter().map(|policy| proof.verify(leaf_hash, policy));
     // Of several keys one has to fit; what is said otherwise is what the last one said.
     let best = checked.reduce(|best, next| if best.is_ok() { best } else { next });
     let trust = match best {
         Some(Ok(trust)) => trust,
-        Some(Err(error)) => return Ok(Err(told(&error, &proof, policies))),
-        None => return Ok(Err("no key is trusted".to_owned())),
+        Some(Err(error)) => return Err(told(&error, proof, policies)),
+        None => return Err("no key is trusted".to_owned()),
     };
-    let leaf = match Leaf::decode(&bytes) {
-        Ok(leaf) => leaf,
-        Err(error) => return Ok(Err(format!("{}: {error}", leaf_path.display()))),
-    };
+    let leaf = Leaf::decode(leaf).map_err(no_leaf)?;
     let (index, size) = (proof.index(), proof.checkpoint().checkpoint().size());
     let entry = Entry { index, leaf, leaf_hash, payloads: Vec::new(), segment: 0, offset: 0 };
-    Ok(Ok(Held { entry, size, trust }))
+    Ok(Held { entry, size, trust })
 }
 
 /// What is wrong, and where the proof has a stranger's signature, whose it is, whom you trust, and where the right key is.

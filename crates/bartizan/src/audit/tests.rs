@@ -267,7 +267,7 @@ fn payloads_are_counted_by_why_they_can_be_read_or_not() {
         harm(&ledger, &vault, key);
         drop(ledger);
         drop(vault);
-        let counts = payloads::open_all(folder.path(), &sources).unwrap();
+        let counts = payloads::opened(folder.path(), &sources).unwrap();
         let told = [counts.clear, counts.erased, counts.expired, counts.key_missing];
         assert_eq!(told, [clear, erased, expired, key_missing], "{name}");
         let is_fine = !["gone", "back"].contains(&name);

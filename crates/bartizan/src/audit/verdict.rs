@@ -9,7 +9,7 @@ use crate::witness::verdict::{Testimony, testimony};
 use bartizan_core::sign::Signer;
 use bartizan_keys::NoteKey;
 use bartizan_ledger::tlog::{Policy, VerifierKey};
-use bartizan_ledger::{LedgerError, Reader, TimeBack, Verification};
+use bartizan_ledger::{Entry, LedgerError, Reader, TimeBack, Verification};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -318,6 +318,15 @@ impl Trusted {
 
 /// [`verify`], with keys from elsewhere, and whose word it is.
 pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
+    verify_seeing(folder, trusted, &mut drop)
+}
+
+/// [`verify_with`], which hands over the leaves as it goes: they count for nothing if the log turns out not to be verified.
+pub(super) fn verify_seeing(
+    folder: &Path,
+    trusted: &Trusted,
+    seen: &mut dyn FnMut(Vec<Entry>),
+) -> Checked {
     let reader = match reader(folder) {
         Ok(reader) => reader,
         Err(error) if is_absent(folder, &error) => return Checked::unreadable(no_ledger(folder)),
@@ -331,7 +340,7 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
         Err(error) => return Checked::unreadable(format!("{error:#}")),
     };
     let reader = reader.with_former_keys(former);
-    let told = match look(&reader, &now, vault::log_key(folder).as_ref()) {
+    let told = match look(&reader, &now, vault::log_key(folder).as_ref(), seen) {
         Ok(told) => told,
         Err(error) => return Checked::unreadable(unreadable(folder, &error)),
     };
@@ -400,15 +409,15 @@ fn look(
     reader: &Reader,
     keys: &[VerifierKey],
     signer: Option<&NoteKey>,
+    seen: &mut dyn FnMut(Vec<Entry>),
 ) -> Result<Verification, LedgerError> {
     let size = reader.checkpoint().ok().flatten().map(|signed| signed.checkpoint().size());
     let bar = Bar::new("verifying", size);
     // The key of another vault can say nothing about this log.
     let is_ours = |key: &&NoteKey| VerifierKey::of_log(*key).is_ok_and(|key| keys.contains(&key));
     let signer = signer.filter(is_ours).map(|key| key as &dyn Signer);
-    let mut progress = |leaves| bar.set(leaves);
-    match signer {
-        Some(signer) => reader.verify_own(keys, signer, &mut progress),
-        None => reader.verify_with(keys, &mut progress),
-    }
+    reader.verify_seeing(keys, signer, &mut |entries| {
+        entries.last().into_iter().for_each(|last| bar.set(last.index + 1));
+        seen(entries);
+    })
 }

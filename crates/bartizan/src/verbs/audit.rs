@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 mod again;
 mod check;
+mod disclose;
 mod find;
 mod follow;
 mod forget;
@@ -40,6 +41,7 @@ enum AuditVerb {
     Tail(follow::TailArgs),
     Prove(check::ProveArgs),
     Rejudge(again::RejudgeArgs),
+    Disclose(disclose::DiscloseArgs),
     Export(follow::ExportArgs),
     Rebuild(follow::RebuildArgs),
 }
@@ -99,6 +101,7 @@ pub(crate) fn run(args: AuditArgs) -> anyhow::Result<Outcome> {
         AuditVerb::Tail(args) => follow::tail(args),
         AuditVerb::Prove(args) => check::prove(args),
         AuditVerb::Rejudge(args) => again::run(&args),
+        AuditVerb::Disclose(args) => disclose::disclose(&args),
         AuditVerb::Export(args) => follow::export(args),
         AuditVerb::Rebuild(args) => follow::rebuild(args),
     }

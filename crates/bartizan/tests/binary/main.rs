@@ -8,6 +8,8 @@ mod common;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod disclose;
+#[cfg(test)]
 mod erase;
 #[cfg(test)]
 mod guides;

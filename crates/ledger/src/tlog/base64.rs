@@ -20,7 +20,7 @@ const fn values() -> [u8; 256] {
 }
 
 /// Writes bytes as base64.
-pub(crate) fn encode(bytes: &[u8]) -> String {
+pub fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let group = chunk.iter().fold(0_usize, |group, &byte| group << 8 | usize::from(byte))
@@ -35,7 +35,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 }
 
 /// Reads base64; `None` when a digit is none, padding is missing or in excess, or bits that say nothing are set.
-pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
+pub fn decode(text: &str) -> Option<Vec<u8>> {
     let (groups, rest) = text.as_bytes().as_chunks::<4>();
     if !rest.is_empty() {
         return None;
@@ -68,7 +68,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads base64 of exactly `N` bytes.
-pub(crate) fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
+pub fn decode_array<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != N.div_ceil(3) * 4 {
         return None;
     }

@@ -1,10 +1,10 @@
 //! `bartizan audit verify` and `prove`: whether the ledger is as it was written, for us and for outsiders.
+use super::disclose::{self, DisclosureArgs};
 use crate::audit::handover::Handover;
 use crate::audit::{self, Checked, Mark, Trusted, harmless, payloads, prove as proofs};
 use crate::outcome::{Outcome, Usage};
 use crate::print;
 use crate::serve::Sources;
-use crate::vault::Vault;
 use crate::verbs::state_folder;
 use crate::witness::policy;
 use crate::witness::verdict::Testimony;
@@ -17,14 +17,15 @@ use std::path::{Path, PathBuf};
 /// Recompute every hash and say whether the ledger is as it was written
 ///
 /// Works offline on a copy of the files. Exits 0 when all is well, 1 when it is not or cannot be read. With --proof it checks one
-/// proof that `bartizan audit prove` wrote, and needs no ledger.
+/// proof that `bartizan audit prove` wrote, and needs no ledger; with --disclosure a file that `bartizan audit disclose` wrote.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   bartizan audit verify --json     {\"verified\":true,\"leaves\":42,\"problem\":null,...}
   bartizan audit verify --dir copy --key bartizan.log/8c1f...+3ab1...+AVx...     with the key that you have from elsewhere
   bartizan audit verify --payloads     opens every payload, too
-  bartizan audit verify --proof 8f3a.intent.tlog-proof --leaf 8f3a.intent.leaf --key ...")]
+  bartizan audit verify --proof 8f3a.intent.tlog-proof --leaf 8f3a.intent.leaf --key ...
+  bartizan audit verify --disclosure 8f3a.json --key ... --reveal     whether these texts are what was recorded")]
 pub(super) struct VerifyArgs {
     /// The state folder [default: .bartizan]
     #[arg(long, value_name = "DIR")]
@@ -44,6 +45,8 @@ pub(super) struct VerifyArgs {
     /// The leaf that the proof is about
     #[arg(long, value_name = "FILE", requires = "proof")]
     leaf: Option<PathBuf>,
+    #[command(flatten)]
+    disclosure: DisclosureArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -55,23 +58,22 @@ fn key(text: &str) -> Result<VerifierKey, KeyError> {
 
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
     let policy = args.policy.as_deref().map(policy::read).transpose()?.map(|(policy, _)| policy);
-    if let (Some(proof), Some(leaf)) = (&args.proof, &args.leaf) {
+    if args.proof.is_some() || args.disclosure.disclosure.is_some() {
         let policies = args.keys.into_iter().map(Policy::of_log).chain(policy).collect::<Vec<_>>();
-        return verify_proof(proof, leaf, &policies, args.json);
+        if let (Some(proof), Some(leaf)) = (&args.proof, &args.leaf) {
+            return verify_proof(proof, leaf, &policies, args.json);
+        }
+        return disclose::verify(&args.disclosure, &policies, args.dir.as_deref(), args.json);
     }
     let folder = state_folder(args.dir);
-    if args.payloads {
-        // Before the long look at everything, and not after it.
-        Vault::peek(&folder, &Sources::real()).context(
-            "--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone",
-        )?;
-    }
     let trusted = Trusted { keys: args.keys, policy };
-    let now_ms = Sources::real().clock.unix_ms();
-    let mut checked = audit::verify_with(&folder, &trusted).against(&folder, now_ms);
-    if args.payloads && checked.verdict.verified {
-        checked.payloads = Some(payloads::open_all(&folder, &Sources::real())?);
-    }
+    let sources = Sources::real();
+    let now_ms = sources.clock.unix_ms();
+    let checked = if args.payloads {
+        payloads::verify_and_open(&folder, &trusted, &sources)?
+    } else {
+        audit::verify_with(&folder, &trusted).against(&folder, now_ms)
+    };
     if args.json {
         print::line(&harmless(&checked.json()))?;
     } else {
