@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p bartizan-inspect --example throughput -- [--rounds N] [--chunk BYTES] [NAME]...`
 //!
-//! With names, only texts of these names are read; each figure is the best of the rounds (7 unless told). `--chunk` measures one size of
+//! With names, only texts of these names are read; each figure is the best of the rounds (3 unless told), in time that the thread ran. `--chunk` measures one size of
 //! chunk only, and 0 is the whole text at once.
 #![expect(
     clippy::print_stdout,
@@ -50,14 +50,34 @@ const JSON: &str = r#"{"id":"a81bc81b-dead-4e5d-abff-90865d1e13b1","created":171
 
 const CJK: &str = "春の朝、町の人々は橋のそばに集まり、川の水が高くなるのを見ていた。老人は言った。「去年もこうだった。」子供たちは笑い、母親たちは家に帰った。桥下的水很急，没有人敢过去。";
 
+/// Nanoseconds that this thread has run; others may have the processor for most of the time. Where the system does not say, the time of day.
+fn ran_ns(began: Instant) -> u64 {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let told = told.and_then(|text| text.split(' ').next()?.parse().ok());
+    told.unwrap_or_else(|| u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The system counts what a thread ran by ticks: less than this tells nothing.
+const RUN_NS_MIN: u64 = 60_000_000;
+
 fn megabytes_per_second(text: &str, n_rounds: usize, mut read: impl FnMut(&[u8])) -> f64 {
-    let mut best = f64::INFINITY;
+    let began = Instant::now();
+    let mut best = 0_f64;
     for _ in 0..n_rounds {
-        let before = Instant::now();
-        read(black_box(text.as_bytes()));
-        best = best.min(before.elapsed().as_secs_f64());
+        let before = ran_ns(began);
+        let mut n_bytes = 0_usize;
+        let ns = loop {
+            read(black_box(text.as_bytes()));
+            n_bytes += text.len();
+            let ns = ran_ns(began) - before;
+            if ns >= RUN_NS_MIN {
+                break ns;
+            }
+        };
+        let of = |n: u64| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
+        best = best.max(of(n_bytes as u64) / of(ns) * 1e3);
     }
-    f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX)) / best / 1e6
+    best
 }
 
 /// Ordinary texts first, then the ones that an enemy would choose.
@@ -129,7 +149,7 @@ fn option(arguments: &mut Vec<String>, name: &str) -> Option<usize> {
 fn main() {
     let inspector = TextInspector::new();
     let mut names: Vec<String> = std::env::args().skip(1).collect();
-    let n_rounds = option(&mut names, "--rounds").unwrap_or(7);
+    let n_rounds = option(&mut names, "--rounds").unwrap_or(3);
     let chunks = option(&mut names, "--chunk").map_or(vec![0, 1024, 5], |n_bytes| vec![n_bytes]);
     let mut texts = texts();
     texts.retain(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name));

@@ -266,10 +266,15 @@ fn is_told_backwards(text: &str) -> bool {
     text != "dapi" && (!is_word || is_known || text.trim_end().len() > 3)
 }
 
+/// Fewest letters of a literal that has more: a row of hyphens is no sign of another alphabet.
+const LETTERS_MIN: usize = 2;
+
 /// The bytes of a literal up to its rarest three, which are what the gate knows it by. Three letters alone are those of many a word.
 fn known(literal: &[u8]) -> &[u8] {
     let most = literal.len().min(LITERAL_BYTES_MAX);
-    let ends = most.min(5)..=most;
+    let mut letters = literal.iter().zip(1_usize..).filter(|(byte, _)| byte.is_ascii_alphabetic());
+    let least = letters.nth(LETTERS_MIN.saturating_sub(1)).map_or(most, |(_, n)| n);
+    let ends = most.min(least.max(5))..=most;
     let last_three = |end: &usize| {
         let three = literal.get(end.saturating_sub(3)..*end).unwrap_or_default();
         crate::gate::commonness(three)
@@ -369,6 +374,16 @@ mod tests {
             ("q7!", 0),
         ] {
             assert_eq!(n_partial(tail.as_bytes(), true), n, "{tail}");
+        }
+    }
+
+    #[test]
+    fn every_mark_has_letters_of_its_alphabet() {
+        for literal in LITERALS.iter() {
+            let n = literal.bytes.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+            let name = String::from_utf8_lossy(&literal.bytes);
+            // `r8_`, `sq0` and `sk-` have one or two.
+            assert!(n >= 1 && (n >= LETTERS_MIN || literal.bytes.len() < 4), "{name}");
         }
     }
 
