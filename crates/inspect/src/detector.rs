@@ -117,6 +117,11 @@ impl TextDetector {
 
     fn read_piece(&mut self, piece: &[u8], report: &mut dyn FnMut(Finding)) {
         let from = self.tail.len();
+        let n_wanted = from.saturating_add(piece.len());
+        if self.tail.capacity() < n_wanted {
+            // There are as many of these as there are streams: doubling would waste the half of it.
+            self.tail.reserve_exact(n_wanted.saturating_add(n_wanted / 4).saturating_sub(from));
+        }
         self.tail.extend_from_slice(piece);
         let (gate, base, live, marks) = (self.gate, self.base, &mut self.live, &mut self.marks);
         let text = Text::new(&self.tail, base == 0, false);

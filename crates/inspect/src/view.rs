@@ -509,6 +509,6 @@ mod tests {
             detector.push(b"The town", &mut |_| {});
         }
         let n_bytes = detector.channel.views.raw.memory_bytes();
-        assert!(n_bytes <= HISTORY_BYTES + HISTORY_BYTES / 4 + PIECE_BYTES, "{n_bytes}");
+        assert!(n_bytes <= HISTORY_BYTES + 272, "{n_bytes}");
     }
 }

@@ -1,8 +1,8 @@
 //! The end of a channel as it came, for views that open a little after what they read began.
-use super::PIECE_BYTES;
-
-/// Bytes before the newest that views need.
-pub(super) const HISTORY_BYTES: usize = 2048;
+/// Bytes before the newest that views need: a block with what stands around it and the piece after it, and a token with its context.
+pub(super) const HISTORY_BYTES: usize = 1664;
+/// Bytes older than these that may lie about before they are forgotten.
+const SLACK_BYTES: usize = 256;
 
 /// Bytes of a channel by their offsets.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ impl Raw {
         let n_wanted = self.bytes.len().saturating_add(piece.len());
         if self.bytes.capacity() < n_wanted {
             // There are as many of these as there are streams: none is larger than it must be.
-            let n_most = self.n_most().saturating_add(PIECE_BYTES).max(n_wanted);
-            let n_reserved = n_wanted.saturating_mul(2).min(n_most);
+            let n_most = self.n_most().saturating_add(piece.len()).max(n_wanted);
+            let n_reserved = n_wanted.saturating_add(n_wanted / 2).min(n_most);
             self.bytes.reserve_exact(n_reserved.saturating_sub(self.bytes.len()));
         }
         self.bytes.extend_from_slice(piece);
@@ -32,7 +32,7 @@ impl Raw {
 
     /// Bytes from which on the oldest are forgotten.
     const fn n_most(&self) -> usize {
-        self.n_kept.saturating_add(self.n_kept / 4)
+        self.n_kept.saturating_add(SLACK_BYTES)
     }
 
     /// Forgets what is older than the history, now and then.
