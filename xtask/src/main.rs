@@ -8,6 +8,7 @@ use std::process::ExitCode;
 mod bench;
 mod eval;
 mod kinds;
+mod tiny;
 mod torture;
 mod train;
 
@@ -26,6 +27,8 @@ enum Chore {
     Bench(bench::Bench),
     /// Write the table of kinds into its reference page
     Kinds,
+    /// Write the tiny classifiers that tests make, for other software to read
+    TinyModels(tiny::TinyArgs),
     /// Crash the ledger and its keys, break their disk, kill the gateway, and say what was lost
     Torture(torture::TortureArgs),
     /// Train what is shipped
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
         Chore::Bench(bench) => bench.run(),
         Chore::Kinds => kinds::run(),
+        Chore::TinyModels(tiny) => tiny::run(&tiny),
         Chore::Torture(torture) => torture::run(&torture),
         Chore::Train(train) => train.run(),
         Chore::Eval(eval) => eval.run(),

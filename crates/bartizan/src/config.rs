@@ -6,6 +6,7 @@ use bartizan_core::evidence::Source;
 use bartizan_gateway::exchange::Durability;
 use bartizan_gateway::limits::Limits;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -229,6 +230,8 @@ pub(crate) struct Guard {
     pub(crate) canaries: Vec<String>,
     /// From which score on the text model makes a finding.
     pub(crate) threshold: Vec<Threshold>,
+    /// A classifier that is asked where the text model is unsure.
+    pub(crate) second_model: Option<SecondModel>,
     /// The over-defence budget: the share of requests that may be flagged as attacks before that is an alert.
     pub(crate) flagged_max: Option<Share>,
 }
@@ -271,6 +274,78 @@ pub(crate) struct Threshold {
     pub(crate) at: Share,
 }
 
+/// `[guard.second_model]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecondModel {
+    /// The folder of the model.
+    pub(crate) path: PathBuf,
+    /// What it is asked for, and what it calls that: `injection = "INJECTION"`.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// The scores of the text model between which it counts as unsure.
+    #[serde(default = "band")]
+    pub(crate) band: Shares,
+    /// The score of the second model from which on there is a finding.
+    #[serde(default = "at")]
+    pub(crate) at: Share,
+    /// Whether it may take back what the text model found in the band.
+    #[serde(default)]
+    pub(crate) may_clear: bool,
+    /// Most tokens of a text.
+    #[serde(default = "tokens_max")]
+    pub(crate) tokens_max: usize,
+    /// Time for one text.
+    #[serde(default = "time_ms")]
+    pub(crate) time_ms: u64,
+    /// Texts that are judged at a time.
+    #[serde(default = "concurrency")]
+    pub(crate) concurrency: usize,
+    /// Texts that may wait for that.
+    #[serde(default = "waiting_max")]
+    pub(crate) waiting_max: usize,
+    /// What holds for one label at one place instead.
+    #[serde(default)]
+    pub(crate) rule: Vec<SecondRule>,
+}
+
+/// `[[guard.second_model.rule]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecondRule {
+    /// One of the labels.
+    pub(crate) label: String,
+    /// Whose text; tools and documents are one.
+    pub(crate) source: Source,
+    /// Where the text model counts as unsure.
+    pub(crate) band: Option<Shares>,
+    /// From which score on there is a finding.
+    pub(crate) at: Option<Share>,
+}
+
+fn band() -> Shares {
+    Shares { from: Share(200), to: Share(800) }
+}
+
+fn at() -> Share {
+    Share(500)
+}
+
+fn tokens_max() -> usize {
+    4096
+}
+
+fn time_ms() -> u64 {
+    1_000
+}
+
+fn concurrency() -> usize {
+    1
+}
+
+fn waiting_max() -> usize {
+    64
+}
+
 /// A number between 0 and 1, to three places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "f64", into = "f64")]
@@ -295,6 +370,33 @@ impl TryFrom<f64> for Share {
 impl From<Share> for f64 {
     fn from(share: Share) -> Self {
         Self::from(share.0) / 1000.0
+    }
+}
+
+/// Two of them: `[0.2, 0.8]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Share>", into = "[Share; 2]")]
+pub(crate) struct Shares {
+    /// The first.
+    pub(crate) from: Share,
+    /// The second.
+    pub(crate) to: Share,
+}
+
+impl TryFrom<Vec<Share>> for Shares {
+    type Error = String;
+
+    fn try_from(shares: Vec<Share>) -> Result<Self, String> {
+        match *shares {
+            [from, to] => Ok(Self { from, to }),
+            _ => Err(format!("{} numbers instead of two, as in [0.2, 0.8]", shares.len())),
+        }
+    }
+}
+
+impl From<Shares> for [Share; 2] {
+    fn from(shares: Shares) -> Self {
+        [shares.from, shares.to]
     }
 }
 
@@ -446,6 +548,9 @@ impl Config {
             *path = folder.join(&*path);
         }
         self.ledger.dir = folder.join(&self.ledger.dir);
+        if let Some(second) = &mut self.guard.second_model {
+            second.path = folder.join(&second.path);
+        }
         if let Some(witness) = &mut self.ledger.witness {
             witness.policy = folder.join(&witness.policy);
             witness.ca_file = witness.ca_file.take().map(|path| folder.join(path));

@@ -2,6 +2,7 @@
 use crate::config::{self, Config, ConfigError, FILE_BYTES_MAX, OwnKind};
 use crate::files;
 use crate::outcome::Usage;
+use crate::second::{Desk, Loaded};
 use anyhow::Context as _;
 use bartizan_core::detect::{Inspector, Score};
 use bartizan_core::kind::{Catalogue, KindInfo};
@@ -31,25 +32,33 @@ pub(crate) fn own_kind(kind: &OwnKind) -> Result<CustomKind, CustomError> {
     })
 }
 
-/// The built-in inspector with kinds of the operator's own.
+/// An inspector with kinds of the operator's own.
 ///
 /// # Errors
 /// Why they cannot be looked for together.
 pub(crate) fn customized(
-    inner: TextInspector,
+    inner: Arc<dyn Inspector>,
     kinds: Vec<CustomKind>,
 ) -> Result<Arc<dyn Inspector>, CustomError> {
-    let inner = Arc::new(inner);
     if kinds.is_empty() { Ok(inner) } else { Ok(Arc::new(Customized::new(inner, kinds)?)) }
 }
 
 /// What looks into texts, as a configuration asks for it.
 ///
+/// * `second`: the model that it names, and with what that is asked.
+///
 /// # Errors
 /// Those that `config check` points at.
-pub(crate) fn inspector(config: &Config) -> anyhow::Result<Arc<dyn Inspector>> {
+pub(crate) fn inspector(
+    config: &Config,
+    second: Option<(&Desk, &Loaded)>,
+) -> anyhow::Result<Arc<dyn Inspector>> {
     let kinds = config.guard.kind.iter().map(own_kind).collect::<Result<Vec<_>, _>>();
-    let inner = TextInspector::new().with_cutoffs(cutoffs(&config.guard));
+    let mut inner: Arc<dyn Inspector> =
+        Arc::new(TextInspector::new().with_cutoffs(cutoffs(&config.guard)));
+    if let Some((desk, loaded)) = second {
+        inner = desk.behind(inner, loaded)?;
+    }
     let inspector = kinds.and_then(|kinds| customized(inner, kinds));
     let inspector = inspector.map_err(|error| Usage(error.to_string()))?;
     let catalogue = Catalogue::new(inspector.kinds());
@@ -85,9 +94,11 @@ pub(crate) type Texts = Vec<(String, String)>;
 
 /// The texts of the policy that a configuration asks for: its profile or its file, then what its routes allow beyond that.
 ///
+/// * `second`: the model that it names.
+///
 /// # Errors
 /// A file that cannot be read, an unknown profile, a route that allows what nobody can allow.
-pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
+pub(crate) fn texts(config: &Config, second: Option<&Loaded>) -> anyhow::Result<Texts> {
     let mut texts = vec![if let Some(path) = &config.guard.policy {
         let text = files::read_text_bounded(path, FILE_BYTES_MAX).map_err(|error| {
             Usage(format!("cannot read the policy {}: {error}", path.display()))
@@ -97,7 +108,7 @@ pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
         let profile: Profile = config.guard.profile_name().parse()?;
         (profile.file_name().to_owned(), profile.text().to_owned())
     }];
-    texts.extend(own_kinds_text(config)?);
+    texts.extend(own_kinds_text(config, second)?);
     for route in config.routes_in_force() {
         if route.allow_unread.is_empty() && !route.redact_tool_calls {
             continue;
@@ -113,7 +124,10 @@ pub(crate) fn texts(config: &Config) -> anyhow::Result<Texts> {
 
 /// Settings beside the policy that decide what is found or changed, as comments of it: a change of them is a change of policy, and is
 /// recorded as one.
-fn own_kinds_text(config: &Config) -> anyhow::Result<Option<(String, String)>> {
+fn own_kinds_text(
+    config: &Config,
+    second: Option<&Loaded>,
+) -> anyhow::Result<Option<(String, String)>> {
     let guard = &config.guard;
     let mut lines = Vec::new();
     for kind in &guard.kind {
@@ -124,6 +138,9 @@ fn own_kinds_text(config: &Config) -> anyhow::Result<Option<(String, String)>> {
     }
     for threshold in &guard.threshold {
         lines.push(serde_json::to_string(threshold)?);
+    }
+    if let Some(second) = second {
+        lines.push(serde_json::to_string(&second.told())?);
     }
     if !guard.pseudonyms.is_empty() {
         let restoring: Vec<_> = config
@@ -167,7 +184,7 @@ mod tests {
     }
 
     fn action(config: &Config, route: &str, source: Source, kind: &str) -> Action {
-        let policy = compile(&texts(config).unwrap(), &KINDS).unwrap();
+        let policy = compile(&texts(config, None).unwrap(), &KINDS).unwrap();
         let kind = catalogue().find(kind).unwrap();
         policy.ladder(&Roles::default(), route).action(source, kind)
     }
@@ -205,7 +222,7 @@ mod tests {
     #[test]
     fn every_setting_that_matters_changes_the_policy() {
         let digest = |text: &str| {
-            let texts = texts(&config(text)).unwrap();
+            let texts = texts(&config(text), None).unwrap();
             compile(&texts, &KINDS).unwrap().digest()
         };
         let names = "[guard]\npseudonyms = [\"pii\"]";
@@ -238,7 +255,7 @@ mod tests {
             let lines = ["override", "extraction", "jailbreak"].map(|kind| {
                 format!("[[guard.threshold]]\nkind = \"injection.{kind}\"\nsource = \"user\"\nat = {at}\n")
             });
-            let inspector = inspector(&config(&lines.concat())).unwrap();
+            let inspector = inspector(&config(&lines.concat()), None).unwrap();
             let mut n = 0;
             inspector.scan(Source::User, text, &mut |finding| {
                 n += usize::from(finding.detector.starts_with("model."));
@@ -252,6 +269,6 @@ mod tests {
     #[test]
     fn an_absent_policy_is_an_error_and_not_the_profile() {
         let config = config("[guard]\npolicy = \"/absent/guard.cedar\"");
-        assert!(texts(&config).unwrap_err().to_string().contains("cannot read the policy"));
+        assert!(texts(&config, None).unwrap_err().to_string().contains("cannot read the policy"));
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Asked {
     pub(crate) judge: String,
     /// Whose text it is, where it does not say so itself.
     pub(crate) source: Source,
+    /// With what a second model is asked, where there is one.
+    pub(crate) second: Option<crate::second::Desk>,
 }
 
 impl Asked {

@@ -27,6 +27,7 @@ mod outcome;
 mod owner;
 mod print;
 mod rotation;
+mod second;
 mod serve;
 mod vault;
 mod verbs;

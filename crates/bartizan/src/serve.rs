@@ -7,6 +7,7 @@ use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::opening::{self, How, Opened};
 use crate::outcome::Usage;
+use crate::second::{self, Loaded};
 use crate::vault::{self, Anchoring};
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
@@ -151,7 +152,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         clock: Arc::clone(&sources.clock),
         entropy: Arc::clone(&sources.entropy),
         tally: tally.counter(),
-        more_metrics: Some(more_metrics(meter, said.watch.clone())),
+        more_metrics: Some(more_metrics(meter, said.watch.clone(), builder.desk().clone())),
     });
     let signs = inform(&gateway, said, ledger.as_ref(), books.as_ref());
     let open = async {
@@ -236,6 +237,11 @@ impl Running {
     /// Whether any key opens the door now.
     pub(crate) fn has_live_key(&self) -> bool {
         self.builder.has_live_key()
+    }
+
+    /// The second model in force, in words: a line for all of it, and one for each file.
+    pub(crate) fn second_model(&self) -> Vec<String> {
+        self.builder.second().map(Loaded::lines).unwrap_or_default()
     }
 
     /// The configuration in force.
@@ -391,12 +397,17 @@ struct OpenLedger {
     said: Said,
 }
 
-fn more_metrics(meter: Arc<meter::Meter>, watch: Option<Arc<Watch>>) -> MoreMetrics {
+fn more_metrics(
+    meter: Arc<meter::Meter>,
+    watch: Option<Arc<Watch>>,
+    second: second::Desk,
+) -> MoreMetrics {
     Box::new(move |out| {
         meter.export(out);
         if let Some(watch) = &watch {
             watch.export(out);
         }
+        second.export(out);
     })
 }
 

@@ -87,6 +87,7 @@ pub const STRUCTURAL: &[KindInfo] = &[
         title: "encoded too deeply or too long to check",
         extent: Extent::Part,
     },
+    KindInfo { name: "limit.model", title: "second model gave no answer", extent: Extent::Part },
 ];
 
 /// Where this request's own placeholders stand in an answer. It is no finding, so it stands in no table, and no policy is asked about it.
@@ -127,6 +128,8 @@ structural! {
     LIMIT_PSEUDONYMS = 13,
     /// `limit.view`
     LIMIT_VIEW = 14,
+    /// `limit.model`
+    LIMIT_MODEL = 15,
     /// `pseudonym.own`: a mark inside an exchange, the last number below [`FIRST_DETECTED`]. It is in no [`Catalogue`]'s list.
     PSEUDONYM_OWN = 31,
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here opens a file, reads the time or draws a random number: the same seed gives the same run.
 mod chance;
+mod classifier;
 mod clock;
 mod disk;
 mod liar;
@@ -11,6 +12,7 @@ mod signer;
 mod wait;
 
 pub use chance::{SimEntropy, SplitMix};
+pub use classifier::Classifier;
 pub use clock::SimClock;
 pub use disk::{Counts, SimDisk};
 pub use liar::{DishonestDisk, Lie};

@@ -5,7 +5,7 @@ use crate::{bites, keep};
 use std::collections::BTreeSet;
 
 /// What each crate may depend on, of ours. `*` is everything. A crate that is not here has no arrows yet: give it some.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("core", &[]),
     ("policy", &["core"]),
     ("inspect", &["core"]),
@@ -13,6 +13,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("keys", &["core"]),
     ("gateway", &["core", "policy"]),
     ("range", &["core"]),
+    ("second", &["core"]),
     ("testkit", &["core"]),
     ("bartizan", &["*"]),
     ("xtask", &["*"]),
@@ -20,8 +21,12 @@ const ARROWS: [(&str, &[&str]); 10] = [
 /// What tests may name besides.
 const DEV_ARROWS: [&str; 3] = ["testkit", "inspect", "range"];
 /// Powers that come from outside, and who holds them. Tests are free to use them.
-const POWERS: [(&str, &[&str]); 13] = [
+const POWERS: [(&str, &[&str]); 17] = [
     ("cedar-policy", &["policy"]),
+    ("candle-core", &["second"]),
+    ("candle-nn", &["second"]),
+    ("safetensors", &["second"]),
+    ("tokenizers", &["second"]),
     ("anyhow", &["bartizan", "xtask"]),
     ("miette", &["policy", "bartizan", "xtask"]),
     ("hyper", &["gateway", "range", "bartizan", "xtask"]),
@@ -37,7 +42,7 @@ const POWERS: [(&str, &[&str]); 13] = [
 ];
 
 /// What a crate's `clippy.toml` must ban besides what all must: the powers that it lacks.
-const BANS: [(&str, &[&str]); 8] = [
+const BANS: [(&str, &[&str]); 9] = [
     ("core", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("policy", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
     ("inspect", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
@@ -45,6 +50,7 @@ const BANS: [(&str, &[&str]); 8] = [
     ("keys", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("gateway", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
     ("range", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
+    ("second", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("testkit", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
 ];
 const DISK: &str = "std::fs::File";

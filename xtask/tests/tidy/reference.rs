@@ -14,6 +14,8 @@ const COUNTERS: &str = "crates/gateway/src/http/metrics.rs";
 const LEDGER_COUNTERS: &str = "crates/bartizan/src/serve/meter.rs";
 /// Where the counters of witnesses are declared.
 const WITNESS_COUNTERS: &str = "crates/bartizan/src/serve/cosign.rs";
+/// Where the questions to second models are counted.
+const SECOND_COUNTERS: &str = "crates/bartizan/src/second.rs";
 /// Every bound.
 const LIMITS: &str = "docs/reference/limits.md";
 /// What the configuration may say.
@@ -126,8 +128,8 @@ fn kinds(tree: &Tree) -> Vec<String> {
 
 /// The names of all metrics in the code.
 fn metrics_in_code(tree: &Tree) -> BTreeSet<String> {
-    let texts =
-        [COUNTERS, WITNESS_COUNTERS].map(|path| product(tree.text(path).unwrap_or_default()));
+    let texts = [COUNTERS, WITNESS_COUNTERS, SECOND_COUNTERS]
+        .map(|path| product(tree.text(path).unwrap_or_default()));
     let names = texts.into_iter().flat_map(literals).map(|(name, _)| name);
     let mut found: BTreeSet<String> =
         names.filter(|name| name.starts_with("bartizan_") && is_code(name)).collect();
@@ -146,7 +148,7 @@ fn metrics(tree: &Tree) -> Vec<String> {
 }
 
 /// The types that hold settings, and the tables that they are read from.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 12] = [
     ("Listen", "listen"),
     ("Ledger", "ledger"),
     ("Retention", "ledger.retention"),
@@ -155,6 +157,8 @@ const TABLES: [(&str, &str); 10] = [
     ("OwnKind", "guard.kind"),
     ("Except", "guard.except"),
     ("Threshold", "guard.threshold"),
+    ("SecondModel", "guard.second_model"),
+    ("SecondRule", "guard.second_model.rule"),
     ("Upstream", "upstream"),
     ("Route", "route"),
 ];

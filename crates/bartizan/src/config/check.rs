@@ -13,6 +13,7 @@ use bartizan_inspect::leak::{CANARIES_MAX, Canaries};
 use bartizan_inspect::model::{self, Head, Place};
 use bartizan_policy::Profile;
 use std::ops::Range;
+use std::sync::Arc;
 use toml::de::{DeArray, DeTable};
 
 /// Fewest bytes for a request's head: the HTTP library cannot do with less.
@@ -25,6 +26,8 @@ const DELIMITER_BYTES_MAX: usize = 256;
 const EVERY_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 /// How long a witness may take, in milliseconds.
 const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 10..=60_000;
+
+mod second;
 
 /// A step on the way to a value.
 #[derive(Clone, Copy)]
@@ -41,6 +44,7 @@ pub(super) fn problems(config: &Config, text: &str) -> Vec<Problem> {
     check.ledger(config);
     check.guard(config);
     check.own_kinds(config);
+    check.second_model(&config.guard);
     check.limits(config);
     check.upstreams(config);
     check.routes(config);
@@ -206,7 +210,7 @@ impl Check<'_> {
                 }
             }
         }
-        let inspector = match crate::guard::customized(TextInspector::new(), kinds) {
+        let inspector = match crate::guard::customized(Arc::new(TextInspector::new()), kinds) {
             Ok(inspector) => inspector,
             Err(error) => {
                 let message = "these kinds cannot be looked for together".to_owned();

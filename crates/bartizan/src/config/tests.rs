@@ -448,3 +448,79 @@ proptest! {
         }
     }
 }
+
+/// What is said of a second model with these lines; each is one that has all that it needs.
+fn of_second_model(lines: &str) -> String {
+    complaint(&format!(
+        "{UPSTREAM}[guard.second_model]\npath = \"model\"\nlabels = {{ injection = \"INJECTION\", toxicity = \"toxic\" }}\n{lines}\n"
+    ))
+}
+
+#[cfg(not(feature = "transformers"))]
+#[test]
+fn a_second_model_needs_a_program_that_computes() {
+    let told = of_second_model("");
+    for want in ["built without the feature `transformers`", "--features transformers", ":4:"] {
+        assert!(told.contains(want), "{told}");
+    }
+}
+
+#[cfg(feature = "transformers")]
+#[test]
+fn a_second_model_is_asked_what_it_can_be_asked() {
+    let rule = |lines: &str| format!("[[guard.second_model.rule]]\n{lines}");
+    let of_user = "label = \"injection\"\nsource = \"user\"";
+    let cases = [
+        ("plain", String::new(), ""),
+        ("one end", "band = [0.4]".to_owned(), "1 numbers instead of two"),
+        ("a band", "band = [0.4, 0.4]".to_owned(), ""),
+        ("turned around", "band = [0.8, 0.2]".to_owned(), "ends before it begins"),
+        ("from zero", "band = [0.0, 0.2]".to_owned(), "0 is not between 0.001 and 0.999"),
+        ("three ends", "band = [0.1, 0.2, 0.3]".to_owned(), "3 numbers instead of two"),
+        ("no tokens", "tokens_max = 0".to_owned(), "from 1 to 65536"),
+        ("too many tokens", "tokens_max = 65537".to_owned(), "from 1 to 65536"),
+        ("no time", "time_ms = 0".to_owned(), "from 1 to 60000"),
+        ("too much time", "time_ms = 60001".to_owned(), "from 1 to 60000"),
+        ("no place", "concurrency = 0".to_owned(), "from 1 to 64"),
+        ("too many places", "concurrency = 65".to_owned(), "from 1 to 64"),
+        ("nobody waits", "waiting_max = 0".to_owned(), ""),
+        ("too many wait", "waiting_max = 4097".to_owned(), "from 0 to 4096"),
+        ("a rule", rule(of_user), ""),
+        ("two rules", rule(of_user) + "\n" + &rule(&of_user.replace("user", "tool")), ""),
+        ("twice", rule(of_user) + "\n" + &rule(of_user), "a rule for it already"),
+        (
+            "twice at one place",
+            rule(&of_user.replace("user", "document"))
+                + "\n"
+                + &rule(&of_user.replace("user", "tool")),
+            "treated alike",
+        ),
+        (
+            "not asked",
+            rule("label = \"jailbreak\"\nsource = \"user\""),
+            "not asked for `jailbreak`",
+        ),
+        (
+            "nothing to ask",
+            rule("label = \"injection\"\nsource = \"model\""),
+            "not asked for in texts of `model`",
+        ),
+        (
+            "nobody's",
+            rule("label = \"toxicity\"\nsource = \"system\""),
+            "not asked for in texts of `system`",
+        ),
+        ("a wrong rule", rule(of_user) + "\nband = [0.3, 0.2]", "ends before it begins"),
+        ("another key", "model = 1".to_owned(), "unknown field `model`"),
+    ];
+    for (name, lines, want) in cases {
+        let told = of_second_model(&lines);
+        assert!(told.contains(want) && told.is_empty() == want.is_empty(), "{name}: {told}");
+    }
+    let table = |labels: &str| {
+        complaint(&format!("{UPSTREAM}[guard.second_model]\npath = \"model\"\nlabels = {labels}\n"))
+    };
+    assert!(table("{}").contains("asked for nothing"));
+    assert!(table("{ injektion = \"X\" }").contains("did you mean `injection`?"));
+    assert!(table("[]").contains("invalid type"));
+}

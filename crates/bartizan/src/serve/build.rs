@@ -7,6 +7,7 @@ use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
 use crate::outcome::Usage;
+use crate::second::{self, Desk, Loaded};
 use anyhow::Context as _;
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::Inspector;
@@ -29,6 +30,8 @@ pub(super) struct Builder {
     keys: KeySource,
     sources: Sources,
     policy: Option<(Texts, Arc<GuardPolicy>)>,
+    second: Option<Arc<Loaded>>,
+    desk: Desk,
     callers: Callers,
     names: Arc<Names>,
 }
@@ -52,7 +55,18 @@ enum Callers {
 impl Builder {
     pub(super) fn new(keys: KeySource, sources: Sources) -> Self {
         let names = Arc::new(Names::new(Arc::clone(&sources.entropy)));
-        Self { keys, sources, policy: None, callers: Callers::Given, names }
+        let desk = Desk::new(Arc::clone(&sources.clock));
+        Self { keys, sources, policy: None, second: None, desk, callers: Callers::Given, names }
+    }
+
+    /// What second models are asked with.
+    pub(super) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// The model of the last setup, where it has one.
+    pub(super) fn second(&self) -> Option<&Loaded> {
+        self.second.as_deref()
     }
 
     /// What names values in prompts.
@@ -80,19 +94,27 @@ impl Builder {
 
     /// Reads what the configuration names, and makes a setup of it.
     pub(super) fn build(&mut self, config: &Config) -> anyhow::Result<Built> {
-        self.build_with(config, guard::texts(config)?)
+        let second = second::load(config, self.second.as_ref())?;
+        let texts = guard::texts(config, second.as_deref())?;
+        self.build_with(config, texts, second)
     }
 
-    /// Makes a setup with the keys as they are now and the policy of the last setup, whatever its file holds meanwhile.
+    /// Makes a setup with the keys as they are now and the policy and the model of the last setup, whatever their files hold meanwhile.
     pub(super) fn rebuild(&mut self, config: &Config) -> anyhow::Result<Built> {
         match &self.policy {
-            Some((texts, _)) => self.build_with(config, texts.clone()),
+            Some((texts, _)) => self.build_with(config, texts.clone(), self.second.clone()),
             None => self.build(config),
         }
     }
 
-    fn build_with(&mut self, config: &Config, texts: Texts) -> anyhow::Result<Built> {
-        let inspector = guard::inspector(config)?;
+    fn build_with(
+        &mut self,
+        config: &Config,
+        texts: Texts,
+        second: Option<Arc<Loaded>>,
+    ) -> anyhow::Result<Built> {
+        let behind = second.as_deref().map(|second| (&self.desk, second));
+        let inspector = guard::inspector(config, behind)?;
         let (policy, is_new_policy) = match &self.policy {
             Some((known, policy)) if *known == texts => (Arc::clone(policy), false),
             _ => (Arc::new(guard::compile(&texts, inspector.kinds())?), true),
@@ -106,6 +128,7 @@ impl Builder {
         let setup = setup(config, looks, ring, clock, &key)?;
         self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
+        self.second = second;
         Ok(Built { setup, policy, texts, is_new_policy, callers })
     }
 
@@ -252,9 +275,11 @@ fn rule(config: &Config, route: Route) -> anyhow::Result<RouteRule> {
 /// # Errors
 /// What [`super::start`] would say.
 pub(crate) fn check_files(config: &Config) -> anyhow::Result<()> {
-    let inspector = guard::inspector(config)?;
-    let policy = Arc::new(guard::compile(&guard::texts(config)?, inspector.kinds())?);
     let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock::new());
+    let (desk, second) = (Desk::new(Arc::clone(&clock)), second::load(config, None)?);
+    let inspector = guard::inspector(config, second.as_deref().map(|second| (&desk, second)))?;
+    let texts = guard::texts(config, second.as_deref())?;
+    let policy = Arc::new(guard::compile(&texts, inspector.kinds())?);
     let names = Arc::new(Names::new(Arc::new(crate::clock::OsEntropy)));
     setup(config, (inspector, policy, names), KeyRing::default(), &clock, &|_| Ok(None))?;
     super::tls(config)?;

@@ -1,9 +1,12 @@
 //! `bartizan inspect`: what the detectors see in a text, and what a policy would do about it.
+use crate::clock::SystemClock;
 use crate::files;
 use crate::guard;
 use crate::inspect::calibrate::{self, Wish};
 use crate::inspect::{self, Asked, kinds};
 use crate::outcome::{Outcome, Usage};
+use crate::print;
+use crate::second::{self, Desk};
 use anyhow::Context as _;
 use bartizan_core::evidence::Source;
 use bartizan_inspect::TextInspector;
@@ -11,6 +14,7 @@ use bartizan_policy::{GuardPolicy, Profile};
 use clap::{Args, Subcommand};
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Bytes of a text that are read at a time.
 const IN_BYTES: usize = 1 << 16;
@@ -104,7 +108,7 @@ struct TextArgs {
     /// The shipped policy to ask
     #[arg(long, default_value = "standard", value_parser = super::policy::profiles())]
     profile: Profile,
-    /// Ask this configuration instead: its policy, its own kinds and its exceptions
+    /// Ask this configuration instead: its policy, its own kinds, its exceptions and its second model
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     config: Option<PathBuf>,
     /// Read and write one JSON object per line
@@ -129,28 +133,39 @@ pub(crate) fn run(args: InspectArgs) -> anyhow::Result<Outcome> {
         }
     };
     let asked = asked(&args)?;
+    let outcome = text(&args, &asked);
+    if let Some(desk) = &asked.second {
+        print::talk(&desk.share());
+    }
+    outcome
+}
+
+fn text(args: &TextArgs, asked: &Asked) -> anyhow::Result<Outcome> {
     if args.jsonl {
         let mut input = open(&args.file)?;
-        return inspect::rows(&asked, &mut input, args.bytes_max);
+        return inspect::rows(asked, &mut input, args.bytes_max);
     }
     let name = if args.file == Path::new("-") { Path::new("stdin") } else { &args.file }.display();
     let bytes = files::read_from(open(&args.file)?, args.bytes_max);
     let bytes = bytes.with_context(|| format!("cannot read {name}"))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8"))?;
-    inspect::whole(&asked, &text)
+    inspect::whole(asked, &text)
 }
 
 fn asked(args: &TextArgs) -> anyhow::Result<Asked> {
     let source = args.source;
     let Some(path) = &args.config else {
         let policy = GuardPolicy::profile(args.profile, &guard::catalogue())?;
-        let inspector = guard::customized(TextInspector::new(), Vec::new())?;
-        return Ok(Asked { inspector, policy, judge: args.profile.to_string(), source });
+        let inspector = Arc::new(TextInspector::new());
+        let judge = args.profile.to_string();
+        return Ok(Asked { inspector, policy, judge, source, second: None });
     };
     let config = super::config::read(path)?;
-    let inspector = guard::inspector(&config)?;
-    let policy = guard::compile(&guard::texts(&config)?, inspector.kinds())?;
-    Ok(Asked { inspector, policy, judge: path.display().to_string(), source })
+    let (desk, loaded) = (Desk::new(Arc::new(SystemClock::new())), second::load(&config, None)?);
+    let inspector = guard::inspector(&config, loaded.as_deref().map(|loaded| (&desk, loaded)))?;
+    let policy = guard::compile(&guard::texts(&config, loaded.as_deref())?, inspector.kinds())?;
+    let second = loaded.map(|_| desk);
+    Ok(Asked { inspector, policy, judge: path.display().to_string(), source, second })
 }
 
 fn open(path: &Path) -> anyhow::Result<BufReader<Box<dyn Read>>> {

@@ -111,8 +111,10 @@ fn policy(args: &ExplainArgs) -> anyhow::Result<(GuardPolicy, Catalogue)> {
             names.join(", ")
         ));
     }
-    let kinds = guard::inspector(&config)?.kinds();
-    Ok((guard::compile(&guard::texts(&config)?, kinds)?, Catalogue::new(kinds)))
+    let kinds = guard::inspector(&config, None)?.kinds();
+    let second = crate::second::load(&config, None)?;
+    let texts = guard::texts(&config, second.as_deref())?;
+    Ok((guard::compile(&texts, kinds)?, Catalogue::new(kinds)))
 }
 
 fn explain(args: ExplainArgs) -> anyhow::Result<Outcome> {

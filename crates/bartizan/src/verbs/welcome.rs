@@ -25,6 +25,9 @@ pub(crate) fn say(running: &Running, key_env: Option<&str>, key_file: Option<&Pa
     for upstream in &config.upstreams {
         tracing::info!(name = %upstream.name, url = %upstream.url, "Guarding an upstream.");
     }
+    for file in running.second_model() {
+        tracing::info!(%file, "A second model is asked.");
+    }
     if let (Some(made), Some(file)) = (&running.made_key, key_file) {
         tracing::info!(id = %made.entry.id, file = %file.display(), "A first key was made.");
     }
@@ -46,6 +49,9 @@ fn text(running: &Running, key_env: Option<&str>, key_file: Option<&Path>) -> St
         row("upstream", format!("{} ({})", upstream.url, upstream.name));
     }
     row("guards", config.guard.in_force());
+    for line in running.second_model() {
+        row("model", line);
+    }
     row("ledger", ledger(running));
     if let Some(made) = &running.made_key {
         let (id, roles) = (&made.entry.id, made.entry.roles.join(", "));

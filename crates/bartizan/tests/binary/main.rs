@@ -18,6 +18,9 @@ mod kill;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+#[cfg(feature = "transformers")]
+mod second;
+#[cfg(test)]
 mod serve;
 #[cfg(test)]
 mod vault;
