@@ -46,8 +46,10 @@ fn judge(args: &RejudgeArgs) -> anyhow::Result<Judge> {
         return Ok(Judge { policy: GuardPolicy::profile(profile, &catalogue)?, catalogue });
     };
     let config = config::read(&path)?;
-    let kinds = guard::inspector(&config)?.kinds();
-    let policy = guard::compile(&guard::texts(&config)?, kinds)?;
+    // Nothing is inspected again: a second model has no kinds of its own, and its settings are a part of the policy.
+    let kinds = guard::inspector(&config, None)?.kinds();
+    let second = crate::second::load(&config, None)?;
+    let policy = guard::compile(&guard::texts(&config, second.as_deref())?, kinds)?;
     Ok(Judge { policy, catalogue: Catalogue::new(kinds) })
 }
 
