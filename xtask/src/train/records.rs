@@ -26,15 +26,16 @@ pub(crate) fn rows(given: &[Row]) -> Vec<Row> {
 }
 
 fn record(row: &Row, random: &mut Random) -> Row {
-    let mut fields = serde_json::Map::new();
+    // In the order of their names, whatever order the library's own maps have in this build.
+    let mut fields = std::collections::BTreeMap::new();
     for value in row.values.iter().take(VALUES_MAX) {
         let name = random.pick(FIELDS).copied().unwrap_or_default();
-        fields.insert(name.to_owned(), value.clone().into());
+        fields.insert(name, value);
     }
     Row {
         source: format!("{}{SUFFIX}", row.source),
         family: row.family,
-        text: serde_json::Value::Object(fields).to_string(),
+        text: serde_json::to_string(&fields).unwrap_or_default(),
         place: Place::Data,
         labels: labels(&[], &Head::ALL),
         attack: None,
