@@ -1,6 +1,6 @@
 //! `cargo xtask eval text`: how well the text model tells attacks and insults from harmless texts of sources that it never saw.
 use crate::bench::print_text;
-use crate::train::fold::{Library, Said, is_made, thresholds};
+use crate::train::fold::{Library, Said, is_made, is_pasted, thresholds};
 use crate::train::made::SEED;
 use crate::train::rows::{Label, Row};
 use anyhow::Result;
@@ -77,12 +77,7 @@ impl Eval {
                 print_misses(&library, &said, &limits, arguments.misses);
             }
         }
-        let real: Vec<Row> = library
-            .rows
-            .iter()
-            .filter(|row| !is_made(row) && row.family != "made")
-            .cloned()
-            .collect();
+        let real = crate::train::rows::read(&arguments.data)?;
         print_text(&evasion::table(&real, arguments.misses)?)?;
         print_text(&speed(&library)?)?;
         Ok(ExitCode::SUCCESS)
@@ -146,6 +141,8 @@ struct Part {
     attacks: Vec<f32>,
     harmless: Vec<f32>,
     unasked: Vec<f32>,
+    /// Where its texts stand.
+    place: Option<Place>,
     /// Attacks above the threshold whose place is known, and how many of them were found there.
     n_placed: usize,
     n_on_attack: usize,
@@ -166,6 +163,7 @@ fn parts<'r>(
         let margin = margin(said, heads, row.place, limits);
         let labels: Vec<Label> = heads.iter().map(|&head| row.label(head)).collect();
         let part = parts.entry(&row.source).or_default();
+        part.place = Some(row.place);
         if labels.contains(&Label::Yes) {
             part.attacks.push(margin);
             // The same document without the attack is its control; what says less without it was found in the right place.
@@ -197,16 +195,18 @@ fn tables(
     let mut text = format!("### Text model, {name}\n\n");
     let request: &[Head] = &[Head::Override, Head::Extraction, Head::Jailbreak];
     let data: &[Head] = &[Head::Override, Head::Extraction, Head::Instruction];
-    for (title, heads, place) in [
-        ("Requests: override, extraction or jailbreak", request, Some(Place::Request)),
-        ("Documents: any instruction", data, Some(Place::Data)),
-        ("Toxicity", &[Head::Toxicity], None),
+    for (title, heads, place, pasted) in [
+        ("Requests: override, extraction or jailbreak", request, Some(Place::Request), Some(false)),
+        ("Pasted into requests: any instruction", &[Head::Instruction], Some(Place::Request), None),
+        ("Documents: any instruction", data, Some(Place::Data), None),
+        ("Toxicity", &[Head::Toxicity], None, None),
     ] {
         let parts = parts(&library.rows, said, heads, limits);
         let wanted: std::collections::BTreeSet<&str> = library
             .rows
             .iter()
             .filter(|row| place.is_none_or(|place| row.place == place))
+            .filter(|row| pasted.is_none_or(|pasted| is_pasted(row) == pasted))
             .map(|row| row.source.as_str())
             .collect();
         let parts: BTreeMap<&str, Part> =
@@ -215,11 +215,12 @@ fn tables(
             parts.values().flat_map(|part| part.harmless.iter().copied()).collect();
         writeln!(
             text,
-            "{title}\n\n| source | attacks | harmless | AUC | recall at 1 % FPR | recall | flagged of harmless |"
+            "{title}\n\n| source | attacks | harmless | AUC | recall at 1 % FPR | recall | flagged of harmless | span on the attack |"
         )?;
         writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|")?;
         for (source, part) in &parts {
-            let others = if part.harmless.len() >= 8 { &part.harmless } else { &harmless };
+            let of_place = harmless_of(&parts, part.place);
+            let others = if part.harmless.len() >= 8 { &part.harmless } else { &of_place };
             let of = |number: Option<f64>| {
                 number.map_or("-".to_owned(), |number| format!("{number:.3}"))
             };
@@ -253,6 +254,12 @@ fn tables(
         )?;
     }
     Ok(text)
+}
+
+/// What was said of the harmless texts of a place: thresholds differ by place, and margins with them.
+fn harmless_of(parts: &BTreeMap<&str, Part>, place: Option<Place>) -> Vec<f32> {
+    let of_place = parts.values().filter(|part| part.place == place);
+    of_place.flat_map(|part| part.harmless.iter().copied()).collect()
 }
 
 /// The share at or above the threshold.

@@ -9,7 +9,10 @@ pub(crate) mod fold;
 mod grammar;
 mod learn;
 pub(crate) mod made;
+mod pasted;
+mod records;
 pub(crate) mod rows;
+mod words;
 
 /// What to train.
 #[derive(Debug, Subcommand)]
@@ -19,6 +22,8 @@ pub(crate) enum Train {
     /// Reads the labelled texts below DIR (those whose licence permits shipping what was trained on them), makes many more from the
     /// grammars in this repository, sets thresholds from what models say of sources that they never saw, and prints the digest.
     Text(TextArgs),
+    /// Write the list of common words by which letters without gaps are cut apart
+    Words(TextArgs),
 }
 
 /// Where from and where to.
@@ -35,7 +40,10 @@ pub(crate) struct TextArgs {
 impl Train {
     /// Does it.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let Self::Text(arguments) = self;
+        let arguments = match self {
+            Self::Text(arguments) => arguments,
+            Self::Words(arguments) => return words(&arguments),
+        };
         let library = library(&arguments.data)?;
         say(&format!("{} texts", library.rows.len()));
         let said = library.said(made::SEED, true)?;
@@ -51,10 +59,22 @@ impl Train {
     }
 }
 
+fn words(arguments: &TextArgs) -> Result<ExitCode> {
+    let mut rows = rows::read(&arguments.data)?;
+    rows.extend(made::rows(&rows)?);
+    let list = words::list(&rows);
+    std::fs::write(&arguments.out, &list)
+        .with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    print_text(&format!("{}\n", digest(list.as_bytes())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Every text, from files and from grammars.
 pub(crate) fn library(data: &std::path::Path) -> Result<fold::Library> {
     let mut rows = rows::read(data)?;
+    rows.extend(records::rows(&rows));
     rows.extend(made::rows(&rows)?);
+    rows.extend(pasted::rows(&rows));
     Ok(fold::Library::new(rows))
 }
 

@@ -24,6 +24,7 @@ mod cutoff;
 mod feature;
 mod judge;
 mod passage;
+mod quote;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,9 @@ pub const HELD_BYTES_MAX: u64 =
 
 /// Name and version of the model where it has judged the tone of an answer that was whole. In a stream the text had left by then.
 pub const WHOLE_DETECTOR: &str = "model.toxicity.whole@1";
+
+/// Name and version of the model where it found an instruction in what was pasted into a request.
+pub const PASTED_DETECTOR: &str = "model.instruction.pasted@1";
 
 /// How many heads there are.
 pub const HEADS: usize = 5;

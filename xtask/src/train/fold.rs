@@ -93,7 +93,12 @@ impl Library {
 
 /// Whether a grammar made the text, or put it into a document that it made.
 pub(crate) fn is_made(row: &Row) -> bool {
-    row.family == "made" || row.source.ends_with("_in_document")
+    row.family == "made" || row.source.ends_with("_in_document") || is_pasted(row)
+}
+
+/// Whether the text is a request with a document pasted into it.
+pub(crate) fn is_pasted(row: &Row) -> bool {
+    row.source.ends_with(super::pasted::SUFFIX)
 }
 
 /// A source whose texts stand at this place.
@@ -105,18 +110,35 @@ pub(crate) const fn source(place: Place) -> Source {
     }
 }
 
-/// Which share of harmless texts a head may flag, of the source that it flags most.
-fn share(head: Head, place: Place) -> f64 {
+/// A source of fewer texts says little of a share.
+const CALIBRATES_FEWEST: usize = 100;
+
+/// Which share of harmless texts a head may flag.
+#[derive(Clone, Copy)]
+struct Allowed {
+    /// On average over the sources.
+    mean: f64,
+    /// Of the source that it flags most, of those that are texts as they come.
+    most: f64,
+}
+
+const fn allowed(head: Head, place: Place) -> Allowed {
     match (head, place) {
-        (Head::Instruction, _) => 0.12,
-        (Head::Jailbreak, Place::Request) => 0.012,
-        (Head::Toxicity, _) | (_, Place::Data) => 0.02,
-        _ => 0.007,
+        // Of documents that are pasted into requests, and of requests as they come, whether something is pasted into them or not.
+        (Head::Instruction, Place::Request) => Allowed { mean: 0.06, most: 0.005 },
+        (Head::Instruction, _) => Allowed { mean: 0.12, most: 0.2 },
+        (Head::Override, Place::Request) => Allowed { mean: 0.005, most: 0.02 },
+        (Head::Jailbreak, Place::Request) => Allowed { mean: 0.01, most: 0.04 },
+        (Head::Toxicity, Place::Request) => Allowed { mean: 0.02, most: 0.02 },
+        (Head::Toxicity, Place::Data) => Allowed { mean: 0.02, most: 0.05 },
+        (Head::Toxicity, Place::Speech) => Allowed { mean: 0.02, most: 1.0 },
+        (_, Place::Data) => Allowed { mean: 0.01, most: 0.02 },
+        _ => Allowed { mean: 0.007, most: 1.0 },
     }
 }
 
 /// Thresholds from what models said of harmless texts that they had not seen: the conformal quantile, taken family by family, of which
-/// the mean over sources counts; never below the point where yes is as likely as no.
+/// the mean over sources counts, and the source that is flagged most; never below the point where yes is as likely as no.
 pub(crate) fn thresholds(rows: &[Row], said: &[Option<Said>]) -> [[f32; 3]; HEADS] {
     let mut thresholds = [[0.0; 3]; HEADS];
     for (head, thresholds) in Head::ALL.into_iter().zip(&mut thresholds) {
@@ -127,35 +149,62 @@ pub(crate) fn thresholds(rows: &[Row], said: &[Option<Said>]) -> [[f32; 3]; HEAD
     thresholds
 }
 
+/// Whether a text is harmless traffic by which a head is calibrated for a place.
+fn calibrates(row: &Row, head: Head, place: Place) -> bool {
+    match (head, place) {
+        // What is a request as a whole is asked for its quotations.
+        (Head::Instruction, Place::Request) => {
+            row.place == place
+                && if is_pasted(row) {
+                    row.label(head) == Label::No
+                } else {
+                    row.label(Head::Override) == Label::No
+                }
+        }
+        // What the model says is as toxic as what anybody says, and every harmless text counts.
+        (Head::Toxicity, Place::Speech) => row.label(head) == Label::No,
+        (Head::Toxicity, _) => row.place == place && row.label(head) == Label::No && !is_made(row),
+        _ => row.place == place && row.label(head) == Label::No,
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^24 rows")]
 fn threshold_of(head: Head, place: Place, rows: &[Row], said: &[Option<Said>]) -> f32 {
-    // What the model says is as toxic as what anybody says, and every harmless text counts.
-    let anywhere = head == Head::Toxicity;
-    let mut by_source: std::collections::BTreeMap<&str, Vec<f32>> =
+    let mut by_source: std::collections::BTreeMap<(bool, &str), Vec<f32>> =
         std::collections::BTreeMap::new();
     for (row, said) in rows.iter().zip(said) {
         if let Some(said) = said
-            && row.label(head) == Label::No
-            && (anywhere || row.place == place)
+            && calibrates(row, head, place)
         {
-            by_source.entry(&row.source).or_default().push(said.margin(head));
+            by_source.entry((is_made(row), &row.source)).or_default().push(said.margin(head));
         }
     }
-    // The lowest threshold at which the mean over the sources of what is flagged is small enough.
+    // The lowest threshold at which what is flagged is little enough.
     let mut marks: Vec<f32> = by_source.values().flatten().copied().collect();
     marks.sort_by(f32::total_cmp);
-    let n_sources = by_source.len().max(1) as f64;
-    let flagged = |mark: f32| -> f64 {
-        by_source
-            .values()
-            .map(|scores| {
-                let n = scores.iter().filter(|&&score| score >= mark).count();
-                (n + 1) as f64 / (scores.len() + 1) as f64
-            })
-            .sum::<f64>()
-            / n_sources
+    // For quotations the mean is that of texts that have some.
+    let counts = |is_made: bool| is_made || (head, place) != (Head::Instruction, Place::Request);
+    let n_sources = by_source
+        .iter()
+        .filter(|((is_made, _), scores)| counts(*is_made) && scores.len() >= CALIBRATES_FEWEST)
+        .count()
+        .max(1) as f64;
+    let allowed = allowed(head, place);
+    let is_too_low = |mark: f32| {
+        let (mut mean, mut most) = (0.0_f64, 0.0_f64);
+        for (&(is_made, _), scores) in &by_source {
+            let n = scores.iter().filter(|&&score| score >= mark).count();
+            if counts(is_made) && scores.len() >= CALIBRATES_FEWEST {
+                mean += (n + 1) as f64 / (scores.len() + 1) as f64 / n_sources;
+            }
+            if !is_made {
+                // One text more or less is chance.
+                most = most.max(n.saturating_sub(1) as f64 / scores.len().max(1) as f64);
+            }
+        }
+        mean > allowed.mean || most > allowed.most
     };
-    let at = marks.partition_point(|&mark| flagged(mark) > share(head, place));
+    let at = marks.partition_point(|&mark| is_too_low(mark));
     marks.get(at).or(marks.last()).map_or(0.0, |mark| mark.max(-0.5) + 0.001)
 }
 

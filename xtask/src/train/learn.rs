@@ -11,9 +11,19 @@ use bartizan_inspect::model::{
 use std::collections::BTreeMap;
 
 const EPOCHS: usize = 6;
-const RATE: f32 = 0.6;
+/// The weights are the mean of those after so many of the last epochs: the texts that came last count no more than others.
+const AVERAGED: usize = 3;
 /// How much a weight costs.
 const WEIGHT_COST: f32 = 2e-4;
+
+/// How far a step goes. Small steps learn what many sources share; tone is in single words, for which larger ones are needed.
+const fn rate(head: Head) -> f32 {
+    match head {
+        Head::Toxicity => 0.3,
+        Head::Override | Head::Extraction | Head::Jailbreak | Head::Instruction => 0.1,
+    }
+}
+
 /// A feature that this many rows show is kept; rarer ones say where a text is from, not what it is.
 const ROWS_FEWEST: u16 = 3;
 /// Sentences of a text that are read in training.
@@ -135,6 +145,7 @@ impl Pupil {
         let sentences =
             encoded.sentences.get(window.from..window.from + window.n).unwrap_or_default();
         let error = (chance(window.score) - target) * importance;
+        let rate = rate(self.head);
         let gradient = error * value(sentences);
         for sentence in sentences {
             for row in self.features(sentence) {
@@ -148,7 +159,7 @@ impl Pupil {
                 };
                 let slope = gradient + WEIGHT_COST * *weight * importance;
                 *square += slope * slope;
-                *weight -= RATE * slope / square.sqrt().max(0.02);
+                *weight -= rate * slope / square.sqrt().max(0.02);
             }
         }
         self.bias_square += error * error;
@@ -236,7 +247,8 @@ fn learn_head(head: Head, lessons: &[Lesson<'_>], seed: u64) -> Pupil {
     let mut pupil = Pupil::new(head, known(lessons));
     let mut order: Vec<usize> = (0..lessons.len()).collect();
     let mut random = Random::new(seed, "order");
-    for _ in 0..EPOCHS {
+    let mut mean = Mean::new();
+    for epoch in 0..EPOCHS {
         for at in (1..order.len()).rev() {
             order.swap(at, random.below(at + 1));
         }
@@ -245,8 +257,37 @@ fn learn_head(head: Head, lessons: &[Lesson<'_>], seed: u64) -> Pupil {
                 pupil.study(lesson, importance);
             }
         }
+        if epoch + AVERAGED >= EPOCHS {
+            mean.add(&pupil);
+        }
     }
+    mean.give(&mut pupil);
     pupil
+}
+
+/// The mean of what a pupil knew at several times.
+struct Mean {
+    weights: Vec<f32>,
+    bias: f32,
+    n: f32,
+}
+
+impl Mean {
+    fn new() -> Self {
+        Self { weights: vec![0.0; TABLE_ROWS], bias: 0.0, n: 0.0 }
+    }
+
+    fn add(&mut self, pupil: &Pupil) {
+        self.weights.iter_mut().zip(&pupil.weights).for_each(|(sum, weight)| *sum += weight);
+        self.bias += pupil.bias;
+        self.n += 1.0;
+    }
+
+    fn give(&self, pupil: &mut Pupil) {
+        let weights = pupil.weights.iter_mut().zip(&self.weights);
+        weights.for_each(|(weight, sum)| *weight = sum / self.n);
+        pupil.bias = self.bias / self.n;
+    }
 }
 
 /// Which features enough texts show.

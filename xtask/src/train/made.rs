@@ -171,6 +171,7 @@ fn made(text: String, place: Place, yes: &[Head], no: &[Head]) -> Row {
         place,
         labels: labels(yes, no),
         attack: None,
+        values: Vec::new(),
         may_train: true,
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Row {
     pub(crate) labels: [Label; HEADS],
     /// The part that makes it an attack, where that is known.
     pub(crate) attack: Option<Range<usize>>,
+    /// What it names that is somebody's: people, places, numbers.
+    pub(crate) values: Vec<String>,
     /// Whether its licence lets us ship weights that were trained on it.
     pub(crate) may_train: bool,
 }
@@ -76,6 +78,15 @@ struct Line {
     attack: Option<String>,
     #[serde(default)]
     tags: Option<Vec<String>>,
+    #[serde(default)]
+    spans: Vec<Part>,
+}
+
+/// A part of a text, in characters.
+#[derive(Debug, Deserialize)]
+struct Part {
+    start: usize,
+    end: usize,
 }
 
 /// One file: where it lies, whom it belongs with, whether weights trained on it may be shipped and why, and how its labels read.
@@ -307,6 +318,11 @@ fn row(source: &Source, name: &str, line: &Line) -> Row {
         place,
         labels: labels(&yes, &no),
         attack,
+        values: line.spans.iter().map(|part| value(&line.text, part)).collect(),
         may_train: source.may_train,
     }
+}
+
+fn value(text: &str, part: &Part) -> String {
+    text.chars().skip(part.start).take(part.end.saturating_sub(part.start)).collect()
 }

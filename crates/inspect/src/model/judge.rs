@@ -1,8 +1,9 @@
 //! Adds up what sentences say, head by head, and tells where it is too much.
 use super::cutoff::{Cutoffs, squash};
 use super::passage::{Passage, Sink};
+use super::quote::{Quoted, Quotes};
 use super::weights::{HeadWeights, Weights, WeightsError};
-use super::{HEADS, Head, Place, Scores};
+use super::{HEADS, Head, PASTED_DETECTOR, Place, Scores};
 use bartizan_core::detect::{Detector, Finding, Score};
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::KindSet;
@@ -128,7 +129,7 @@ impl<'w> Judge<'w> {
         let mut detector = ModelDetector::with_judge(*self, source);
         detector.push(text, &mut |_| {});
         detector.finish(&mut |_| {});
-        detector.panel.margins
+        detector.margins()
     }
 }
 
@@ -137,6 +138,8 @@ impl<'w> Judge<'w> {
 pub struct ModelDetector<'w> {
     passage: Passage,
     panel: Panel<'w>,
+    /// Only requests have data pasted into them.
+    pasted: Option<Box<Pasted<'w>>>,
     ended: bool,
 }
 
@@ -153,21 +156,36 @@ impl ModelDetector<'static> {
 impl<'w> ModelDetector<'w> {
     /// A detector for one channel.
     pub fn with_judge(judge: Judge<'w>, source: Source) -> Self {
-        Self {
-            passage: Passage::default(),
-            panel: Panel::new(judge, Place::of(source)),
-            ended: false,
-        }
+        let place = Place::of(source);
+        let pasted = (place == Place::Request).then(|| Box::new(Pasted::new(judge)));
+        Self { passage: Passage::default(), panel: Panel::new(judge, place), pasted, ended: false }
     }
 
     /// The scores of the text so far, as far as its sentences are finished.
     pub fn scores(&self) -> Scores {
-        self.panel.scores()
+        let scores = self.panel.scores();
+        let pasted = self.pasted.as_ref().map_or(0.0, |pasted| squash(pasted.margin()));
+        Scores { injection: scores.injection.max(pasted), ..scores }
+    }
+
+    /// How far the highest score of each head is above its threshold.
+    fn margins(&self) -> [f32; HEADS] {
+        let mut margins = self.panel.margins;
+        if let (Some(pasted), Some(margin)) =
+            (&self.pasted, margins.get_mut(Head::Instruction as usize))
+        {
+            *margin = margin.max(pasted.margin());
+        }
+        margins
     }
 
     #[cfg(test)]
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>().saturating_add(self.passage.memory_bytes())
+        let pasted = self
+            .pasted
+            .as_ref()
+            .map_or(0, |pasted| size_of::<Pasted<'_>>() + pasted.passage.memory_bytes());
+        size_of::<Self>() + self.passage.memory_bytes() + pasted
     }
 }
 
@@ -178,10 +196,16 @@ impl Detector for ModelDetector<'_> {
 
     fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
         self.passage.push(chunk, &mut Session { panel: &mut self.panel, report });
+        if let Some(pasted) = &mut self.pasted {
+            pasted.push(chunk, report);
+        }
     }
 
     fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
         self.passage.finish(&mut Session { panel: &mut self.panel, report });
+        if let Some(pasted) = &mut self.pasted {
+            pasted.finish(report);
+        }
         self.ended = true;
     }
 
@@ -196,7 +220,67 @@ impl Detector for ModelDetector<'_> {
             .iter()
             .filter(wanted)
             .map(|head| self.panel.oldest(head.window(), self.passage.undecided()));
-        held.min().unwrap_or_else(|| self.passage.end())
+        let held = held.min().unwrap_or_else(|| self.passage.end());
+        let pasted = self.pasted.as_ref().filter(|_| {
+            Head::Instruction.kind().is_some_and(|instruction| kinds.contains(instruction))
+        });
+        pasted.and_then(|pasted| pasted.pending()).map_or(held, |pending| pending.min(held))
+    }
+}
+
+/// What was pasted into a request between explicit marks, read as the data that it is: an instruction there is a finding, whatever the
+/// request around it asks for.
+#[derive(Debug)]
+struct Pasted<'w> {
+    quotes: Quotes,
+    passage: Passage,
+    panel: Panel<'w>,
+}
+
+impl<'w> Pasted<'w> {
+    fn new(judge: Judge<'w>) -> Self {
+        let panel = Panel { is_pasted: true, ..Panel::new(judge, Place::Request) };
+        Self { quotes: Quotes::default(), passage: Passage::default(), panel }
+    }
+
+    fn push(&mut self, chunk: &[u8], report: &mut dyn FnMut(Finding)) {
+        let Self { quotes, passage, panel } = self;
+        quotes.push(chunk, &mut Quotation { passage, session: Session { panel, report } });
+    }
+
+    fn finish(&mut self, report: &mut dyn FnMut(Finding)) {
+        let Self { quotes, passage, panel } = self;
+        quotes.finish(&mut Quotation { passage, session: Session { panel, report } });
+    }
+
+    fn margin(&self) -> f32 {
+        self.panel.margins.get(Head::Instruction as usize).copied().unwrap_or(f32::MIN)
+    }
+
+    /// Where the next finding could start; nothing where nothing is quoted.
+    fn pending(&self) -> Option<u64> {
+        self.quotes.is_open().then(|| self.passage.undecided())
+    }
+}
+
+/// One quotation after another, each a document of its own.
+struct Quotation<'s, 'w, 'r> {
+    passage: &'s mut Passage,
+    session: Session<'s, 'w, 'r>,
+}
+
+impl Quoted for Quotation<'_, '_, '_> {
+    fn open(&mut self, at: u64) {
+        self.passage.begin(at);
+        self.session.gap();
+    }
+
+    fn text(&mut self, bytes: &[u8]) {
+        self.passage.push(bytes, &mut self.session);
+    }
+
+    fn close(&mut self) {
+        self.passage.finish(&mut self.session);
     }
 }
 
@@ -206,6 +290,8 @@ struct Panel<'w> {
     weights: Weights<'w>,
     cutoffs: Cutoffs,
     place: Place,
+    /// Whether it reads what was pasted into a request, for instructions only.
+    is_pasted: bool,
     /// The sentence at hand, and the features of it that are not in its sums yet.
     now: Sentence,
     lanes: Lanes,
@@ -223,6 +309,7 @@ impl<'w> Panel<'w> {
             weights: judge.weights,
             cutoffs: judge.cutoffs,
             place,
+            is_pasted: false,
             now: Sentence::NOTHING,
             lanes: Lanes::default(),
             last: [Sentence::NOTHING; WINDOW_MAX],
@@ -257,10 +344,14 @@ impl<'w> Panel<'w> {
         }
         self.n_sentences = self.n_sentences.saturating_add(1).min(WINDOW_MAX);
         for head in Head::ALL {
-            if self.place.hears(head) {
+            if self.hears(head) {
                 self.judge_as(head, report);
             }
         }
+    }
+
+    fn hears(&self, head: Head) -> bool {
+        if self.is_pasted { head == Head::Instruction } else { self.place.hears(head) }
     }
 
     fn judge_as(&mut self, head: Head, report: &mut dyn FnMut(Finding)) {
@@ -272,7 +363,9 @@ impl<'w> Panel<'w> {
         if let Some(most) = self.margins.get_mut(head as usize) {
             *most = margin.max(*most);
         }
-        if margin < self.cutoffs.margin(head, self.place) {
+        // Who chose a cutoff for instructions in documents meant pasted ones, too.
+        let place = if self.is_pasted { Place::Data } else { self.place };
+        if margin < self.cutoffs.margin(head, place) {
             return;
         }
         // Of the window, the sentence that says it loudest is shown; the earliest of equals.
@@ -287,7 +380,8 @@ impl<'w> Panel<'w> {
         {
             *done = loudest.1.end;
             let score = Score::of_ratio(squash(margin));
-            report(Finding { span: loudest.1, kind, detector: head.detector(), score });
+            let detector = if self.is_pasted { PASTED_DETECTOR } else { head.detector() };
+            report(Finding { span: loudest.1, kind, detector, score });
         }
     }
 

@@ -48,6 +48,12 @@ impl Passage {
         }
     }
 
+    /// Begins anew at this offset of the channel; what was not ended is forgotten.
+    pub(super) fn begin(&mut self, at: u64) {
+        self.text.clear();
+        (self.cutter, self.base, self.waiting) = (Cutter::default(), at, None);
+    }
+
     /// Ends the channel.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.cut(true, sink);

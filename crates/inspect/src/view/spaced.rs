@@ -1,7 +1,7 @@
 //! Letters that stand apart: `i g n o r e`, `i.g.n.o.r.e`, `i-g-n-o-r-e`, one letter on each line.
 //!
 //! A run of single characters with the same separator between them is read without it; a wider gap is a blank. Where no gap is wider,
-//! words are told by a short list of those that the phrases are made of.
+//! words are told by a list of common ones ([`words`]).
 use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
@@ -9,6 +9,9 @@ use super::raw::Raw;
 use super::scan;
 use super::{Budget, Desk, Level};
 use bartizan_core::kind::KindSet;
+use words::Words;
+
+mod words;
 
 /// Fewest single characters in a row.
 const SINGLES_MIN: u64 = 5;
@@ -16,78 +19,9 @@ const SINGLES_MIN: u64 = 5;
 const GAP_BYTES_MAX: usize = 6;
 /// Most letters of a word: more are several.
 const WORD_LETTERS_MAX: usize = 13;
-
-/// Words of phrases that give orders to a model, and those that stand between them.
-static WORDS: &[&str] = &[
-    "ignore",
-    "ignoring",
-    "disregard",
-    "forget",
-    "override",
-    "bypass",
-    "reveal",
-    "repeat",
-    "print",
-    "show",
-    "output",
-    "tell",
-    "all",
-    "any",
-    "every",
-    "everything",
-    "previous",
-    "prior",
-    "above",
-    "earlier",
-    "preceding",
-    "the",
-    "your",
-    "my",
-    "our",
-    "these",
-    "those",
-    "this",
-    "that",
-    "system",
-    "prompt",
-    "prompts",
-    "instructions",
-    "instruction",
-    "rules",
-    "rule",
-    "guidelines",
-    "directives",
-    "messages",
-    "message",
-    "you",
-    "are",
-    "now",
-    "in",
-    "developer",
-    "mode",
-    "new",
-    "and",
-    "of",
-    "me",
-    "us",
-    "initial",
-    "original",
-    "hidden",
-    "secret",
-    "were",
-    "told",
-    "before",
-    "safety",
-    "please",
-    "dan",
-    "a",
-    "an",
-    "as",
-    "unrestricted",
-    "jailbroken",
-    "context",
-    "constraints",
-];
+/// So many letters without a gap are cut into words, and so many of the last are left: what follows may be part of their words.
+const CUT_LETTERS: usize = 48;
+const LEFT_LETTERS: usize = 20;
 
 /// What may stand between two characters.
 pub(super) const fn separates(byte: u8) -> bool {
@@ -95,6 +29,11 @@ pub(super) const fn separates(byte: u8) -> bool {
         byte,
         b' ' | b'.' | b'-' | b'_' | b'\n' | b'\t' | b'*' | b'/' | b'|' | b',' | b'+' | b'~'
     )
+}
+
+/// Whether a sentence, or a part of one, ends with this mark.
+const fn ends_part(mark: u8) -> bool {
+    matches!(mark, b'.' | b',' | b';' | b':' | b'!' | b'?')
 }
 
 /// A character that stands alone: a letter, a digit, or a sign that secrets and addresses have.
@@ -113,8 +52,12 @@ struct Apart {
     in_words: Inner,
     /// Letters that may be a word of the list, with their offsets.
     letters: Vec<(u8, u64)>,
-    /// Whether there were more letters than a word has, so that these are several.
-    is_split: bool,
+    /// How many letters there were without a gap: more than a word has are several words.
+    n_letters: usize,
+    /// Whether a gap was wider than the others: then gaps tell the words.
+    has_gaps: bool,
+    /// What came last, if it was no letter.
+    last_mark: u8,
     n_gap: usize,
     /// Whether something else than the separator stands in the gap: then it is one between words.
     is_wide: bool,
@@ -129,7 +72,9 @@ impl Apart {
             together: Inner::new(level, View::Spaced, start, false).only(Scope::Unsaid),
             in_words: Inner::new(level, View::Spaced, start, false).only(Scope::Said),
             letters: Vec::new(),
-            is_split: false,
+            n_letters: 0,
+            has_gaps: false,
+            last_mark: 0,
             n_gap: 0,
             is_wide: false,
             after_character: false,
@@ -148,6 +93,7 @@ impl Apart {
             }
             if self.n_gap > 1 || self.is_wide {
                 let gap_at = at.saturating_sub(1);
+                (self.has_gaps, self.last_mark) = (true, 0);
                 self.end_word(desk);
                 self.together.add(b" ", Shape::plain(gap_at), desk);
                 self.in_words.add(b" ", Shape::plain(gap_at), desk);
@@ -164,14 +110,18 @@ impl Apart {
     fn take(&mut self, byte: u8, at: u64, desk: &mut Desk<'_>) {
         self.together.add(&[byte], of(at), desk);
         if byte.is_ascii_alphabetic() {
+            if ends_part(std::mem::take(&mut self.last_mark)) && !self.has_gaps {
+                self.in_words.add(b" ", Shape::plain(at.saturating_sub(1)), desk);
+            }
             self.letters.push((byte, at));
-            self.is_split |= self.letters.len() > WORD_LETTERS_MAX;
-            if self.is_split {
-                self.take_words(WORD_LETTERS_MAX, desk);
+            self.n_letters = self.n_letters.saturating_add(1);
+            if self.letters.len() >= CUT_LETTERS {
+                self.take_words(LEFT_LETTERS, desk);
             }
         } else {
             self.end_word(desk);
             self.in_words.add(&[byte], of(at), desk);
+            self.last_mark = byte;
         }
         if self.together.is_full() {
             self.together.flush(desk);
@@ -179,35 +129,31 @@ impl Apart {
         }
     }
 
-    /// Hands on the letters up to a gap. A word is a word; what is too long for one is words of the list without gaps.
+    /// Hands on the letters up to a gap. Where gaps tell words, a word is a word; what is too long for one is several without gaps.
     fn end_word(&mut self, desk: &mut Desk<'_>) {
-        if self.is_split {
+        if self.n_letters > WORD_LETTERS_MAX || !self.has_gaps {
             self.take_words(0, desk);
         }
         for (byte, at) in self.letters.drain(..) {
             self.in_words.add(&[byte], of(at), desk);
         }
-        self.is_split = false;
+        self.n_letters = 0;
     }
 
     /// Hands on words until at most `n_left` letters are left.
     fn take_words(&mut self, n_left: usize, desk: &mut Desk<'_>) {
-        while self.letters.len() > n_left {
-            let begins = |word: &&&str| {
-                word.len() <= self.letters.len()
-                    && word
-                        .bytes()
-                        .zip(&self.letters)
-                        .all(|(want, (byte, _))| want == byte.to_ascii_lowercase())
-            };
-            let word = WORDS.iter().filter(begins).map(|word| word.len()).max();
-            let letters: Vec<(u8, u64)> = self.letters.drain(..word.unwrap_or(1)).collect();
-            for &(byte, at) in &letters {
-                self.in_words.add(&[byte], of(at), desk);
+        let lower: Vec<u8> =
+            self.letters.iter().map(|(letter, _)| letter.to_ascii_lowercase()).collect();
+        for n_letters in Words::get().cut(&lower) {
+            if self.letters.len() <= n_left {
+                return;
             }
-            if let (Some(_), Some(&(_, last)), false) =
-                (word, letters.last(), self.letters.is_empty())
-            {
+            let mut last = 0;
+            for (byte, at) in self.letters.drain(..n_letters.min(self.letters.len())) {
+                self.in_words.add(&[byte], of(at), desk);
+                last = at;
+            }
+            if !self.letters.is_empty() {
                 self.in_words.add(b" ", Shape::plain(last), desk);
             }
         }
