@@ -213,7 +213,7 @@ impl Decoder {
         }
         match byte {
             // `0x` stands before a pair.
-            b'x' | b'X' if self.n_in_unit == 1 && self.bits.trailing_zeros() >= 4 => {
+            b'x' | b'X' if self.is_after_zero() => {
                 (self.bits, self.n_bits, self.n_in_unit) = (0, 0, 0);
                 Step::Goes
             }
@@ -225,6 +225,11 @@ impl Decoder {
             }
             _ => Step::Ends,
         }
+    }
+
+    /// Whether a pair of digits begins with a zero so far.
+    const fn is_after_zero(&self) -> bool {
+        self.n_in_unit == 1 && self.bits.trailing_zeros() >= 4
     }
 
     /// Whether a text may begin with the next byte: a run that is too short to be one is read only as long as it is all text, so that
@@ -308,6 +313,11 @@ impl Decoder {
         }
         if self.n_bits == 0 || self.n_in_unit >= n_characters {
             return None;
+        }
+        // A zero may be the one of `0x`, before which nothing of the pair is known.
+        if self.alphabet == Alphabet::Hex && self.is_after_zero() {
+            let may_begin = self.may_begin();
+            return Some(Undecided { at: self.byte_at, least: 0, most: 0xff, may_begin });
         }
         let n_left = 8_u32.saturating_sub(self.n_bits);
         let known = self.bits & 1_u32.wrapping_shl(self.n_bits).wrapping_sub(1);

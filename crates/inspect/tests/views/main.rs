@@ -175,6 +175,22 @@ fn check_floor(text: &str, found: &[Finding], sets: &[KindSet], floor: &[u64]) {
     }
 }
 
+/// `0x` before each pair begins with a digit: after the zero, nothing of the pair is known yet, and what is held stays held.
+#[test]
+fn a_pair_that_is_only_announced_lets_nothing_go() {
+    let circled = |c: char| {
+        let letter = u32::from(c).checked_sub(97).filter(|n| *n < 26);
+        letter.and_then(|n| char::from_u32(0x24d0 + n)).unwrap_or(c)
+    };
+    let text: String = "just some words".chars().map(circled).collect();
+    let pairs: Vec<String> = text.bytes().map(|byte| format!("0x{byte:02x}, ")).collect();
+    let pairs = pairs.concat();
+    let every: Vec<usize> = (1..pairs.len()).collect();
+    for source in [Source::Model, Source::User] {
+        check(source, &pairs, &every, &[KindSet::ALL, kinds_of("pii.")]);
+    }
+}
+
 fn kinds_of(class: &str) -> KindSet {
     let catalogue = Catalogue::new(&KINDS);
     catalogue
