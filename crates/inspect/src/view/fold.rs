@@ -7,17 +7,20 @@ use super::escape::{self, ESCAPE_BYTES_MAX, Read};
 use super::inner::{Inner, Scope};
 use super::map::Shape;
 use super::name::View;
-use super::raw::Raw;
+use super::raw::{HISTORY_BYTES, Raw};
 use super::{Budget, Desk, Level};
 use crate::text::LEFT_BYTES_MAX;
 use bartizan_core::kind::KindSet;
+use std::cell::RefCell;
 
 /// Bytes before the token that are read with it, and after the last character that was folded.
 const CONTEXT_BYTES: u64 = 1024;
 /// Bytes that are looked at together.
 const BLOCK_BYTES: usize = 32;
-/// Most bytes of a token before the character that opens the view.
+/// Most bytes of a token before the character that opens the view: from here on it begins at the next multiple of [`LONG_TOKEN_BYTES`],
+/// so that the beginning of a long one does not move with every byte.
 const TOKEN_BYTES_MAX: u64 = 256;
+const LONG_TOKEN_BYTES: u64 = 128;
 /// Fewest characters of a word of nothing but look-alikes: shorter ones are words of their own scripts.
 const LOOK_ALIKES_MIN: usize = 4;
 
@@ -26,6 +29,16 @@ pub(super) struct Fold {
     /// Everything before is read.
     cursor: u64,
     open: Option<Box<Open>>,
+    /// What the view would read if it opened at the end: kept from chunk to chunk, for the text only grows.
+    tried: RefCell<Option<Box<Tried>>>,
+}
+
+/// A view that is not open, and may open later in its token.
+struct Tried {
+    token: u64,
+    cursor: u64,
+    open: Open,
+    budget: Budget,
 }
 
 struct Open {
@@ -41,7 +54,9 @@ fn plus(at: u64, n: usize) -> u64 {
 
 /// Where the token begins that goes on at an offset.
 fn token_start(raw: &Raw, at: u64) -> u64 {
-    let from = raw.start_of_history(at, TOKEN_BYTES_MAX);
+    let long = at.saturating_sub(TOKEN_BYTES_MAX);
+    let from =
+        raw.start_of_history(at, at.saturating_sub(long.wrapping_sub(long % LONG_TOKEN_BYTES)));
     let bytes = raw.slice(from, at);
     let after_blank =
         bytes.iter().rposition(|byte| *byte <= b' ').map_or(0, |n| n.saturating_add(1));
@@ -197,6 +212,7 @@ impl Fold {
 
     pub(super) fn pending(&self, raw: &Raw, level: Level, kinds: &KindSet) -> u64 {
         if let Some(open) = &self.open {
+            self.tried.take();
             // What is not decided yet may be the first character of something.
             let undecided = if self.cursor < raw.end() { self.cursor } else { u64::MAX };
             return open.inner.pending(kinds).min(undecided);
@@ -206,16 +222,32 @@ impl Fold {
         let tail = raw.rest(token);
         let n = n_plain(tail);
         if n >= tail.len() || !may_fold(tail.get(n..).unwrap_or_default()) {
+            self.tried.take();
             return u64::MAX;
         }
-        // What is found while trying is found again when it is there.
+        let mut tried = self.tried.borrow_mut();
+        let tried = match &mut *tried {
+            Some(tried) if tried.token == token => tried,
+            tried => tried.insert(Box::new(Tried::new(raw, token, level))),
+        };
+        tried.pending(raw, kinds)
+    }
+}
+
+impl Tried {
+    fn new(raw: &Raw, token: u64, level: Level) -> Self {
         let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
-        let mut open = Open::new(raw, token, level.deeper(), &mut desk);
-        let mut cursor = token;
-        open.read(&mut cursor, raw, raw.end(), false, &mut desk);
-        let undecided = if cursor < raw.end() { cursor } else { u64::MAX };
-        open.inner.pending(kinds).min(undecided)
+        let open = Open::new(raw, token, level.deeper(), &mut desk);
+        Self { token, cursor: token, open, budget }
+    }
+
+    /// Reads what is new. What is found while trying is found again when it is there.
+    fn pending(&mut self, raw: &Raw, kinds: &KindSet) -> u64 {
+        let mut desk = Desk { report: &mut |_| {}, budget: &mut self.budget };
+        self.open.read(&mut self.cursor, raw, raw.end(), false, &mut desk);
+        let undecided = if self.cursor < raw.end() { self.cursor } else { u64::MAX };
+        self.open.inner.pending(kinds).min(undecided)
     }
 }
 
@@ -319,6 +351,10 @@ impl Open {
 }
 
 const _: () = assert!((ESCAPE_BYTES_MAX as u64) < TOKEN_BYTES_MAX, "an escape lies in one token");
+const _: () = assert!(
+    TOKEN_BYTES_MAX + LONG_TOKEN_BYTES + CONTEXT_BYTES <= HISTORY_BYTES as u64,
+    "a token and what stands before it are at hand"
+);
 
 #[cfg(test)]
 mod tests {
