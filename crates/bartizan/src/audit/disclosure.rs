@@ -5,11 +5,11 @@
 //! it. Whoever has the file can read these payloads for ever, so it is recorded before a key leaves the vault, as a reveal is. `check` is the other end.
 use super::prove::proof_of;
 use super::{Content, Lens, leaves_of};
-use crate::files;
 use crate::opening::Place;
 use crate::orders::{self, Order};
 use crate::outcome::Usage;
 use crate::serve::Sources;
+use crate::{files, target};
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{RecordId, RecordKind, Slot};
@@ -163,7 +163,7 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
         );
         return Err(Usage(message).into());
     }
-    files::check_target(wish.out)?;
+    target::check_new(wish.out)?;
     if !files::parent(wish.out).is_dir() {
         let message = format!("{} is no folder: make it first", files::parent(wish.out).display());
         return Err(Usage(message).into());

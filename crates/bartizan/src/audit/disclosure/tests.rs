@@ -60,7 +60,9 @@ fn policies(world: &World) -> Vec<Policy> {
 
 /// Has a record disclosed; the file.
 fn file(world: &World, n: u8, slots: &[Slot]) -> Vec<u8> {
-    let out = world.folder.path().join(format!("{n}.json"));
+    // Several tests have the same world, and no file is written over.
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.json");
     let told = wish(world, n, slots, &out).unwrap();
     assert!(matches!(told, Told::Written { .. }), "{told:?}");
     files::read_bounded(&out, DISCLOSURE_BYTES_MAX).unwrap()
@@ -185,6 +187,7 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     let before = n_leaves();
     let place = world.place();
     let long = "x".repeat(REASON_CHARS_MAX + 1);
+    std::fs::write(world.folder.path().join("there"), "").unwrap();
     for (name, id, slots, reason, path) in [
         ("nobody's", "ffff", &[][..], "why", out.clone()),
         ("too short an id", "01", &[], "why", out.clone()),
@@ -192,6 +195,9 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         ("too long a reason", "0101", &[], &long, out.clone()),
         ("a folder", "0101", &[], "why", world.folder.path().to_owned()),
         ("no folder", "0101", &[], "why", world.folder.path().join("absent/out.json")),
+        ("a file that is there", "0101", &[], "why", world.folder.path().join("there")),
+        ("a file of the ledger", "0101", &[], "why", world.state().join("ledger/out.json")),
+        ("a file of the vault", "0101", &[], "why", world.state().join("vault/keys.slots")),
     ] {
         let wish = Wish { place: &place, id, slots, reason, out: &path };
         let error = disclose(&wish, &world.sources).unwrap_err();
@@ -214,6 +220,8 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     assert_eq!((n_leaves(), out.exists()), (before, false));
     assert!(matches!(wish(&world, 3, &[], &out).unwrap(), Told::Written { .. }), "bob is known");
 
+    std::fs::remove_file(&out).unwrap();
+
     // The texts are over sooner than what was found in them.
     world.wall.set_day(230);
     orders::give(&place, &Order::Expire { by: String::new() }, &world.sources).unwrap();
@@ -223,6 +231,7 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         "{told:?}"
     );
     assert!(matches!(wish(&world, 3, &[Slot::Evidence], &out).unwrap(), Told::Written { .. }));
+    std::fs::remove_file(&out).unwrap();
     let error = wish(&world, 3, &[Slot::Evidence], &unwritable).unwrap_err();
     assert!(format!("{error:#}").contains("no key has left"), "{error:#}");
     // A copy without its vault has no keys, and records nothing.
@@ -242,8 +251,12 @@ fn a_record_of_too_many_leaves_is_not_disclosed() {
         world.record(&opened, 1, "alice");
     }
     let out = world.folder.path().join("out.json");
+    let first = world.folder.path().join("first.json");
     opened.close(&world.sources).unwrap();
-    assert!(matches!(wish(&world, 1, &[], &out).unwrap(), Told::Written { .. }), "as many as fit");
+    assert!(
+        matches!(wish(&world, 1, &[], &first).unwrap(), Told::Written { .. }),
+        "as many as fit"
+    );
     let opened = world.open().unwrap();
     world.record(&opened, 1, "alice");
     opened.close(&world.sources).unwrap();

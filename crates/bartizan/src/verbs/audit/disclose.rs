@@ -5,7 +5,7 @@ use crate::audit::harmless;
 use crate::opening::Place;
 use crate::outcome::{Outcome, Usage};
 use crate::serve::Sources;
-use crate::{files, print};
+use crate::{files, print, target};
 use anyhow::Context as _;
 use bartizan_core::record::Slot;
 use bartizan_ledger::tlog::Policy;
@@ -121,13 +121,14 @@ pub(super) fn verify(
 }
 
 fn write_texts(proven: &Proven, folder: &Path) -> anyhow::Result<()> {
+    target::check_folder(folder)?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for ShownLeaf { entry, parts, .. } in &proven.leaves {
         for (slot, shown) in parts {
             let Shown::Text(text) = shown else { continue };
             let name = check::file_name(proven.record, entry.index, entry.leaf.kind, *slot);
             let path = folder.join(name);
-            files::check_target(&path)?;
+            target::check(&path)?;
             let written = files::replace(&path, text);
             written.with_context(|| format!("cannot write {}", path.display()))?;
             print::talk(&format!("{} has {} bytes", path.display(), text.len()));
