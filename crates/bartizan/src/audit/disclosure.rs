@@ -203,10 +203,15 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
     Ok(Told::Written { record, parts, index, path: wish.out.to_owned() })
 }
 
-/// The leaves of a record, without those that say who has seen it: these are about whoever looked.
+/// Whether leaves of this kind belong into the file. Who has seen a record is about whoever looked.
+fn is_disclosed(kind: RecordKind) -> bool {
+    kind != RecordKind::Reveal
+}
+
+/// The leaves of a record, without those that say who has seen it.
 fn of_record(folder: &Path, id: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {
     let (reader, mut entries) = leaves_of(folder, id)?;
-    entries.retain(|entry| entry.leaf.kind != RecordKind::Reveal);
+    entries.retain(|entry| is_disclosed(entry.leaf.kind));
     if DISCLOSED_LEAVES_MAX < entries.len() {
         bail!(
             "the record has {} leaves, at most {DISCLOSED_LEAVES_MAX} are disclosed together",

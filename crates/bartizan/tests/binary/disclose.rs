@@ -113,7 +113,10 @@ fn one_answer_is_proven_to_somebody_who_has_no_ledger() {
     assert!(texts.iter().any(has_secret), "{texts:?}");
     let copied =
         verify(&["--key", &key, "--dir", &folder.path().join(".bartizan").to_string_lossy()]);
-    assert!(copied.code == 0 && copied.stdout.contains("the same leaves"), "{copied:?}");
+    assert!(
+        copied.code == 0 && copied.stdout.contains("the same leaves of this record and no other"),
+        "{copied:?}"
+    );
 
     let stranger = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     let whole = bytes_of(&outside.path().join("one.json"));

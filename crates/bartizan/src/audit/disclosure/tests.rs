@@ -426,6 +426,58 @@ fn what_does_not_fit_is_named() {
     }
 }
 
+/// A proof is of what is there. Whoever takes something away must not have it look like everything.
+#[test]
+fn what_was_taken_out_is_not_promised() {
+    let (world, bytes, policies) = sample();
+    let elsewhere = tempfile::tempdir().unwrap();
+    copy(&world.state().join("ledger"), elsewhere.path());
+    let (unknown, all) = ("whether a leaf of the record was left out is not known", "and no other");
+    let take_leaf = |v: &mut Value, n: usize| drop(v["leaves"].as_array_mut().unwrap().remove(n));
+    let take_key = |v: &mut Value| {
+        for field in ["key", "ciphertext"] {
+            v["leaves"][1]["payloads"][0][field] = Value::Null;
+        }
+    };
+    // What stands in the text without a copy, the first line's beginning, the missing leaf, and what is said with a copy.
+    let cases: [(&str, Change<'_>, &str, &str, Value, &str); 4] = [
+        ("nothing", &|_| {}, unknown, "proved: what follows", Value::Null, all),
+        (
+            "the outcome",
+            &|v| take_leaf(v, 1),
+            "an intent alone: no outcome is in this file",
+            "proved: what follows",
+            json!("outcome"),
+            "not proved: the copy has leaf 1 (outcome) of this record, and the file does not",
+        ),
+        (
+            "the intent",
+            &|v| take_leaf(v, 0),
+            "an outcome without its intent",
+            "proved: what follows",
+            json!("intent"),
+            "not proved: the copy has leaf 0 (intent) of this record, and the file does not",
+        ),
+        ("a key", &take_key, unknown, "proved: 4 of the 5 payloads", Value::Null, all),
+    ];
+    for (name, change, want, first, missing, with_copy) in cases {
+        let mut value: Value = serde_json::from_slice(bytes).unwrap();
+        change(&mut value);
+        let changed = serde_json::to_vec(&value).unwrap();
+        let alone = check(&changed, policies, None);
+        let (said, json) = (told::text(&alone, false), told::json(&alone, false));
+        assert!(said.starts_with(first) && said.contains(want), "{name}: {said}");
+        assert!(said.contains(unknown) && !said.contains(all), "{name}: {said}");
+        assert_eq!((&json["complete"], &json["missing"]), (&Value::Null, &missing), "{name}");
+        let compared = check(&changed, policies, Some(elsewhere.path()));
+        let (said, json) = (told::text(&compared, false), told::json(&compared, false));
+        assert!(said.contains(with_copy) && !said.contains(unknown), "{name}: {said}");
+        assert_eq!(compared.is_ok(), with_copy == all, "{name}: {said}");
+        let complete = compared.is_ok().then_some(true);
+        assert_eq!(json.get("complete").and_then(Value::as_bool), complete, "{name}: {json}");
+    }
+}
+
 #[test]
 fn a_file_that_was_cut_off_anywhere_says_so() {
     let (_, bytes, policies) = sample();
