@@ -146,6 +146,29 @@ fn one_answer_is_proven_to_somebody_who_has_no_ledger() {
         assert!(done.code == code && said.contains(want), "{name}: {done:?}");
     }
 
+    let ledger = folder.path().join("bare");
+    fs::create_dir(&ledger).unwrap();
+    fs::copy(
+        folder.path().join(".bartizan/ledger/segment-00000000.log"),
+        ledger.join("segment-00000000.log"),
+    )
+    .unwrap();
+    let bare = ["--dir", "bare"];
+    for (verb, want) in [
+        (&["audit", "verify", "--payloads"][..], "is a copy of a ledger without its vault"),
+        (&["audit", "show", &alice, "--reveal"], "is a copy of a ledger without its vault"),
+        (
+            &["audit", "disclose", &alice, "--out", "bare.json", "--reason", "why"],
+            "is a copy of a ledger without its vault",
+        ),
+    ] {
+        let done = run(folder.path(), &[verb, &bare].concat());
+        assert!(done.code == 3 && done.stderr.contains(want), "{verb:?}: {done:?}");
+    }
+    let help = run(folder.path(), &["audit", "rejudge", "--help"]).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(help.contains("whose policy judges") && !help.contains("witnesses"), "{help}");
+
     let erased = run(folder.path(), &["audit", "erase", "--subject", "alice"]);
     assert_eq!(erased.code, 0, "{erased:?}");
     let refused = disclose_to("again.json", &alice, &["--reason", "again"]);

@@ -20,7 +20,7 @@ fn payload(slot: Slot, text: &[u8]) -> Payload {
 }
 
 /// An exchange of a person: what was asked in two forms, and a streamed answer.
-fn exchange(world: &World, opened: &crate::opening::Opened, n: u8, subject: &str, answer: &[u8]) {
+fn exchange(world: &World, opened: &opening::Opened, n: u8, subject: &str, answer: &[u8]) {
     let at_ms = world.sources.clock.unix_ms();
     let leaf = |kind, outcome| Leaf { outcome, ..Leaf::new(RecordId([n; 16]), kind, at_ms) };
     let asked = vec![
@@ -239,8 +239,67 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     copy(&world.state().join("ledger"), elsewhere.path());
     let place = Place { dir: Some(elsewhere.path().to_owned()), config: None };
     let wish = Wish { place: &place, id: "0303", slots: &[], reason: "why", out: &out };
-    let told = disclose(&wish, &world.sources).unwrap();
-    assert!(matches!(&told, Told::Refused(why) if why.contains("the vault")), "{told:?}");
+    let error = disclose(&wish, &world.sources).unwrap_err();
+    assert!(!error.is::<Usage>(), "{error:#}");
+    assert!(format!("{error:#}").contains("is a copy of a ledger without its vault"), "{error:#}");
+}
+
+/// What is done to a world.
+type Harm<'h> = &'h dyn Fn(&World);
+
+/// Only what was destroyed lawfully is an answer (exit code 1): whatever could be mended is an error.
+#[test]
+fn what_cannot_be_opened_for_another_reason_is_unfinished() {
+    let keys = |world: &World| world.state().join("vault/tenant.key");
+    let open_to_all = |world: &World| {
+        std::fs::set_permissions(keys(world), std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let no_key = |world: &World| std::fs::remove_file(keys(world)).unwrap();
+    let damaged = |world: &World| {
+        let (_, entries) = of_record(&world.state(), "0101").unwrap();
+        let stored = &entries[0].payloads[0];
+        let (segment, offset) = stored.place();
+        let path = world.state().join(format!("ledger/segment-{segment:08}.log"));
+        let mut bytes = files::read_bounded(&path, 1 << 24).unwrap();
+        let at = usize::try_from(offset + stored.bytes / 2).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let cases: [(&str, Harm<'_>, &str); 3] = [
+        ("a key that others can read", &open_to_all, "the keys cannot be used"),
+        ("no key", &no_key, "the keys cannot be used"),
+        ("a damaged payload", &damaged, "damaged"),
+    ];
+    for (name, harm, want) in cases {
+        let world = world(ANSWERED.as_bytes());
+        harm(&world);
+        let out = world.folder.path().join("out.json");
+        let error = wish(&world, 1, &[], &out).unwrap_err();
+        assert!(!error.is::<Usage>() && !out.exists(), "{name}: {error:#}");
+        assert!(format!("{error:#}").contains(want), "{name}: {error:#}");
+    }
+}
+
+/// A policy with a quorum refuses a file whose leaves no witness has seen, and whoever hands it out should know that before.
+#[test]
+fn it_is_told_whether_the_witnesses_have_seen_what_is_disclosed() {
+    let world = world(ANSWERED.as_bytes());
+    let log = world.state().join("ledger/log");
+    let out = |name: &str| world.folder.path().join(name);
+    let witnessed = |n: u8, name: &str| match wish(&world, n, &[], &out(name)).unwrap() {
+        Told::Written { witnessed, .. } => witnessed,
+        told @ Told::Refused(_) => panic!("{told:?}"),
+    };
+    assert_eq!(witnessed(1, "none.json"), None, "it has no witnesses");
+    let checkpoint = files::read_text_bounded(&log.join("checkpoint"), 1 << 16).unwrap();
+    let signature = checkpoint.lines().last().unwrap().rsplit(' ').next().unwrap();
+    let cosigned = format!("{checkpoint}\u{2014} witness.example/w {signature}\n");
+    std::fs::write(log.join("witnessed"), cosigned).unwrap();
+    assert_eq!(witnessed(1, "seen.json"), Some(true));
+    let opened = world.open().unwrap();
+    exchange(&world, &opened, 4, "carol", b"yes");
+    opened.close(&world.sources).unwrap();
+    assert_eq!(witnessed(4, "unseen.json"), Some(false), "and it waited for them");
 }
 
 #[test]

@@ -51,10 +51,10 @@ pub(super) fn disclose(args: &DiscloseArgs) -> anyhow::Result<Outcome> {
     let DiscloseArgs { id, out, reason, parts, place, json } = args;
     let wish = Wish { place, id, slots: parts, reason, out };
     let (value, text, outcome) = match disclosure::disclose(&wish, &Sources::real())? {
-        Told::Written { record, parts, index, path } => {
+        Told::Written { record, parts, index, path, witnessed } => {
             let value = json!({
                 "disclosed": true, "problem": null, "record": record.to_string(), "parts": parts,
-                "index": index, "file": path.display().to_string(),
+                "index": index, "witnessed": witnessed, "file": path.display().to_string(),
             });
             let text = format!(
                 "disclosed: {} of {record}, in {}; leaf {index} says so. Whoever has the file can read this for ever",
