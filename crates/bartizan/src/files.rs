@@ -1,6 +1,4 @@
 //! Files of our own state: read within a bound, replaced whole or not at all, closed to others.
-use crate::outcome::Usage;
-use anyhow::Context as _;
 use bartizan_core::disk::Disk;
 use bartizan_keys::discard_key_file;
 use bartizan_ledger::FsDisk;
@@ -49,7 +47,7 @@ pub(crate) fn open_plain(path: &Path, links: Links) -> io::Result<File> {
 }
 
 /// What it is, where it is no plain file.
-fn odd(kind: fs::FileType) -> Option<&'static str> {
+pub(crate) fn odd(kind: fs::FileType) -> Option<&'static str> {
     match kind {
         kind if kind.is_file() => None,
         kind if kind.is_dir() => Some("a folder"),
@@ -57,26 +55,6 @@ fn odd(kind: fs::FileType) -> Option<&'static str> {
         kind if kind.is_socket() => Some("a socket"),
         _ => Some("a device"),
     }
-}
-
-/// Refuses a name that a file is to be written to, where something else than a plain file has it: replaced, a device, a pipe or a link would be
-/// gone, for everybody who uses it.
-///
-/// # Errors
-/// [`Usage`] for what is no plain file; those of the disk.
-pub(crate) fn check_target(path: &Path) -> anyhow::Result<()> {
-    let kind = match fs::symlink_metadata(path) {
-        Ok(found) => found.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot write {}", path.display()));
-        }
-    };
-    let what = if kind.is_symlink() { Some("a link") } else { odd(kind) };
-    let Some(what) = what else { return Ok(()) };
-    let message =
-        format!("{} is {what} and no plain file: name another place for the file", path.display());
-    Err(Usage(message).into())
 }
 
 /// Reads a whole plain file of at most `bytes_max` bytes.
@@ -183,7 +161,7 @@ pub(crate) fn parent(path: &Path) -> &Path {
 }
 
 /// Names that our state folder may hold.
-const OWN_NAMES: [&str; 10] = [
+pub(crate) const OWN_NAMES: [&str; 10] = [
     "keys.toml",
     "keys.recorded.toml",
     "keys.lock",
@@ -235,7 +213,7 @@ pub(crate) fn is_open_to_others(path: &Path) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use bartizan_testkit::{DishonestDisk, Lie, SimDisk};
     use std::sync::Arc;
@@ -252,7 +230,7 @@ mod tests {
     }
 
     /// Puts something of every sort into a folder, called what it is; the socket is there as long as what this gives back.
-    fn of_every_sort(folder: &Path) -> std::os::unix::net::UnixListener {
+    pub(crate) fn of_every_sort(folder: &Path) -> std::os::unix::net::UnixListener {
         fs::write(folder.join("plain"), "text").unwrap();
         fs::create_dir(folder.join("folder")).unwrap();
         let pipe = folder.join("pipe");
@@ -294,35 +272,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn only_plain_files_are_written_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let _socket = of_every_sort(folder.path());
-        for name in ["plain", "absent"] {
-            std::os::unix::fs::symlink(path(name), path(&format!("link to {name}"))).unwrap();
-        }
-        for (target, want) in [
-            (path("plain"), None),
-            (path("absent"), None),
-            (path("no folder/absent"), None),
-            (path("folder"), Some("a folder")),
-            (path("pipe"), Some("a pipe")),
-            (path("socket"), Some("a socket")),
-            (path("link to plain"), Some("a link")),
-            (path("link to absent"), Some("a link")),
-            ("/dev/null".into(), Some("a device")),
-        ] {
-            let said = check_target(&target).err();
-            let is_usage = said.as_ref().is_none_or(anyhow::Error::is::<Usage>);
-            let said = said.map(|error| error.to_string());
-            let fits = said.as_ref().map(|said| want.is_some_and(|want| said.contains(want)));
-            assert!(is_usage && fits == want.map(|_| true), "{target:?}: {said:?}");
-        }
-        let no_folder = check_target(&path("plain/file")).unwrap_err();
-        assert!(!no_folder.is::<Usage>(), "{no_folder:#}");
     }
 
     #[test]

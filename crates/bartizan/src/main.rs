@@ -29,6 +29,7 @@ mod print;
 mod rotation;
 mod second;
 mod serve;
+mod target;
 mod vault;
 mod verbs;
 mod witness;

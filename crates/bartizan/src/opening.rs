@@ -293,7 +293,7 @@ fn is_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-fn is_witnessed(state: &Path) -> bool {
+pub(crate) fn is_witnessed(state: &Path) -> bool {
     let published = Published::find(&FsDisk::read_only(&audit::log_folder(state)));
     published.ok().flatten().is_some_and(|published| !matches!(published.witnessed(), Ok(None)))
 }

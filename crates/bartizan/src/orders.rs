@@ -122,21 +122,9 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
     let ledger = place.ledger()?;
     // Also where a gateway runs: it could not even read an order that root has left.
     owner::check(&ledger.dir, sources.user)?;
-    let folder = audit::log_folder(&ledger.dir);
-    let is_there =
-        |path: &Path| path.try_exists().with_context(|| format!("cannot read {}", path.display()));
-    let (has_log, has_vault) = (is_there(&folder)?, is_there(&vault::folder(&ledger.dir))?);
-    if !has_vault && (has_log || audit::read_folder(&ledger.dir) != folder) {
-        // A copy is evidence: nothing is made in it.
-        bail!(
-            "{} is a copy of a ledger without its vault, and this takes the keys in there: give the command where the gateway's state folder is",
-            ledger.dir.display()
-        );
-    }
-    if !has_log && !has_vault {
-        bail!(audit::no_ledger(&ledger.dir));
-    }
-    let answer = match FsDisk::lock(&folder) {
+    check_place(&ledger.dir)?;
+    clear_answers(&ledger.dir.join(FOLDER), sources.clock.unix_ms());
+    let answer = match FsDisk::lock(&audit::log_folder(&ledger.dir)) {
         Ok(disk) => alone(&ledger, disk, order, sources)?,
         // Another command's turn ends soon, a gateway's does not.
         Err(FsDiskError::Locked { .. }) => leave(&ledger, order, sources)?,
@@ -146,6 +134,33 @@ pub(crate) fn give(place: &Place, order: &Order, sources: &Sources) -> anyhow::R
         Answer::Failed { reason } => Err(anyhow!(reason)),
         answer => Ok(answer),
     }
+}
+
+/// Refuses a copy of a ledger without its vault, and a folder that has neither.
+///
+/// # Errors
+/// That it is one; those of the disk.
+pub(crate) fn check_place(state: &Path) -> anyhow::Result<()> {
+    let folder = audit::log_folder(state);
+    let is_there =
+        |path: &Path| path.try_exists().with_context(|| format!("cannot read {}", path.display()));
+    let (has_log, has_vault) = (is_there(&folder)?, is_there(&vault::folder(state))?);
+    if !has_vault && (has_log || audit::read_folder(state) != folder) {
+        // A copy is evidence: nothing is made in it.
+        bail!(
+            "{} is a copy of a ledger without its vault, and this takes the keys in there: give the command where the gateway's state folder is",
+            state.display()
+        );
+    }
+    if !has_log && !has_vault {
+        bail!(audit::no_ledger(state));
+    }
+    Ok(())
+}
+
+/// Takes away the answers that nobody came for, where no gateway runs that would.
+fn clear_answers(folder: &Path, now_ms: u64) {
+    waiting(folder, now_ms);
 }
 
 /// Nobody else writes: this process does. Whoever had the ledger before lets go of the keys a moment after it.

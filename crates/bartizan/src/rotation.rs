@@ -78,11 +78,15 @@ pub(crate) fn rotate_tenant(place: &Place, sources: &Sources) -> anyhow::Result<
     let ledger = place.ledger()?;
     let disk = lock(&ledger, sources)?;
     opening::runtime()?.block_on(async {
-        let mut opened = opening::open_alone(&ledger, disk, Anchoring::Strict, sources).await?;
+        let opened = opening::open_alone(&ledger, disk, Anchoring::Strict, sources).await;
+        let mut opened =
+            opened.context("the tenant's key was not replaced, and nothing was done")?;
         let done = replace_tenant(&mut opened, &ledger, sources).await;
         let closed = opened.close(sources);
         let n_rewrapped = done?;
-        closed?;
+        closed.context(
+            "the tenant's key is replaced; only what the vault notes of the ledger could not be written, and the next start does that",
+        )?;
         Ok(n_rewrapped)
     })
 }
@@ -95,7 +99,10 @@ async fn replace_tenant(
 ) -> anyhow::Result<usize> {
     let by = operator(sources);
     let told = |event: &str| json!({"version": 2, "event": event, "key": "tenant", "by": by});
-    record(opened, ledger, &told("rotating"), sources).await?;
+    let announced = record(opened, ledger, &told("rotating"), sources).await;
+    announced.context(
+        "the tenant's key was not replaced, because the ledger could not be told that it is to be",
+    )?;
     match opened.vault.rewrap(&ledger.dir, sources) {
         Ok(n_rewrapped) => {
             let placed = vault::take_next_tenant_key(&ledger.dir);

@@ -5,19 +5,21 @@
 //! it. Whoever has the file can read these payloads for ever, so it is recorded before a key leaves the vault, as a reveal is. `check` is the other end.
 use super::prove::proof_of;
 use super::{Content, Lens, leaves_of};
-use crate::files;
 use crate::opening::Place;
 use crate::orders::{self, Order};
 use crate::outcome::Usage;
 use crate::serve::Sources;
+use crate::verbs::config;
+use crate::{audit, files, opening, print, target};
 use anyhow::{Context as _, bail};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{RecordId, RecordKind, Slot};
 use bartizan_ledger::tlog::{PROOF_BYTES_MAX, TlogProof, base64};
-use bartizan_ledger::{Entry, Reader, Stored};
+use bartizan_ledger::{Entry, FsDisk, Published, Reader, Stored};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Most bytes of ciphertext that stand in the file itself. Of what is beyond, the file has the place in the log.
@@ -35,6 +37,14 @@ const _: () = assert!(
         + DISCLOSED_LEAVES_MAX * (PROOF_BYTES_MAX + PROOF_BYTES_MAX / 32 + 8192)
         < DISCLOSURE_BYTES_MAX
 );
+
+/// How long a record waits for the log's witnesses to have seen it.
+const WITNESSED_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks.
+const WITNESSED_PAUSE: Duration = Duration::from_millis(100);
+
+const UNRECORDED: &str = "nothing is disclosed, because it could not be recorded";
+const ERASED: &str = "its key was destroyed, lawfully, because the person was forgotten or its time was over, and the ledger has the tombstone: nobody can open it any more. --part names those that are to be disclosed";
 
 const FORMAT: &str = "bartizan.disclosure";
 const VERSION: u32 = 1;
@@ -141,6 +151,8 @@ pub(crate) enum Told {
         index: u64,
         /// The file.
         path: PathBuf,
+        /// Whether a quorum of witnesses has seen every leaf in it; nothing where the log has no witnesses.
+        witnessed: Option<bool>,
     },
     /// There is nothing to disclose any more, and nothing was recorded.
     Refused(String),
@@ -163,23 +175,25 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
         );
         return Err(Usage(message).into());
     }
-    files::check_target(wish.out)?;
+    target::check_new(wish.out)?;
     if !files::parent(wish.out).is_dir() {
         let message = format!("{} is no folder: make it first", files::parent(wish.out).display());
         return Err(Usage(message).into());
     }
     let folder = wish.place.folder()?;
     let (reader, entries) = of_record(&folder, wish.id)?;
+    orders::check_place(&folder).context(UNRECORDED)?;
     let chosen = |stored: &&Stored| wish.slots.is_empty() || wish.slots.contains(&stored.slot);
     let lens = Lens::new(&folder, sources, false)?;
     let mut parts = Vec::new();
     for entry in &entries {
         for stored in entry.payloads.iter().filter(chosen) {
             let name = part_name(entry.leaf.kind, stored.slot);
-            if let Some(why) = why_not(&lens.look(&reader, entry, stored)?) {
-                return Ok(Told::Refused(format!("{name}: {why}")));
+            match lens.look(&reader, entry, stored)? {
+                Content::Clear(_) | Content::Sealed { .. } => parts.push(name),
+                Content::Erased => return Ok(Told::Refused(format!("{name}: {ERASED}"))),
+                other => bail!("nothing is disclosed: {name}: {}", other.text()),
             }
-            parts.push(name);
         }
     }
     let record = match entries.first() {
@@ -187,12 +201,23 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
         _ => return Err(Usage("the record has no such payload".to_owned()).into()),
     };
     // Before it is recorded: what cannot be proved is not disclosed.
+    let is_covered = await_witnesses(wish.place, &folder, &entries, sources)?;
     let proofs = entries.iter().map(|entry| proof_of(&reader, entry, sources));
     let proofs = proofs.collect::<anyhow::Result<Vec<_>>>()?;
+    let cosigned = |proof: &TlogProof| {
+        let checkpoint = proof.checkpoint();
+        let origin = checkpoint.checkpoint().origin();
+        checkpoint.note().signatures().iter().any(|signature| signature.name() != origin)
+    };
+    let witnessed = is_covered.map(|is_covered| is_covered && proofs.iter().all(cosigned));
+    if witnessed == Some(false) {
+        print::warn(
+            "the witnesses of this log have not yet seen these leaves: until a file is made after that, whoever checks with a policy that asks for a quorum refuses it",
+        );
+    }
     let (by, reason) = (orders::label(sources), reason.to_owned());
     let order = Order::Disclose { record: record.to_string(), by, reason, parts: parts.clone() };
-    let answer = orders::give(wish.place, &order, sources)
-        .context("nothing is disclosed, because it could not be recorded")?;
+    let answer = orders::give(wish.place, &order, sources).context(UNRECORDED)?;
     let orders::Answer::Done { index, .. } = answer else {
         bail!("nothing is disclosed: the gateway gave another answer");
     };
@@ -200,13 +225,18 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
     written.with_context(|| {
         format!("leaf {index} says that it was disclosed, and no key has left the vault")
     })?;
-    Ok(Told::Written { record, parts, index, path: wish.out.to_owned() })
+    Ok(Told::Written { record, parts, index, path: wish.out.to_owned(), witnessed })
 }
 
-/// The leaves of a record, without those that say who has seen it: these are about whoever looked.
+/// Whether leaves of this kind belong into the file. Who has seen a record is about whoever looked.
+fn is_disclosed(kind: RecordKind) -> bool {
+    kind != RecordKind::Reveal
+}
+
+/// The leaves of a record, without those that say who has seen it.
 fn of_record(folder: &Path, id: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {
     let (reader, mut entries) = leaves_of(folder, id)?;
-    entries.retain(|entry| entry.leaf.kind != RecordKind::Reveal);
+    entries.retain(|entry| is_disclosed(entry.leaf.kind));
     if DISCLOSED_LEAVES_MAX < entries.len() {
         bail!(
             "the record has {} leaves, at most {DISCLOSED_LEAVES_MAX} are disclosed together",
@@ -216,18 +246,33 @@ fn of_record(folder: &Path, id: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {
     Ok((reader, entries))
 }
 
-/// Why a payload cannot be disclosed, if it cannot.
-fn why_not(content: &Content) -> Option<String> {
-    match content {
-        Content::Clear(_) | Content::Sealed { .. } => None,
-        Content::Erased => Some(
-            "its key was destroyed, lawfully, because the person was forgotten or its time was over, and the ledger has the tombstone: nobody can open it any more. --part names those that are to be disclosed".to_owned(),
-        ),
-        Content::KeyMissing { key } => {
-            Some(format!("its key {key} is missing, and there is no tombstone for it"))
+/// Waits until the witnesses of the log have seen all of the leaves, as long as that is worth it. Whether they have; nothing where it has none.
+fn await_witnesses(
+    place: &Place,
+    folder: &Path,
+    entries: &[Entry],
+    sources: &Sources,
+) -> anyhow::Result<Option<bool>> {
+    let file = place.config_file()?;
+    let config = file.map(|file| config::read(&file)).transpose()?;
+    let is_asked = config.is_some_and(|config| config.ledger.witness.is_some());
+    if !is_asked && !opening::is_witnessed(folder) {
+        return Ok(None);
+    }
+    let disk = FsDisk::read_only(&audit::read_folder(folder));
+    let end = entries.iter().map(|entry| entry.index).max().unwrap_or(0);
+    let started_us = sources.clock.monotonic_us();
+    let limit_us = u64::try_from(WITNESSED_WAIT.as_micros()).unwrap_or(u64::MAX);
+    loop {
+        let published = Published::find(&disk)?;
+        let seen = published.map(|published| published.witnessed()).transpose()?.flatten();
+        if seen.is_some_and(|seen| end < seen.checkpoint().size()) {
+            return Ok(Some(true));
         }
-        Content::Damaged { reason } => Some(format!("it is damaged: {reason}")),
-        Content::NoKeys { reason, .. } => Some(format!("the keys cannot be used: {reason}")),
+        if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
+            return Ok(Some(false));
+        }
+        std::thread::sleep(WITNESSED_PAUSE);
     }
 }
 

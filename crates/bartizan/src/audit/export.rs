@@ -1,8 +1,8 @@
 //! Leaves of a stretch of time for a data warehouse, with the columns of the table `leaves`: one JSON object per line, or Parquet.
 use super::parquet::{Cell, Column, Kind, Parquet};
 use super::tables;
-use crate::files;
 use crate::print::put;
+use crate::{files, target};
 use anyhow::Context as _;
 use bartizan_ledger::index::LeafRow;
 use serde_json::json;
@@ -63,7 +63,7 @@ pub(crate) fn to_file(
     format: Format,
     out: &Path,
 ) -> anyhow::Result<u64> {
-    files::check_target(out)?;
+    target::check(out)?;
     let context = || format!("cannot write {}", out.display());
     let mut name = out.file_name().with_context(context)?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

@@ -3,11 +3,11 @@
 //! A log in which nothing is wrong is read once: its payloads are opened on every processor behind the walk that verifies it, and its tombstones are known at
 //! the end. Where they do not explain every payload that did not open, it is read again, slowly and in order, by somebody who knows them.
 use super::bar::Bar;
-use super::reader;
 use super::verdict::{Checked, Trusted, verify_seeing};
+use super::{is_copy, read_folder, reader};
 use crate::serve::Sources;
 use crate::vault::Vault;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use bartizan_core::record::{Leaf, RecordId, RecordKind, Slot};
 use bartizan_core::seal::OpenError;
 use bartizan_keys::KeyState;
@@ -95,6 +95,12 @@ pub(crate) fn verify_and_open(
     trusted: &Trusted,
     sources: &Sources,
 ) -> anyhow::Result<Checked> {
+    if is_copy(state) && read_folder(state).exists() {
+        bail!(
+            "{} is a copy of a ledger without its vault, and --payloads opens what is sealed, which takes the keys in there: without --payloads the copy is checked as far as it can be",
+            state.display()
+        );
+    }
     let vault = Vault::peek(state, sources)
         .context("--payloads opens what is sealed, and takes the vault: without --payloads the ledger is checked alone")?;
     let Ok(reader) = reader(state) else {

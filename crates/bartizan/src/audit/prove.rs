@@ -1,7 +1,7 @@
 //! Proofs for outsiders: of each leaf of a record one file that needs nothing else, and the leaf that it is about.
 use super::leaves_of;
-use crate::files;
 use crate::serve::Sources;
+use crate::{files, target};
 use anyhow::{Context as _, bail};
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, LeafError};
 use bartizan_ledger::merkle::leaf_hash;
@@ -40,6 +40,7 @@ pub(crate) fn prove(
     sources: &Sources,
 ) -> anyhow::Result<Vec<Proved>> {
     let (reader, entries) = leaves_of(state, prefix)?;
+    target::check_folder(out)?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut names = BTreeSet::new();
     let mut proved = Vec::with_capacity(entries.len());
@@ -56,7 +57,7 @@ pub(crate) fn prove(
         for (path, bytes) in
             [(&proof_path, proof.to_string().into_bytes()), (&leaf_path, entry.leaf.encode()?)]
         {
-            files::check_target(path)?;
+            target::check(path)?;
             let written = files::replace(path, &bytes);
             written.with_context(|| format!("cannot write {}", path.display()))?;
         }

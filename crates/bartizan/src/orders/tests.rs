@@ -171,6 +171,13 @@ fn answers_that_nobody_came_for_are_cleared_away() {
         world.wait(take(&world.state(), &mut office(&mut opened, &world.sources)));
         assert_eq!(answer.exists(), is_there, "{name}");
     }
+    // Nor do they stay where no gateway runs any more.
+    opened.close(&world.sources).unwrap();
+    std::fs::write(&answer, "{}").unwrap();
+    world.wall.set_ms(written_ms + 2 * ANSWER_KEPT_MS);
+    let order = Order::Reveal { record: RecordId([1; 16]).to_string(), by: "me".to_owned() };
+    give(&world.place(), &order, &world.sources).unwrap();
+    assert!(!answer.exists(), "the next order clears them away");
 }
 
 #[test]

@@ -203,6 +203,33 @@ fn what_lies_beside_the_log_when_it_could_not_be_published_is_told() {
     }
 }
 
+/// Of the tenant's key, too, whatever fails says whether it was replaced.
+#[test]
+fn a_rotation_of_the_tenants_key_that_fails_says_what_was_done() {
+    type Harm = fn(&World);
+    let cases: [(&str, Harm, &[&str]); 2] = [
+        (
+            "the ledger does not open",
+            |world| {
+                fs::write(audit::log_folder(&world.state()).join("log/checkpoint"), "x").unwrap();
+            },
+            &["the tenant's key was not replaced, and nothing was done"],
+        ),
+        (
+            "the next key has no room",
+            |world| drop(block(&vault::folder(&world.state()), "tenant.key.next")),
+            &["the tenant's key was not replaced, and the ledger says so"],
+        ),
+    ];
+    for (case, harm, want) in cases {
+        let world = World::new();
+        world.records(1, &["alice"]);
+        harm(&world);
+        let said = format!("{:#}", rotate_tenant(&world.place(), &world.sources).unwrap_err());
+        assert!(want.iter().all(|part| said.contains(part)), "{case}: {said}");
+    }
+}
+
 /// Once everybody is told, the next start goes forward, and the error says so.
 #[test]
 fn what_fails_after_the_new_key_was_published_is_finished_by_the_next_start() {

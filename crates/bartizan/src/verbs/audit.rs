@@ -9,6 +9,7 @@ use crate::print;
 use crate::serve::Sources;
 use crate::verbs::state_folder;
 use anyhow::Context as _;
+use bartizan_core::record::Slot;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -126,13 +127,21 @@ fn list(args: ListArgs) -> anyhow::Result<Outcome> {
 
 fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     let (folder, sources) = (args.place.folder()?, Sources::real());
-    if args.reveal {
+    let is_revealing = args.reveal
+        && !is_erased(&audit::record(&folder, &args.id, &Lens::new(&folder, &sources, false)?)?);
+    if args.reveal && !is_revealing {
+        // A leaf that says so would have an auditor look for whoever saw what nobody could.
+        print::talk(
+            "nothing is revealed, and nothing was recorded: every text of the record is erased",
+        );
+    }
+    if is_revealing {
         let record = audit::id_of(&folder, &args.id)?.to_string();
         let by = orders::label(&sources);
         orders::give(&args.place, &Order::Reveal { record, by }, &sources)
             .context("nothing is revealed, because it could not be recorded")?;
     }
-    let lens = Lens::new(&folder, &sources, args.reveal)?;
+    let lens = Lens::new(&folder, &sources, is_revealing)?;
     let leaves = audit::record(&folder, &args.id, &lens)?;
     let mut extent = Signatures::of(&folder).extent(&audit::reader(&folder)?)?;
     if extent.is_none() {
@@ -157,4 +166,11 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     let is_damaged = |(_, content): &(_, Content)| matches!(content, Content::Damaged { .. });
     let is_whole = leaves.iter().flat_map(|(_, payloads)| payloads).all(|one| !is_damaged(one));
     Ok(if is_whole { Mark::outcome(&marks) } else { Outcome::Unfinished })
+}
+
+/// Whether a record had texts, and all of them were erased or have expired.
+fn is_erased(leaves: &[audit::Whole]) -> bool {
+    let payloads = leaves.iter().flat_map(|(_, payloads)| payloads);
+    let mut texts = payloads.filter(|(slot, _)| *slot != Slot::Evidence).peekable();
+    texts.peek().is_some() && texts.all(|(_, content)| *content == Content::Erased)
 }

@@ -160,6 +160,18 @@ fn an_erasure_without_room_says_what_was_not_done_and_leaves_all_as_it_was() {
     let erased = run(folder.path(), &["audit", "erase", "--subject", "alice"]);
     assert!(erased.code == 0 && erased.stdout.starts_with("erased: "), "{erased:?}");
     assert!(shown(folder.path(), &alice).contains("[erased, lawfully"));
+    // Nothing was revealed, so no leaf says that something was.
+    let n_reveals = || {
+        let told = run(folder.path(), &["audit", "show", &alice]);
+        told.stdout.matches("REVEAL").count()
+    };
+    let before = n_reveals();
+    let nothing = run(folder.path(), &["audit", "show", &alice, "--reveal"]);
+    assert!(
+        nothing.stderr.contains("nothing is revealed, and nothing was recorded"),
+        "{nothing:?}"
+    );
+    assert_eq!(n_reveals(), before);
     // Who does not ask for the text is not told that there is one.
     let sealed = run(folder.path(), &["audit", "show", &alice]);
     assert!(!sealed.stdout.contains("--reveal shows it"), "{sealed:?}");

@@ -3,7 +3,8 @@
 //! Nothing in the file is believed. The proof leads from the leaf to what the log's key has signed; the leaf commits to the hashes of the ciphertexts and
 //! to the keys; a key that fits its commitment opens one text. The first thing that does not fit is named.
 use super::{
-    DISCLOSED_LEAVES_MAX, Disclosed, Disclosure, FORMAT, Part, Standing, VERSION, part_name,
+    DISCLOSED_LEAVES_MAX, Disclosed, Disclosure, FORMAT, Part, Standing, VERSION, is_disclosed,
+    part_name,
 };
 use crate::audit::content::sealing_of;
 use crate::audit::{prove, reader};
@@ -53,7 +54,7 @@ pub(crate) struct Proven {
     pub(crate) record: RecordId,
     /// Its leaves, in order of the log.
     pub(crate) leaves: Vec<ShownLeaf>,
-    /// Whether a copy of the log was at hand, and has the same leaves.
+    /// Whether a copy of the log was at hand, and has the same leaves of the record and no other.
     pub(crate) has_copy: bool,
 }
 
@@ -62,6 +63,22 @@ impl Proven {
     pub(crate) fn is_whole(&self) -> bool {
         let mut parts = self.leaves.iter().flat_map(|leaf| &leaf.parts);
         !parts.any(|(_, shown)| matches!(shown, Shown::Elsewhere { .. }))
+    }
+
+    /// How many payloads the file has no key for, of how many.
+    pub(crate) fn withheld(&self) -> (usize, usize) {
+        let parts = || self.leaves.iter().flat_map(|leaf| &leaf.parts);
+        (parts().filter(|(_, shown)| *shown == Shown::Withheld).count(), parts().count())
+    }
+
+    /// Which leaf of an exchange the file has not, though it has the other.
+    pub(crate) fn missing(&self) -> Option<RecordKind> {
+        let has = |kind| self.leaves.iter().any(|leaf| leaf.entry.leaf.kind == kind);
+        match (has(RecordKind::Intent), has(RecordKind::Outcome)) {
+            (true, false) => Some(RecordKind::Outcome),
+            (false, true) => Some(RecordKind::Intent),
+            _ => None,
+        }
     }
 }
 
@@ -102,6 +119,8 @@ pub(crate) enum DisclosureFlaw {
         "{leaf} is another one in the copy of the log: the file and the copy do not belong together"
     )]
     CopyLeaf { leaf: String },
+    #[error("the copy has leaf {index} ({kind}) of this record, and the file does not")]
+    LeftOut { index: u64, kind: &'static str },
     #[error("the copy of the log has the ciphertext of {part} in another place than the file says")]
     CopyPlace { part: String },
     #[error("the copy of the log cannot be read: {reason}")]
@@ -135,11 +154,29 @@ pub(crate) fn check(
         }
         leaves.push(leaf);
     }
+    if let Some(copy) = &copy {
+        nothing_left_out(copy, record, &leaves)?;
+    }
     let mut parts = leaves.iter().flat_map(|leaf| &leaf.parts);
     if parts.all(|(_, shown)| *shown == Shown::Withheld) {
         return Err(DisclosureFlaw::Nothing);
     }
     Ok(Proven { record, leaves, has_copy: copy.is_some() })
+}
+
+/// Proofs are of what is there: what was taken out of the file shows in the log alone. Each of its leaves is looked at, since whoever made the copy may
+/// have made its tables, too.
+fn nothing_left_out(
+    copy: &Reader,
+    record: RecordId,
+    leaves: &[ShownLeaf],
+) -> Result<(), DisclosureFlaw> {
+    let all = copy.find_prefix(&record.to_string()).map_err(|error| unreadable(&error))?;
+    let is_there = |entry: &Entry| leaves.iter().any(|leaf| leaf.entry.index == entry.index);
+    let left_out = all.iter().find(|entry| is_disclosed(entry.leaf.kind) && !is_there(entry));
+    left_out.map_or(Ok(()), |entry| {
+        Err(DisclosureFlaw::LeftOut { index: entry.index, kind: entry.leaf.kind.name() })
+    })
 }
 
 /// What every version has.

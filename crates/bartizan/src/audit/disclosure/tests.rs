@@ -20,7 +20,7 @@ fn payload(slot: Slot, text: &[u8]) -> Payload {
 }
 
 /// An exchange of a person: what was asked in two forms, and a streamed answer.
-fn exchange(world: &World, opened: &crate::opening::Opened, n: u8, subject: &str, answer: &[u8]) {
+fn exchange(world: &World, opened: &opening::Opened, n: u8, subject: &str, answer: &[u8]) {
     let at_ms = world.sources.clock.unix_ms();
     let leaf = |kind, outcome| Leaf { outcome, ..Leaf::new(RecordId([n; 16]), kind, at_ms) };
     let asked = vec![
@@ -60,7 +60,9 @@ fn policies(world: &World) -> Vec<Policy> {
 
 /// Has a record disclosed; the file.
 fn file(world: &World, n: u8, slots: &[Slot]) -> Vec<u8> {
-    let out = world.folder.path().join(format!("{n}.json"));
+    // Several tests have the same world, and no file is written over.
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.json");
     let told = wish(world, n, slots, &out).unwrap();
     assert!(matches!(told, Told::Written { .. }), "{told:?}");
     files::read_bounded(&out, DISCLOSURE_BYTES_MAX).unwrap()
@@ -185,6 +187,7 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     let before = n_leaves();
     let place = world.place();
     let long = "x".repeat(REASON_CHARS_MAX + 1);
+    std::fs::write(world.folder.path().join("there"), "").unwrap();
     for (name, id, slots, reason, path) in [
         ("nobody's", "ffff", &[][..], "why", out.clone()),
         ("too short an id", "01", &[], "why", out.clone()),
@@ -192,6 +195,9 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         ("too long a reason", "0101", &[], &long, out.clone()),
         ("a folder", "0101", &[], "why", world.folder.path().to_owned()),
         ("no folder", "0101", &[], "why", world.folder.path().join("absent/out.json")),
+        ("a file that is there", "0101", &[], "why", world.folder.path().join("there")),
+        ("a file of the ledger", "0101", &[], "why", world.state().join("ledger/out.json")),
+        ("a file of the vault", "0101", &[], "why", world.state().join("vault/keys.slots")),
     ] {
         let wish = Wish { place: &place, id, slots, reason, out: &path };
         let error = disclose(&wish, &world.sources).unwrap_err();
@@ -214,6 +220,8 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     assert_eq!((n_leaves(), out.exists()), (before, false));
     assert!(matches!(wish(&world, 3, &[], &out).unwrap(), Told::Written { .. }), "bob is known");
 
+    std::fs::remove_file(&out).unwrap();
+
     // The texts are over sooner than what was found in them.
     world.wall.set_day(230);
     orders::give(&place, &Order::Expire { by: String::new() }, &world.sources).unwrap();
@@ -223,6 +231,7 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
         "{told:?}"
     );
     assert!(matches!(wish(&world, 3, &[Slot::Evidence], &out).unwrap(), Told::Written { .. }));
+    std::fs::remove_file(&out).unwrap();
     let error = wish(&world, 3, &[Slot::Evidence], &unwritable).unwrap_err();
     assert!(format!("{error:#}").contains("no key has left"), "{error:#}");
     // A copy without its vault has no keys, and records nothing.
@@ -230,8 +239,67 @@ fn what_was_forgotten_or_cannot_be_recorded_is_not_disclosed() {
     copy(&world.state().join("ledger"), elsewhere.path());
     let place = Place { dir: Some(elsewhere.path().to_owned()), config: None };
     let wish = Wish { place: &place, id: "0303", slots: &[], reason: "why", out: &out };
-    let told = disclose(&wish, &world.sources).unwrap();
-    assert!(matches!(&told, Told::Refused(why) if why.contains("the vault")), "{told:?}");
+    let error = disclose(&wish, &world.sources).unwrap_err();
+    assert!(!error.is::<Usage>(), "{error:#}");
+    assert!(format!("{error:#}").contains("is a copy of a ledger without its vault"), "{error:#}");
+}
+
+/// What is done to a world.
+type Harm<'h> = &'h dyn Fn(&World);
+
+/// Only what was destroyed lawfully is an answer (exit code 1): whatever could be mended is an error.
+#[test]
+fn what_cannot_be_opened_for_another_reason_is_unfinished() {
+    let keys = |world: &World| world.state().join("vault/tenant.key");
+    let open_to_all = |world: &World| {
+        std::fs::set_permissions(keys(world), std::fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    let no_key = |world: &World| std::fs::remove_file(keys(world)).unwrap();
+    let damaged = |world: &World| {
+        let (_, entries) = of_record(&world.state(), "0101").unwrap();
+        let stored = &entries[0].payloads[0];
+        let (segment, offset) = stored.place();
+        let path = world.state().join(format!("ledger/segment-{segment:08}.log"));
+        let mut bytes = files::read_bounded(&path, 1 << 24).unwrap();
+        let at = usize::try_from(offset + stored.bytes / 2).unwrap();
+        bytes[at] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    };
+    let cases: [(&str, Harm<'_>, &str); 3] = [
+        ("a key that others can read", &open_to_all, "the keys cannot be used"),
+        ("no key", &no_key, "the keys cannot be used"),
+        ("a damaged payload", &damaged, "damaged"),
+    ];
+    for (name, harm, want) in cases {
+        let world = world(ANSWERED.as_bytes());
+        harm(&world);
+        let out = world.folder.path().join("out.json");
+        let error = wish(&world, 1, &[], &out).unwrap_err();
+        assert!(!error.is::<Usage>() && !out.exists(), "{name}: {error:#}");
+        assert!(format!("{error:#}").contains(want), "{name}: {error:#}");
+    }
+}
+
+/// A policy with a quorum refuses a file whose leaves no witness has seen, and whoever hands it out should know that before.
+#[test]
+fn it_is_told_whether_the_witnesses_have_seen_what_is_disclosed() {
+    let world = world(ANSWERED.as_bytes());
+    let log = world.state().join("ledger/log");
+    let out = |name: &str| world.folder.path().join(name);
+    let witnessed = |n: u8, name: &str| match wish(&world, n, &[], &out(name)).unwrap() {
+        Told::Written { witnessed, .. } => witnessed,
+        told @ Told::Refused(_) => panic!("{told:?}"),
+    };
+    assert_eq!(witnessed(1, "none.json"), None, "it has no witnesses");
+    let checkpoint = files::read_text_bounded(&log.join("checkpoint"), 1 << 16).unwrap();
+    let signature = checkpoint.lines().last().unwrap().rsplit(' ').next().unwrap();
+    let cosigned = format!("{checkpoint}\u{2014} witness.example/w {signature}\n");
+    std::fs::write(log.join("witnessed"), cosigned).unwrap();
+    assert_eq!(witnessed(1, "seen.json"), Some(true));
+    let opened = world.open().unwrap();
+    exchange(&world, &opened, 4, "carol", b"yes");
+    opened.close(&world.sources).unwrap();
+    assert_eq!(witnessed(4, "unseen.json"), Some(false), "and it waited for them");
 }
 
 #[test]
@@ -242,8 +310,12 @@ fn a_record_of_too_many_leaves_is_not_disclosed() {
         world.record(&opened, 1, "alice");
     }
     let out = world.folder.path().join("out.json");
+    let first = world.folder.path().join("first.json");
     opened.close(&world.sources).unwrap();
-    assert!(matches!(wish(&world, 1, &[], &out).unwrap(), Told::Written { .. }), "as many as fit");
+    assert!(
+        matches!(wish(&world, 1, &[], &first).unwrap(), Told::Written { .. }),
+        "as many as fit"
+    );
     let opened = world.open().unwrap();
     world.record(&opened, 1, "alice");
     opened.close(&world.sources).unwrap();
@@ -410,6 +482,58 @@ fn what_does_not_fit_is_named() {
         let flaw = check(text, policies, None).unwrap_err();
         let is_named = matches!(flaw, DisclosureFlaw::Cut | DisclosureFlaw::Foreign { .. });
         assert!(is_named, "{name}: {flaw}");
+    }
+}
+
+/// A proof is of what is there. Whoever takes something away must not have it look like everything.
+#[test]
+fn what_was_taken_out_is_not_promised() {
+    let (world, bytes, policies) = sample();
+    let elsewhere = tempfile::tempdir().unwrap();
+    copy(&world.state().join("ledger"), elsewhere.path());
+    let (unknown, all) = ("whether a leaf of the record was left out is not known", "and no other");
+    let take_leaf = |v: &mut Value, n: usize| drop(v["leaves"].as_array_mut().unwrap().remove(n));
+    let take_key = |v: &mut Value| {
+        for field in ["key", "ciphertext"] {
+            v["leaves"][1]["payloads"][0][field] = Value::Null;
+        }
+    };
+    // What stands in the text without a copy, the first line's beginning, the missing leaf, and what is said with a copy.
+    let cases: [(&str, Change<'_>, &str, &str, Value, &str); 4] = [
+        ("nothing", &|_| {}, unknown, "proved: what follows", Value::Null, all),
+        (
+            "the outcome",
+            &|v| take_leaf(v, 1),
+            "an intent alone: no outcome is in this file",
+            "proved: what follows",
+            json!("outcome"),
+            "not proved: the copy has leaf 1 (outcome) of this record, and the file does not",
+        ),
+        (
+            "the intent",
+            &|v| take_leaf(v, 0),
+            "an outcome without its intent",
+            "proved: what follows",
+            json!("intent"),
+            "not proved: the copy has leaf 0 (intent) of this record, and the file does not",
+        ),
+        ("a key", &take_key, unknown, "proved: 4 of the 5 payloads", Value::Null, all),
+    ];
+    for (name, change, want, first, missing, with_copy) in cases {
+        let mut value: Value = serde_json::from_slice(bytes).unwrap();
+        change(&mut value);
+        let changed = serde_json::to_vec(&value).unwrap();
+        let alone = check(&changed, policies, None);
+        let (said, json) = (told::text(&alone, false), told::json(&alone, false));
+        assert!(said.starts_with(first) && said.contains(want), "{name}: {said}");
+        assert!(said.contains(unknown) && !said.contains(all), "{name}: {said}");
+        assert_eq!((&json["complete"], &json["missing"]), (&Value::Null, &missing), "{name}");
+        let compared = check(&changed, policies, Some(elsewhere.path()));
+        let (said, json) = (told::text(&compared, false), told::json(&compared, false));
+        assert!(said.contains(with_copy) && !said.contains(unknown), "{name}: {said}");
+        assert_eq!(compared.is_ok(), with_copy == all, "{name}: {said}");
+        let complete = compared.is_ok().then_some(true);
+        assert_eq!(json.get("complete").and_then(Value::as_bool), complete, "{name}: {json}");
     }
 }
 

@@ -2,6 +2,7 @@
 use super::check::{DisclosureFlaw, Proven, Shown, ShownLeaf};
 use crate::audit::{Content, Mark, leaf_json as entry_json, record_text};
 use crate::clock::utc;
+use bartizan_core::record::RecordKind;
 use serde_json::{Value, json};
 
 /// For people.
@@ -10,11 +11,8 @@ pub(crate) fn text(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
         Ok(proven) => proven,
         Err(flaw) => return format!("not proved: {flaw}\n"),
     };
-    let headline = if proven.is_whole() { "proved" } else { "not finished" };
-    let mut lines = vec![format!(
-        "{headline}: what follows is what the record {} committed to at the times named, as the log's key has signed",
-        proven.record
-    )];
+    let mut lines = vec![headline(proven)];
+    lines.extend(extent(proven));
     for leaf in &proven.leaves {
         let (entry, log) = (&leaf.entry, leaf.trust.log.name());
         let kind = entry.leaf.kind.name();
@@ -27,9 +25,6 @@ pub(crate) fn text(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
         lines
             .extend(leaf.parts.iter().map(|(slot, shown)| format!("  {slot:<9} {}", words(shown))));
     }
-    if proven.has_copy {
-        lines.push("the copy of the log has the same leaves; `verify --dir` without --disclosure checks the rest of it".to_owned());
-    }
     let mut text = lines.join("\n") + "\n";
     if is_revealing {
         for leaf in &proven.leaves {
@@ -41,6 +36,36 @@ pub(crate) fn text(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
         }
     }
     text
+}
+
+/// Promises no more than was opened.
+fn headline(proven: &Proven) -> String {
+    let (record, (n_withheld, n_all)) = (proven.record, proven.withheld());
+    let word = if proven.is_whole() { "proved" } else { "not finished" };
+    if n_withheld == 0 {
+        return format!(
+            "{word}: what follows is what the record {record} committed to at the times named, as the log's key has signed"
+        );
+    }
+    format!(
+        "{word}: {} of the {n_all} payloads that follow are what the record {record} committed to at the times named, as the log's key has signed; the file has no key for {n_withheld}, and what they say is not proved",
+        n_all.saturating_sub(n_withheld)
+    )
+}
+
+/// Whether these are all leaves of the record: a proof is of what is there, and says nothing of what was taken out.
+fn extent(proven: &Proven) -> Vec<String> {
+    let missing = match proven.missing() {
+        Some(RecordKind::Outcome) => Some("an intent alone: no outcome is in this file"),
+        Some(_) => Some("an outcome without its intent: that is not in this file"),
+        None => None,
+    };
+    let known = if proven.has_copy {
+        "the copy of the log has the same leaves of this record and no other; `verify --dir` without --disclosure checks the rest of it"
+    } else {
+        "whether a leaf of the record was left out is not known: that nothing was is checked with --dir and a copy of the log"
+    };
+    missing.into_iter().chain([known]).map(str::to_owned).collect()
 }
 
 fn words(shown: &Shown) -> String {
@@ -67,7 +92,8 @@ pub(crate) fn json(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
         .then_some("a ciphertext stands in the log, and no copy of it was given (--dir)");
     json!({
         "proved": proven.is_whole(), "problem": problem, "record": proven.record.to_string(),
-        "compared_with_copy": proven.has_copy, "leaves": leaves.collect::<Vec<_>>(),
+        "compared_with_copy": proven.has_copy, "complete": proven.has_copy.then_some(true),
+        "missing": proven.missing().map(RecordKind::name), "leaves": leaves.collect::<Vec<_>>(),
     })
 }
 

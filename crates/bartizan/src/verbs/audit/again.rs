@@ -13,6 +13,7 @@ use bartizan_core::kind::Catalogue;
 use bartizan_policy::{GuardPolicy, Profile};
 use clap::Args;
 use serde_json::json;
+use std::path::PathBuf;
 
 /// Judge one record again from its evidence, and say whether the same comes out
 ///
@@ -27,8 +28,12 @@ Examples:
 pub(super) struct RejudgeArgs {
     /// The record's id, or the beginning of it
     id: String,
-    #[command(flatten)]
-    place: Place,
+    /// The state folder [default: .bartizan]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// The configuration whose policy judges: `./bartizan.toml` where it is about this state folder, else that of a gateway without one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Ask a shipped policy instead of the configuration's
     #[arg(long, value_parser = policy::profiles(), conflicts_with = "config")]
     profile: Option<Profile>,
@@ -37,9 +42,14 @@ pub(super) struct RejudgeArgs {
     json: bool,
 }
 
+/// Where it is: other commands ask the witnesses of the configuration, this one its policy.
+fn place(args: &RejudgeArgs) -> Place {
+    Place { dir: args.dir.clone(), config: args.config.clone() }
+}
+
 /// The policy that is asked: the named profile, else the configuration's, else that of a gateway without one.
 fn judge(args: &RejudgeArgs) -> anyhow::Result<Judge> {
-    let file = if args.profile.is_some() { None } else { args.place.config_file()? };
+    let file = if args.profile.is_some() { None } else { place(args).config_file()? };
     let Some(path) = file else {
         let catalogue = guard::catalogue();
         let profile = args.profile.unwrap_or(Profile::Standard);
@@ -54,7 +64,7 @@ fn judge(args: &RejudgeArgs) -> anyhow::Result<Judge> {
 }
 
 pub(super) fn run(args: &RejudgeArgs) -> anyhow::Result<Outcome> {
-    let (folder, sources) = (args.place.folder()?, Sources::real());
+    let (folder, sources) = (place(args).folder()?, Sources::real());
     let judge = judge(args)?;
     let lens = Lens::new(&folder, &sources, false)?;
     let leaves = audit::record(&folder, &args.id, &lens)?;

@@ -5,7 +5,7 @@ use crate::audit::harmless;
 use crate::opening::Place;
 use crate::outcome::{Outcome, Usage};
 use crate::serve::Sources;
-use crate::{files, print};
+use crate::{files, print, target};
 use anyhow::Context as _;
 use bartizan_core::record::Slot;
 use bartizan_ledger::tlog::Policy;
@@ -51,10 +51,10 @@ pub(super) fn disclose(args: &DiscloseArgs) -> anyhow::Result<Outcome> {
     let DiscloseArgs { id, out, reason, parts, place, json } = args;
     let wish = Wish { place, id, slots: parts, reason, out };
     let (value, text, outcome) = match disclosure::disclose(&wish, &Sources::real())? {
-        Told::Written { record, parts, index, path } => {
+        Told::Written { record, parts, index, path, witnessed } => {
             let value = json!({
                 "disclosed": true, "problem": null, "record": record.to_string(), "parts": parts,
-                "index": index, "file": path.display().to_string(),
+                "index": index, "witnessed": witnessed, "file": path.display().to_string(),
             });
             let text = format!(
                 "disclosed: {} of {record}, in {}; leaf {index} says so. Whoever has the file can read this for ever",
@@ -121,13 +121,14 @@ pub(super) fn verify(
 }
 
 fn write_texts(proven: &Proven, folder: &Path) -> anyhow::Result<()> {
+    target::check_folder(folder)?;
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     for ShownLeaf { entry, parts, .. } in &proven.leaves {
         for (slot, shown) in parts {
             let Shown::Text(text) = shown else { continue };
             let name = check::file_name(proven.record, entry.index, entry.leaf.kind, *slot);
             let path = folder.join(name);
-            files::check_target(&path)?;
+            target::check(&path)?;
             let written = files::replace(&path, text);
             written.with_context(|| format!("cannot write {}", path.display()))?;
             print::talk(&format!("{} has {} bytes", path.display(), text.len()));
