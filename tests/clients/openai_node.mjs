@@ -87,7 +87,14 @@ const harmless = {
   },
   async embeddings() {
     const create = () => client().embeddings.create({ model: world.model, input: ['hello', 'good-bye'] });
-    if (world.upstream === 'llama') return (await fails(OpenAI.APIError, create)).status;
+    if (world.upstream === 'llama') {
+      // Asked directly, llama.cpp may close a kept connection under the request: that is no answer, and the client says no status.
+      for (let n = 0; n < 5; n += 1) {
+        const { status } = await fails(OpenAI.APIError, create);
+        if (status !== undefined) return status;
+      }
+      throw new Error('llama.cpp closed five connections');
+    }
     const found = await create();
     check(found.data.length === 2, JSON.stringify(found));
     return found.data.map((item) => item.embedding.slice(0, 4));
