@@ -4,6 +4,7 @@
 //! where none runs, the command takes the ledger itself, exactly as a gateway would. An order names nobody: a subject stands in it as a keyed hash. An answer that
 //! nobody comes for is cleared away.
 use crate::anchor::Anchor;
+use crate::clock::utc;
 use crate::config::{self, Retention};
 use crate::opening::{self, Place};
 use crate::serve::Sources;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 const FOLDER: &str = "orders";
+const DAY_MS: u64 = 86_400_000;
 /// Most bytes of an order, and of an answer.
 const ORDER_BYTES_MAX: usize = 4096;
 /// How long a command waits for a running gateway.
@@ -399,7 +401,12 @@ pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
     office.anchor.believe(&*office.sources.clock)?;
     let due = office.due(now_ms);
     for (n_done, &(class, key)) in due.iter().enumerate() {
-        let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
+        let days = office.retention.days(class);
+        let before_ms = day_of(now_ms).saturating_sub(days).saturating_mul(DAY_MS);
+        let evidence = json!({
+            "version": 1, "action": "expire", "retention": class.name(), "days": days,
+            "before": utc(before_ms), "before_ms": before_ms,
+        });
         let destroyed = office.destroy(key, &evidence).await;
         destroyed.with_context(|| {
             format!("{n_done} of {} keys of days that are over are destroyed", due.len())

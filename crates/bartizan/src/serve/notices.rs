@@ -14,8 +14,10 @@ pub(super) struct ClockSigns {
     told: Mutex<Told>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Told {
+    /// Which routes record nothing.
+    silent: Option<String>,
     ahead: Option<Doubt>,
     is_behind: bool,
 }
@@ -40,6 +42,16 @@ impl ClockSigns {
         }
     }
 
+    /// Which routes record nothing, in words. It is said in the log each time that it changes.
+    pub(super) fn records_nothing(&self, silent: Option<String>) {
+        let before = self.told(|told| std::mem::replace(&mut told.silent, silent.clone()));
+        match silent {
+            Some(words) if before.as_ref() != Some(&words) => tracing::warn!("{words}."),
+            None if before.is_some() => tracing::info!("Every route is recorded again."),
+            _ => {}
+        }
+    }
+
     /// By how much the clock is behind the newest leaf, where that is too much.
     fn behind_ms(&self) -> Option<u64> {
         let behind_ms = self.newest.as_ref().map(Newest::clock_behind_ms);
@@ -60,7 +72,8 @@ impl ClockSigns {
 
     fn reasons(&self) -> Vec<String> {
         let ahead = self.told(|told| told.ahead).map(|ahead| ahead.to_string());
-        self.behind_ms().map(behind).into_iter().chain(ahead).collect()
+        let silent = self.told(|told| told.silent.clone());
+        self.behind_ms().map(behind).into_iter().chain(ahead).chain(silent).collect()
     }
 }
 
