@@ -6,6 +6,7 @@ use crate::config::{self, Config, GuardMode, LedgerMode, Listen};
 use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::opening::{self, How, Opened};
+use crate::orders::Rule;
 use crate::outcome::Usage;
 use crate::second::{self, Loaded};
 use crate::vault::{self, Anchoring};
@@ -142,10 +143,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    if config.ledger.mode == LedgerMode::Off {
-        let told = built.farewell(&config, &sources).await;
-        told.context("recording is not switched off, because the ledger that is there cannot say so: mend it, or name another state folder")?;
-    }
+    built.farewell(&config, &sources).await?;
     let OpenLedger { recorder, ledger, log, recovery, books, watching, placeholders, said } =
         open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
@@ -458,6 +456,7 @@ async fn open_ledger(
     let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
     let Opened { ledger, recovery, vault, anchor, followed, watch, contradiction, .. } =
         opening::open(how, sources).await?;
+    Rule::raise(&config.ledger.dir, config.ledger.retention)?;
     let shown = contradiction
         .filter(|_| watch.is_none())
         .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));

@@ -3,7 +3,7 @@ use super::journal::Journal;
 use super::names::Names;
 use super::{KeySource, Recording, Sources};
 use crate::audit;
-use crate::config::{Config, FILE_BYTES_MAX, Route, Share, Upstream};
+use crate::config::{Config, FILE_BYTES_MAX, LedgerMode, Route, Share, Upstream};
 use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
@@ -172,20 +172,27 @@ impl Built {
         Ok(journal)
     }
 
-    /// The ledger that is there is about to be written no more: its last word says so, and whoever finds no records of later knows why.
+    /// Where nothing is to be recorded any more, the last word of the ledger that is there says so: whoever finds no records of later knows why.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(super) async fn farewell(&self, config: &Config, sources: &Sources) -> anyhow::Result<()> {
+        if config.ledger.mode != LedgerMode::Off {
+            return Ok(());
+        }
+        self.last_word(config, sources).await.context("recording is not switched off, because the ledger that is there cannot say so: mend it, or name another state folder")
+    }
+
+    async fn last_word(&self, config: &Config, sources: &Sources) -> anyhow::Result<()> {
         let state = &config.ledger.dir;
         let folder = audit::log_folder(state);
         let is_due = Journal::new(sources, state, None)?.is_farewell_due();
         if !is_due || !folder.exists() || !vault::folder(state).exists() {
             return Ok(());
         }
-        let ledger = crate::config::Ledger { witness: None, ..config.ledger.clone() };
+        // A configuration without a ledger names no witnesses.
         let disk = FsDisk::lock(&folder)?;
-        let opened = opening::open_alone(&ledger, disk, Anchoring::Strict, sources).await?;
+        let opened = opening::open_alone(&config.ledger, disk, Anchoring::Strict, sources).await?;
         let mut journal = Journal::new(sources, state, Some(opened.vault.signer.name()))?;
         journal.policy(self.policy.digest(), &self.texts, &self.recording);
         journal.write(&opened.ledger).await?;

@@ -18,6 +18,8 @@ pub(super) struct ClockSigns {
 struct Told {
     /// Which routes record nothing.
     silent: Option<String>,
+    /// Which retention waits for somebody's word.
+    waiting: Option<String>,
     ahead: Option<Doubt>,
     is_behind: bool,
 }
@@ -52,6 +54,19 @@ impl ClockSigns {
         }
     }
 
+    /// A retention that is shorter than the one before waits for somebody's word, or does not any more.
+    pub(super) fn waits(&self, waiting: Option<String>) {
+        let was_waiting = self.told(|told| std::mem::replace(&mut told.waiting, waiting.clone()));
+        if let Some(words) = waiting.filter(|_| was_waiting.is_none()) {
+            tracing::warn!("{words}.");
+        }
+    }
+
+    /// Whether one does.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.told(|told| told.waiting.is_some())
+    }
+
     /// By how much the clock is behind the newest leaf, where that is too much.
     fn behind_ms(&self) -> Option<u64> {
         let behind_ms = self.newest.as_ref().map(Newest::clock_behind_ms);
@@ -72,8 +87,8 @@ impl ClockSigns {
 
     fn reasons(&self) -> Vec<String> {
         let ahead = self.told(|told| told.ahead).map(|ahead| ahead.to_string());
-        let silent = self.told(|told| told.silent.clone());
-        self.behind_ms().map(behind).into_iter().chain(ahead).chain(silent).collect()
+        let [silent, waiting] = self.told(|told| [told.silent.clone(), told.waiting.clone()]);
+        self.behind_ms().map(behind).into_iter().chain(ahead).chain(silent).chain(waiting).collect()
     }
 }
 
@@ -141,6 +156,19 @@ mod tests {
             let Some(notice) = notice else { continue };
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
+        }
+        for (name, silent, waiting, want) in [
+            ("a route is silent", Some("nothing of chat"), None, Some("nothing of chat")),
+            ("a retention waits, too", Some("a"), Some("fewer days"), Some("a; fewer days")),
+            ("it alone", None, Some("fewer days"), Some("fewer days")),
+            ("neither", None, None, None),
+        ] {
+            signs.records_nothing(silent.map(str::to_owned));
+            signs.waits(waiting.map(str::to_owned));
+            let notice = told();
+            assert!(notice.as_ref().is_none_or(|notice| !notice.is_unready), "{name}");
+            assert_eq!(notice.map(|notice| notice.reason).as_deref(), want, "{name}");
+            assert_eq!(signs.is_waiting(), waiting.is_some(), "{name}");
         }
         let said = |said: Said| notices(said, Arc::new(ClockSigns::new(None)))();
         let text = |text: &str| Some(text.to_owned());
