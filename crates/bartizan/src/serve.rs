@@ -160,7 +160,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         more_metrics: Some(more_metrics(meter, said.watch.clone(), builder.desk().clone())),
     });
     let signs = inform(&gateway, said, ledger.as_ref(), books.as_ref());
-    signs.records_nothing(built.recording.notice());
+    signs.records_nothing(&built.recording);
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -296,7 +296,7 @@ impl Running {
         let journal = built.journal(self.builder.sources(), &ledger.dir, log)?;
         journal.write(&*self.recorder).await?;
         self.gateway.reload(built.setup);
-        self.signs.records_nothing(built.recording.notice());
+        self.signs.records_nothing(&built.recording);
         Ok(())
     }
 

@@ -1,4 +1,5 @@
 //! What `/readyz` has to say beside the gateway itself: of the witnesses, and of a clock that cannot be right.
+use super::Recording;
 use super::cosign::Watch;
 use crate::anchor::Doubt;
 use bartizan_gateway::http::{Notice, Notices};
@@ -45,10 +46,12 @@ impl ClockSigns {
     }
 
     /// Which routes record nothing, in words. It is said in the log each time that it changes.
-    pub(super) fn records_nothing(&self, silent: Option<String>) {
+    pub(super) fn records_nothing(&self, recording: &Recording) {
+        let (silent, is_loud) = (recording.notice(), recording.is_ledger_on());
         let before = self.told(|told| std::mem::replace(&mut told.silent, silent.clone()));
         match silent {
-            Some(words) if before.as_ref() != Some(&words) => tracing::warn!("{words}."),
+            // Where the whole ledger is off, whoever started it was told so.
+            Some(words) if is_loud && before.as_ref() != Some(&words) => tracing::warn!("{words}."),
             None if before.is_some() => tracing::info!("Every route is recorded again."),
             _ => {}
         }
@@ -157,13 +160,19 @@ mod tests {
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
         }
-        for (name, silent, waiting, want) in [
-            ("a route is silent", Some("nothing of chat"), None, Some("nothing of chat")),
-            ("a retention waits, too", Some("a"), Some("fewer days"), Some("a; fewer days")),
-            ("it alone", None, Some("fewer days"), Some("fewer days")),
-            ("neither", None, None, None),
+        let on = Recording::of(&crate::config::Config::default());
+        let mut config = crate::config::Config::default();
+        config.ledger.mode = crate::config::LedgerMode::Off;
+        let off = Recording::of(&config);
+        let silent = off.notice().unwrap();
+        let both = format!("{silent}; fewer days");
+        for (name, recording, waiting, want) in [
+            ("a route is silent", &off, None, Some(silent.as_str())),
+            ("a retention waits, too", &off, Some("fewer days"), Some(both.as_str())),
+            ("it alone", &on, Some("fewer days"), Some("fewer days")),
+            ("neither", &on, None, None),
         ] {
-            signs.records_nothing(silent.map(str::to_owned));
+            signs.records_nothing(recording);
             signs.waits(waiting.map(str::to_owned));
             let notice = told();
             assert!(notice.as_ref().is_none_or(|notice| !notice.is_unready), "{name}");

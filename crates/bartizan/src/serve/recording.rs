@@ -33,6 +33,10 @@ impl Recording {
         Self { mode, routes, retention: config.ledger.retention }
     }
 
+    pub(super) fn is_ledger_on(&self) -> bool {
+        self.mode != "off"
+    }
+
     /// The routes that record nothing.
     pub(crate) fn silent_routes(&self) -> impl Iterator<Item = &str> {
         let off = Durability::Off.name();

@@ -184,6 +184,39 @@ fn what_is_not_recorded_is_on_record() {
     assert_eq!(changes().len(), n_before + 2, "a leaf says that records are back");
 }
 
+/// A running gateway says that fewer days wait, and takes the word for them.
+#[test]
+fn a_shorter_retention_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |days: u64| {
+        format!(
+            "[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n[ledger.retention]\npayload_days = {days}\n"
+        )
+    };
+    let is_waiting = |control: &str| {
+        let told = request(control, "GET /readyz", "", "");
+        assert_eq!(status(&told), 200, "{told}");
+        told.contains("--confirm-retention")
+    };
+    let (mut serve, _, control) = serve_file(folder.path(), &text(200));
+    assert!(!is_waiting(&control));
+    serve.signal("TERM");
+    serve.end();
+    let (_serve, _, control) = serve_file(folder.path(), &text(20));
+    wait_for("the notice", || is_waiting(&control));
+    let both = run(folder.path(), &["audit", "expire", "--confirm-retention", "--confirm-clock"]);
+    assert_eq!(both.code, 2, "one word at a time: {both:?}");
+    let list = run(folder.path(), &["audit", "expire", "--json"]);
+    assert_eq!(list.json()["due"][0]["agreed_days"], 200, "{list:?}");
+    let said = run(folder.path(), &["audit", "expire", "--confirm-retention"]);
+    assert!(said.code == 0 && said.stdout.contains("who confirmed the retention"), "{said:?}");
+    wait_for("its end", || !is_waiting(&control));
+    let kinds: Vec<_> = leaves(folder.path()).iter().map(|leaf| leaf["kind"].clone()).collect();
+    let n_changes = kinds.iter().filter(|kind| **kind == "policy_change").count();
+    assert_eq!(n_changes, 2, "{kinds:?}");
+    assert_eq!(kinds.last().unwrap(), "decision");
+}
+
 #[test]
 fn a_wrong_file_keeps_no_revoked_key_alive() {
     let folder = tempfile::tempdir().unwrap();
