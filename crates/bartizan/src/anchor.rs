@@ -363,6 +363,11 @@ impl Anchor {
         std::mem::replace(&mut self.slots, found)
     }
 
+    /// The state folder that it is about.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
+    }
+
     /// A key has a tombstone that is durable.
     pub(crate) fn forgot(&mut self, key: RecordId) {
         self.keys.insert(key);

@@ -329,6 +329,7 @@ pub(crate) mod prove;
 pub(crate) mod rejudge;
 pub(crate) mod search;
 pub(crate) mod signed;
+pub(crate) mod silence;
 pub(crate) mod sql;
 pub(crate) mod tables;
 pub(crate) mod tail;
@@ -339,7 +340,7 @@ pub(crate) use content::{Content, Lens};
 pub(crate) use signed::Mark;
 #[cfg(test)]
 pub(crate) use verdict::Rest;
-pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_with};
+pub(crate) use verdict::{Checked, Trusted, Verdict, verify, verify_and_tell, verify_with};
 
 #[cfg(test)]
 mod tests;

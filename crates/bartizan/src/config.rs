@@ -155,7 +155,7 @@ fn timeout_ms() -> u64 {
 }
 
 /// `[ledger.retention]`: days after which the key of a day is destroyed. Leaves are kept for ever.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "these are the keys of the configuration")]
 pub(crate) struct Retention {

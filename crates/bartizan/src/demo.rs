@@ -195,7 +195,9 @@ impl Stage {
     /// The gateway's own part of a plain request, over enough of them to be warm. A gateway of its own answers them, without a ledger:
     /// they are no part of the story, and its book does not hold them.
     async fn measure(&self) -> anyhow::Result<Overhead> {
-        let mut config = config(self.range_addr, &self.dir);
+        // In the folder of the other one its silence would have to be recorded.
+        let folder = self.dir.join("measured");
+        let mut config = config(self.range_addr, &folder);
         config.ledger.mode = LedgerMode::Off;
         let keys = KeySource::Given(self.key.clone());
         let options = ServeOptions { config, keys, insecure: false };
@@ -206,6 +208,7 @@ impl Stage {
         }
         let overhead = running.gateway.overhead();
         running.shutdown().await;
+        std::fs::remove_dir_all(&folder)?;
         Ok(overhead)
     }
 

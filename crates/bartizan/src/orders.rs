@@ -4,6 +4,7 @@
 //! where none runs, the command takes the ledger itself, exactly as a gateway would. An order names nobody: a subject stands in it as a keyed hash. An answer that
 //! nobody comes for is cleared away.
 use crate::anchor::Anchor;
+use crate::clock::utc;
 use crate::config::{self, Retention};
 use crate::opening::{self, Place};
 use crate::serve::Sources;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 const FOLDER: &str = "orders";
+const DAY_MS: u64 = 86_400_000;
 /// Most bytes of an order, and of an answer.
 const ORDER_BYTES_MAX: usize = 4096;
 /// How long a command waits for a running gateway.
@@ -71,6 +73,11 @@ pub(crate) enum Order {
         /// Who says so.
         by: String,
     },
+    /// The retention of the configuration is meant, also where it keeps less than the one before: destroy what it does not keep.
+    Retain {
+        /// Who says so.
+        by: String,
+    },
 }
 
 /// What came of it.
@@ -108,7 +115,7 @@ pub(crate) struct Office<'a> {
     pub(crate) keys: &'a KeyStore,
     /// What the vault knows of the log.
     pub(crate) anchor: &'a mut Anchor,
-    /// How long what is kept can be read.
+    /// How long what is kept can be read, by the configuration.
     pub(crate) retention: Retention,
     /// Time and chance.
     pub(crate) sources: &'a Sources,
@@ -353,7 +360,8 @@ async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Resu
     let (Order::Reveal { by, .. }
     | Order::Disclose { by, .. }
     | Order::Erase { by, .. }
-    | Order::Expire { by }) = order;
+    | Order::Expire { by }
+    | Order::Retain { by }) = order;
     let by = account(user, by);
     match order {
         Order::Reveal { record, .. } => {
@@ -380,7 +388,7 @@ async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Resu
         }
         Order::Expire { .. } => {
             let (now_ms, trusted_ms) = (office.sources.clock.unix_ms(), office.anchor.trusted_ms());
-            let n_due = office.due(now_ms).len();
+            let n_due = office.due(now_ms)?.len();
             let evidence = json!({
                 "version": 1, "action": "confirm_clock", "by": by, "clock_ms": now_ms,
                 "trusted_ms": trusted_ms, "keys": n_due,
@@ -390,7 +398,25 @@ async fn done(order: &Order, user: u32, office: &mut Office<'_>) -> anyhow::Resu
             let n_expired = expire(office).await?;
             Ok(Answer::Expired { index: receipt.index, keys: n_expired as u64 })
         }
+        Order::Retain { .. } => retain(&by, office).await,
     }
+}
+
+/// Takes somebody's word for the retention of the configuration. It is durable before anything is destroyed by it.
+async fn retain(by: &str, office: &mut Office<'_>) -> anyhow::Result<Answer> {
+    let rule = office.rule()?;
+    let now_ms = office.sources.clock.unix_ms();
+    let evidence = json!({
+        "version": 1, "action": "confirm_retention", "by": by, "clock_ms": now_ms,
+        "retention": rule.asked, "before": rule.agreed,
+        "keys": due(office.keys, rule.asked, now_ms).len(),
+    });
+    let receipt = office.decide(&evidence).await?;
+    rule.agree(office.anchor.state())?;
+    let n_expired = expire(office).await.with_context(|| {
+        format!("leaf {} says that the retention is confirmed, and it is in force", receipt.index)
+    })?;
+    Ok(Answer::Expired { index: receipt.index, keys: n_expired as u64 })
 }
 
 /// Keys of days that are over, with the retention that says so. A day is over at its end: what was written in its last minute is kept as long as
@@ -412,9 +438,15 @@ pub(crate) fn due(keys: &KeyStore, retention: Retention, now_ms: u64) -> Vec<(Cl
 pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
     let now_ms = office.sources.clock.unix_ms();
     office.anchor.believe(&*office.sources.clock)?;
-    let due = office.due(now_ms);
+    let Some(retention) = office.rule()?.in_force() else { return Ok(0) };
+    let due = due(office.keys, retention, now_ms);
     for (n_done, &(class, key)) in due.iter().enumerate() {
-        let evidence = json!({"version": 1, "action": "expire", "retention": class.name()});
+        let days = retention.days(class);
+        let before_ms = day_of(now_ms).saturating_sub(days).saturating_mul(DAY_MS);
+        let evidence = json!({
+            "version": 1, "action": "expire", "retention": class.name(), "days": days,
+            "before": utc(before_ms), "before_ms": before_ms,
+        });
         let destroyed = office.destroy(key, &evidence).await;
         destroyed.with_context(|| {
             format!("{n_done} of {} keys of days that are over are destroyed", due.len())
@@ -424,8 +456,17 @@ pub(crate) async fn expire(office: &mut Office<'_>) -> anyhow::Result<usize> {
 }
 
 impl Office<'_> {
-    fn due(&self, now_ms: u64) -> Vec<(Class, RecordId)> {
-        due(self.keys, self.retention, now_ms)
+    /// By what it is decided how long something is kept.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub(crate) fn rule(&self) -> anyhow::Result<Rule> {
+        Rule::read(self.anchor.state(), self.retention)
+    }
+
+    fn due(&self, now_ms: u64) -> anyhow::Result<Vec<(Class, RecordId)>> {
+        let retention = self.rule()?.in_force();
+        Ok(retention.map(|retention| due(self.keys, retention, now_ms)).unwrap_or_default())
     }
 
     /// A tombstone, durable, and then no key any more.
@@ -503,6 +544,10 @@ fn account(user: u32, label: &str) -> String {
     let label: String = label.chars().take(LABEL_CHARS_MAX).collect();
     if label.is_empty() { format!("uid {user}") } else { format!("uid {user} ({label})") }
 }
+
+mod agreed;
+
+pub(crate) use agreed::Rule;
 
 #[cfg(test)]
 mod tests;

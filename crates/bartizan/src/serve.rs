@@ -6,6 +6,7 @@ use crate::config::{self, Config, GuardMode, LedgerMode, Listen};
 use crate::files;
 use crate::keys::{self, Fresh, KeyBook};
 use crate::opening::{self, How, Opened};
+use crate::orders::Rule;
 use crate::outcome::Usage;
 use crate::second::{self, Loaded};
 use crate::vault::{self, Anchoring};
@@ -33,6 +34,7 @@ mod notices;
 mod objector;
 mod off;
 mod places;
+mod recording;
 mod reload;
 pub(crate) mod signals;
 mod tally;
@@ -45,6 +47,7 @@ pub(crate) use journal::RECORDED_FILE;
 use notices::{ClockSigns, Said, notices};
 use objector::Objector;
 use places::Places;
+pub(crate) use recording::Recording;
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -122,6 +125,7 @@ pub(crate) struct Running {
     tally: TallyTask,
     desk: Option<Desk>,
     watch: Option<WatchTask>,
+    signs: Arc<ClockSigns>,
 }
 
 /// Starts a gateway. It must be called inside a tokio runtime.
@@ -139,13 +143,14 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let built = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
+    built.farewell(&config, &sources).await?;
     let OpenLedger { recorder, ledger, log, recovery, books, watching, placeholders, said } =
         open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
         builder.names().use_key(key);
     }
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
-    let journal = built.journal(&sources, &folder, log.as_deref(), config.ledger.retention)?;
+    let journal = built.journal(&sources, &folder, log.as_deref())?;
     let gateway = Gateway::new(GatewayOptions {
         setup: built.setup,
         recorder: Arc::clone(&recorder),
@@ -155,6 +160,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         more_metrics: Some(more_metrics(meter, said.watch.clone(), builder.desk().clone())),
     });
     let signs = inform(&gateway, said, ledger.as_ref(), books.as_ref());
+    signs.records_nothing(&built.recording);
     let open = async {
         journal.write(&*recorder).await?;
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
@@ -172,6 +178,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         }
     };
     let desk = books.map(|books| {
+        let signs = Arc::clone(&signs);
         Desk::start(&config.ledger, Arc::clone(&recorder), books, signs, sources.clone())
     });
     let made_key = None;
@@ -191,6 +198,7 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         tally,
         desk,
         watch: watching,
+        signs,
     };
     running.make_first_key().await?;
     Ok(running)
@@ -255,7 +263,9 @@ impl Running {
     /// # Errors
     /// Those of [`start`]; the old configuration then stays in force.
     pub(crate) async fn reload(&mut self, config: Config) -> anyhow::Result<Vec<&'static str>> {
-        let built = self.builder.build(&config)?;
+        // What only a restart changes is not in force, whatever the file says: neither its mode nor its retention.
+        let in_force = Config { ledger: self.config.ledger.clone(), ..config.clone() };
+        let built = self.builder.build(&in_force)?;
         self.enforce(built).await?;
         let mut waiting = unchangeable(&self.config, &config);
         let (listen, ledger) = (config.listen.clone(), config.ledger.clone());
@@ -283,9 +293,10 @@ impl Running {
     /// Nothing is let in under a key or a policy that could not be recorded.
     async fn enforce(&mut self, built: build::Built) -> anyhow::Result<()> {
         let (log, ledger) = (self.log.as_deref(), &self.config.ledger);
-        let journal = built.journal(self.builder.sources(), &ledger.dir, log, ledger.retention)?;
+        let journal = built.journal(self.builder.sources(), &ledger.dir, log)?;
         journal.write(&*self.recorder).await?;
         self.gateway.reload(built.setup);
+        self.signs.records_nothing(&built.recording);
         Ok(())
     }
 
@@ -445,6 +456,7 @@ async fn open_ledger(
     let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
     let Opened { ledger, recovery, vault, anchor, followed, watch, contradiction, .. } =
         opening::open(how, sources).await?;
+    Rule::raise(&config.ledger.dir, config.ledger.retention)?;
     let shown = contradiction
         .filter(|_| watch.is_none())
         .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));

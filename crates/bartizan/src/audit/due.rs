@@ -7,7 +7,7 @@ use super::tail::Tail;
 use crate::anchor::{Doubt, doubt, trusted_ms};
 use crate::clock::{ago, utc};
 use crate::config;
-use crate::orders;
+use crate::orders::{self, Rule};
 use crate::print;
 use crate::serve::Sources;
 use crate::vault::Vault;
@@ -33,6 +33,9 @@ struct Row {
     class: Class,
     days: u64,
     n_keys: usize,
+    /// How many of them wait until somebody confirms the retention, and the days that were agreed before.
+    n_waiting: usize,
+    agreed_days: Option<u64>,
     /// The beginning of the first day that is kept.
     before_ms: u64,
     /// The newest record that these keys open.
@@ -58,6 +61,8 @@ pub(crate) struct Due {
     /// The newest record of all.
     last: Option<Dated>,
     confirmed: Option<Confirmed>,
+    /// Why a retention waits for somebody's word, where it does.
+    pub(crate) waits: Option<String>,
 }
 
 impl Due {
@@ -69,11 +74,18 @@ impl Due {
         let clock_ms = sources.clock.unix_ms();
         let keys = Vault::read(&ledger.dir, sources)?.keys;
         let due = orders::due(&keys, ledger.retention, clock_ms);
+        let rule = Rule::read(&ledger.dir, ledger.retention)?;
+        let in_force = rule.in_force();
+        let goes = in_force.map(|retention| orders::due(&keys, retention, clock_ms));
+        let goes = goes.unwrap_or_default();
         let row = |class| {
             let days = ledger.retention.days(class);
             let n_keys = due.iter().filter(|(of, _)| *of == class).count();
+            let n_going = goes.iter().filter(|(of, _)| *of == class).count();
+            let n_waiting = n_keys.saturating_sub(n_going);
+            let agreed_days = in_force.map(|retention| retention.days(class));
             let before_ms = day_of(clock_ms).saturating_sub(days) * DAY_MS;
-            Row { class, days, n_keys, before_ms, newest: None }
+            Row { class, days, n_keys, n_waiting, agreed_days, before_ms, newest: None }
         };
         let mut rows: Vec<_> = Class::ALL.into_iter().map(row).collect();
         if !due.is_empty() {
@@ -90,12 +102,13 @@ impl Due {
             doubt: doubt(&ledger.dir, clock_ms)?,
             last: last(&ledger.dir)?,
             confirmed,
+            waits: rule.waits(),
         })
     }
 
     /// For programs.
     pub(crate) fn json(&self) -> Value {
-        let Self { rows, clock_ms, trusted_ms, doubt, last, confirmed } = self;
+        let Self { rows, clock_ms, trusted_ms, doubt, last, confirmed, .. } = self;
         let dated = |dated: &Option<Dated>| {
             dated.map(|Dated { index, unix_ms }| {
                 json!({
@@ -107,6 +120,7 @@ impl Due {
         let row = |row: &Row| {
             json!({
                 "retention": row.class.name(), "days": row.days, "keys": row.n_keys,
+                "waiting": row.n_waiting, "agreed_days": row.agreed_days,
                 "before": utc(row.before_ms), "before_ms": row.before_ms,
                 "newest": dated(&row.newest),
             })
@@ -130,12 +144,16 @@ impl Due {
         let Self { rows, clock_ms, trusted_ms, last, confirmed, .. } = self;
         let when = |unix_ms| format!("{}, {} by this clock", utc(unix_ms), ago(*clock_ms, unix_ms));
         let row = |row: &Row| {
-            let Row { class, days, n_keys, before_ms, newest } = row;
+            let Row { class, days, n_keys, n_waiting, before_ms, newest, .. } = row;
             let (name, before) = (class.name(), utc(*before_ms));
             let newest = newest.map_or_else(String::new, |Dated { index, unix_ms }| {
                 format!("; the newest record among them is leaf {index}, of {}", when(unix_ms))
             });
-            format!("{name}: {n_keys} keys of days before {before} ({days} days){newest}")
+            let waiting = match n_waiting {
+                0 => String::new(),
+                n => format!("; {n} of them wait for --confirm-retention"),
+            };
+            format!("{name}: {n_keys} keys of days before {before} ({days} days){waiting}{newest}")
         };
         let mut lines: Vec<_> = rows.iter().map(row).collect();
         lines.push(format!("this clock: {}", utc(*clock_ms)));

@@ -3,6 +3,7 @@
 //! A log in which nothing is wrong is read once: its payloads are opened on every processor behind the walk that verifies it, and its tombstones are known at
 //! the end. Where they do not explain every payload that did not open, it is read again, slowly and in order, by somebody who knows them.
 use super::bar::Bar;
+use super::silence::Changes;
 use super::verdict::{Checked, Trusted, verify_seeing};
 use super::{is_copy, read_folder, reader};
 use crate::serve::Sources;
@@ -106,14 +107,16 @@ pub(crate) fn verify_and_open(
     let Ok(reader) = reader(state) else {
         return Ok(verify_seeing(state, trusted, &mut drop));
     };
-    let mut tombstones = Vec::new();
+    let (mut tombstones, mut changes) = (Vec::new(), Changes::default());
     let (checked, tally) = crew::behind(&reader, &*vault.keys, |open| {
         verify_seeing(state, trusted, &mut |entries| {
             tombstones.extend(entries.iter().filter(|entry| is_tombstone(&entry.leaf)).cloned());
+            changes.see(&entries);
             open(entries);
         })
     });
-    let mut checked = checked.against(state, sources.clock.unix_ms());
+    let checked = checked.against(state, sources.clock.unix_ms());
+    let mut checked = checked.with_silence(state, &changes, sources);
     if checked.verdict.verified {
         let signed = checked.checkpoint.unwrap_or(0);
         tombstones.retain(|entry| entry.index < signed);

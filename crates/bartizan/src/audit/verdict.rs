@@ -2,8 +2,10 @@
 use super::bar::Bar;
 use super::handover::{self, Handover, onwards};
 use super::payloads::Counts;
+use super::silence::Changes;
 use super::{is_absent, no_ledger, read_folder, reader};
 use crate::anchor::{self, Compared};
+use crate::serve::Sources;
 use crate::vault;
 use crate::witness::verdict::{Testimony, testimony};
 use bartizan_core::sign::Signer;
@@ -195,6 +197,19 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
+    /// The same, with a word of when recording was switched off. It makes nothing wrong: to record nothing is the operator's right, to hide it is not.
+    pub(super) fn with_silence(
+        mut self,
+        folder: &Path,
+        changes: &Changes,
+        sources: &Sources,
+    ) -> Self {
+        if self.verdict.verified {
+            self.warnings.extend(changes.warning(folder, sources));
+        }
+        self
+    }
+
     /// The same, compared with what the vault knows of the ledger beside it: one that is whole may be an older one. And with the clock, where witnesses
     /// have said when.
     pub(crate) fn against(mut self, folder: &Path, now_ms: u64) -> Self {
@@ -319,6 +334,13 @@ impl Trusted {
 /// [`verify`], with keys from elsewhere, and whose word it is.
 pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
     verify_seeing(folder, trusted, &mut drop)
+}
+
+/// [`verify_with`], which also says when recording was switched off.
+pub(crate) fn verify_and_tell(folder: &Path, trusted: &Trusted, sources: &Sources) -> Checked {
+    let mut changes = Changes::default();
+    let checked = verify_seeing(folder, trusted, &mut |entries| changes.see(&entries));
+    checked.against(folder, sources.clock.unix_ms()).with_silence(folder, &changes, sources)
 }
 
 /// [`verify_with`], which hands over the leaves as it goes: they count for nothing if the log turns out not to be verified.

@@ -20,7 +20,13 @@ fn office<'a>(opened: &'a mut Opened, sources: &'a Sources) -> Office<'a> {
     }
 }
 
-fn append(world: &World, opened: &Opened, n: u8, kind: RecordKind, outcome: Option<Outcome>) {
+pub(super) fn append(
+    world: &World,
+    opened: &Opened,
+    n: u8,
+    kind: RecordKind,
+    outcome: Option<Outcome>,
+) {
     let payload = |slot, text: &str| Payload { slot, bytes: text.as_bytes().to_vec() };
     let payloads = vec![
         payload(Slot::Released, "a text"),
@@ -31,7 +37,7 @@ fn append(world: &World, opened: &Opened, n: u8, kind: RecordKind, outcome: Opti
     world.wait(opened.ledger.append(draft)).unwrap();
 }
 
-fn states(world: &World, n: u8) -> Vec<&'static str> {
+pub(super) fn states(world: &World, n: u8) -> Vec<&'static str> {
     let lens = Lens::new(&world.state(), &world.sources, true).unwrap();
     let shown = record(&world.state(), &RecordId([n; 16]).to_string(), &lens).unwrap();
     shown[0].1.iter().map(|(_, content)| content.state()).collect()

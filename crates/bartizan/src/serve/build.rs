@@ -1,23 +1,28 @@
 //! From configuration and keys to the part of a gateway that can be replaced while it runs.
 use super::journal::Journal;
 use super::names::Names;
-use super::{KeySource, Sources};
-use crate::config::{Config, FILE_BYTES_MAX, Retention, Route, Share, Upstream};
+use super::{KeySource, Recording, Sources};
+use crate::audit;
+use crate::config::{Config, FILE_BYTES_MAX, LedgerMode, Route, Share, Upstream};
 use crate::files;
 use crate::guard::{self, Texts};
 use crate::keys::{self, KeyBook};
+use crate::opening;
 use crate::outcome::Usage;
 use crate::second::{self, Desk, Loaded};
+use crate::vault::{self, Anchoring};
 use anyhow::Context as _;
 use bartizan_core::clock::Clock;
 use bartizan_core::detect::Inspector;
 use bartizan_core::kind::Catalogue;
 use bartizan_core::seal::Pseudonymizer;
+use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::{Guard, Pseudonyms, Route as ExchangeRoute};
 use bartizan_gateway::http::{
     KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
 };
 use bartizan_inspect::leak::Canaries;
+use bartizan_ledger::FsDisk;
 use bartizan_policy::GuardPolicy;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +48,8 @@ pub(super) struct Built {
     texts: Texts,
     is_new_policy: bool,
     callers: Callers,
+    /// What it promises of records.
+    pub(super) recording: Recording,
 }
 
 /// Who may call.
@@ -129,7 +136,8 @@ impl Builder {
         self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
         self.second = second;
-        Ok(Built { setup, policy, texts, is_new_policy, callers })
+        let recording = Recording::of(config);
+        Ok(Built { setup, policy, texts, is_new_policy, callers, recording })
     }
 
     fn ring(&self, config: &Config) -> anyhow::Result<(KeyRing, Callers)> {
@@ -149,21 +157,46 @@ impl Built {
     /// What must be recorded before this setup is in force.
     ///
     /// * `log`: the name of the log that it is recorded in, where there is one.
-    /// * `retention`: how long its records can be read.
     pub(super) fn journal(
         &self,
         sources: &Sources,
         folder: &Path,
         log: Option<&str>,
-        retention: Retention,
     ) -> anyhow::Result<Journal> {
         let mut journal = Journal::new(sources, folder, log)?;
-        journal.policy(self.policy.digest(), &self.texts, retention);
+        journal.policy(self.policy.digest(), &self.texts, &self.recording);
         match &self.callers {
             Callers::Book(book) => journal.keys(book)?,
             Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),
         }
         Ok(journal)
+    }
+
+    /// Where nothing is to be recorded any more, the last word of the ledger that is there says so: whoever finds no records of later knows why.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) async fn farewell(&self, config: &Config, sources: &Sources) -> anyhow::Result<()> {
+        if config.ledger.mode != LedgerMode::Off {
+            return Ok(());
+        }
+        self.last_word(config, sources).await.context("recording is not switched off, because the ledger that is there cannot say so: mend it, or name another state folder")
+    }
+
+    async fn last_word(&self, config: &Config, sources: &Sources) -> anyhow::Result<()> {
+        let state = &config.ledger.dir;
+        let folder = audit::log_folder(state);
+        let is_due = Journal::new(sources, state, None)?.is_farewell_due();
+        if !is_due || !folder.exists() || !vault::folder(state).exists() {
+            return Ok(());
+        }
+        // A configuration without a ledger names no witnesses.
+        let disk = FsDisk::lock(&folder)?;
+        let opened = opening::open_alone(&config.ledger, disk, Anchoring::Strict, sources).await?;
+        let mut journal = Journal::new(sources, state, Some(opened.vault.signer.name()))?;
+        journal.policy(self.policy.digest(), &self.texts, &self.recording);
+        journal.write(&opened.ledger).await?;
+        opened.close(sources).map(drop)
     }
 }
 

@@ -86,6 +86,9 @@ impl Clerk {
             }
             let state = self.state.clone();
             orders::take(&state, &mut self.office()).await;
+            if self.signs.is_waiting() {
+                self.look_at_retention();
+            }
             self.look_after_names();
             self.follow();
             self.signs.is_ahead(self.books.anchor.doubt(&*self.sources.clock));
@@ -103,7 +106,16 @@ impl Clerk {
         }
     }
 
+    /// Says what waits for somebody's word.
+    fn look_at_retention(&mut self) {
+        match self.office().rule() {
+            Ok(rule) => self.signs.waits(rule.waits()),
+            Err(error) => self.signs.waits(Some(format!("{error:#}"))),
+        }
+    }
+
     async fn expire(&mut self) {
+        self.look_at_retention();
         let done = orders::expire(&mut self.office()).await;
         let ahead = done.as_ref().err().and_then(|error| error.downcast_ref::<Doubt>().copied());
         match done {

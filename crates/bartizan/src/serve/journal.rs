@@ -1,9 +1,10 @@
 //! What the ledger hears about ourselves: another policy is in force, a key was made, changed or revoked.
 //!
 //! `bartizan key` writes only its file, because a running gateway holds the ledger. The gateway compares that file with a copy of what it
-//! recorded last, and records the difference before it takes effect; the policy in force is compared by its digest, and recorded again before its texts are older than their retention. A crash between the two records an event
+//! recorded last, and records the difference before it takes effect; the policy in force is compared by its digest, with what the
+//! configuration promises of records beside it, and recorded again before its texts are older than their retention. A crash between the two records an event
 //! twice, and never loses one.
-use super::Sources;
+use super::{Recording, Sources};
 use crate::config::Retention;
 use crate::files;
 use crate::guard::Texts;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 const RECORDED_KEYS_FILE: &str = "keys.recorded.toml";
 /// Name of the file that says what else was recorded, and in which log.
 pub(crate) const RECORDED_FILE: &str = "recorded.json";
-const RECORDED_BYTES_MAX: usize = 4096;
+const RECORDED_BYTES_MAX: usize = 64 << 10;
 const DAY_MS: u64 = 86_400_000;
 
 /// What was recorded last.
@@ -34,6 +35,9 @@ struct Recorded {
     /// When its texts were recorded last, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     policy_ms: Option<u64>,
+    /// What was promised of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recording: Option<Recording>,
 }
 
 impl Recorded {
@@ -64,7 +68,7 @@ impl Journal {
     pub(super) fn new(sources: &Sources, folder: &Path, log: Option<&str>) -> anyhow::Result<Self> {
         let log = log.map(str::to_owned);
         let before = Recorded::read(folder)?;
-        let now = Recorded { log, policy: None, policy_ms: None };
+        let now = Recorded { log, policy: None, policy_ms: None, recording: None };
         let (sources, folder, drafts) = (sources.clone(), folder.to_owned(), Vec::new());
         Ok(Self { sources, folder, drafts, before, now, copy: None })
     }
@@ -74,14 +78,17 @@ impl Journal {
         self.now.log.is_some() && self.before.log == self.now.log
     }
 
-    /// This policy will be in force. Where it is another one than was recorded last its texts are kept, so that old decisions can be judged
+    /// This policy will be in force, with these promises of records. Where it is another one than was recorded last its texts are kept, so that old decisions can be judged
     /// again; and where the last record of it has had half of its time, so that there is always one that can be read.
-    pub(super) fn policy(&mut self, digest: Digest, texts: &Texts, retention: Retention) {
+    pub(super) fn policy(&mut self, digest: Digest, texts: &Texts, recording: &Recording) {
         let now_ms = self.sources.clock.unix_ms();
         self.now.policy = Some(digest);
-        let is_known = self.is_same_log() && self.before.policy == Some(digest);
+        self.now.recording = Some(recording.clone());
+        let is_known = self.is_same_log()
+            && self.before.policy == Some(digest)
+            && self.before.recording == self.now.recording;
         let known_ms = self.before.policy_ms.filter(|_| is_known);
-        if known_ms.is_some_and(|known_ms| !is_old(known_ms, now_ms, retention)) {
+        if known_ms.is_some_and(|known_ms| !is_old(known_ms, now_ms, recording.retention)) {
             self.now.policy_ms = known_ms;
             return;
         }
@@ -90,7 +97,16 @@ impl Journal {
             texts.iter().map(|(file, text)| json!({"file": file, "text": text})).collect();
         let mut leaf = self.leaf(RecordKind::PolicyChange);
         leaf.policy = Some(digest);
-        self.add(leaf, &json!({"policy": digest, "texts": texts}));
+        let evidence = json!({
+            "policy": digest, "texts": texts, "recording": recording,
+            "before": self.before.recording,
+        });
+        self.add(leaf, &evidence);
+    }
+
+    /// Whether the log that was recorded in last has not heard yet that nothing will be recorded any more.
+    pub(super) fn is_farewell_due(&self) -> bool {
+        self.before.log.is_some() || self.before == Recorded::default()
     }
 
     /// The one accepted key comes from outside.
@@ -197,10 +213,11 @@ mod tests {
         policy: &str,
         book: &KeyBook,
     ) -> [usize; 2] {
-        let retention = Retention { admission_days: 10, ..Retention::default() };
+        let mut config = crate::config::Config::default();
+        config.ledger.retention = Retention { admission_days: 10, ..Retention::default() };
         let mut journal = Journal::new(sources, folder, log).unwrap();
         let texts = vec![("p".to_owned(), policy.to_owned())];
-        journal.policy(sha256(policy.as_bytes()), &texts, retention);
+        journal.policy(sha256(policy.as_bytes()), &texts, &Recording::of(&config));
         journal.keys(book).unwrap();
         let of = |kind| journal.drafts.iter().filter(|draft| draft.leaf.kind == kind).count();
         let counts = [of(RecordKind::PolicyChange), of(RecordKind::KeyEvent)];
@@ -222,6 +239,7 @@ mod tests {
             ("another policy", Some("a"), "forbid", &one, [1, 0]),
             ("a key", Some("a"), "forbid", &book, [0, 1]),
             ("nothing new", Some("a"), "forbid", &book, [0, 0]),
+            ("nothing new again", Some("a"), "forbid", &book, [0, 0]),
             ("the first policy again", Some("a"), "permit", &book, [1, 0]),
             ("another log", Some("b"), "permit", &book, [1, 1]),
             ("no log", None, "permit", &book, [1, 1]),
@@ -232,6 +250,70 @@ mod tests {
         std::fs::write(folder.path().join(RECORDED_FILE), "not json").unwrap();
         let again = written(folder.path(), Some("b"), "permit", &book);
         assert_eq!(again, [1, 1], "a record too many rather than one too few");
+    }
+
+    /// Recording that is switched off and on, or a shorter retention, is news as another policy is.
+    #[test]
+    fn what_is_promised_of_records_is_recorded_whenever_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let upstream = "[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n";
+        let route = |how: &str| format!("[[route]]\nname = \"chat\"\ndurability = \"{how}\"\n");
+        let mut before = Value::Null;
+        for (name, text, is_new) in [
+            ("the first start", route("strict"), true),
+            ("the same", route("strict"), false),
+            ("bounded", route("bounded"), true),
+            ("off", route("off"), true),
+            ("still off", route("off"), false),
+            ("on", route("strict"), true),
+            ("another route", format!("{}{}", route("strict"), "[[route]]\nname = \"b\"\n"), true),
+            ("payloads", "[ledger.retention]\npayload_days = 1\n".to_owned(), true),
+            ("traffic", "[ledger.retention]\ntraffic_days = 1\n".to_owned(), true),
+            ("admissions", "[ledger.retention]\nadmission_days = 9\n".to_owned(), true),
+            ("the ledger", "[ledger]\nmode = \"off\"\n".to_owned(), true),
+            ("the defaults", String::new(), true),
+        ] {
+            let config =
+                crate::config::Config::parse("bartizan.toml", &format!("{text}{upstream}"));
+            let recording = Recording::of(&config.unwrap());
+            let mut journal = Journal::new(&Sources::real(), folder.path(), Some("a")).unwrap();
+            journal.policy(sha256(b"permit"), &Vec::new(), &recording);
+            assert_eq!(journal.drafts.len(), usize::from(is_new), "{name}");
+            let now = serde_json::to_value(&recording).unwrap();
+            if let Some(draft) = journal.drafts.first() {
+                let evidence: Value = serde_json::from_slice(&draft.payloads[0].bytes).unwrap();
+                assert_eq!(
+                    (&evidence["recording"], &evidence["before"]),
+                    (&now, &before),
+                    "{name}"
+                );
+            }
+            assert_eq!(recording.notice().is_some(), text.contains("off"), "{name}");
+            before = now;
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(journal.write(&super::super::off::Unrecorded::default())).unwrap();
+        }
+    }
+
+    /// As much as a configuration can say fits into the file that is read back.
+    #[test]
+    fn the_longest_promises_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = crate::config::Config::default();
+        for n in 0..crate::config::LIST_MAX {
+            let name = format!("{n:0>width$}", width = bartizan_core::record::NAME_BYTES_MAX);
+            config
+                .routes
+                .push(crate::config::Route { name, ..crate::config::Route::default_route() });
+        }
+        let recording = Recording::of(&config);
+        for n_drafts in [1, 0] {
+            let mut journal = Journal::new(&Sources::real(), folder.path(), Some("a")).unwrap();
+            journal.policy(sha256(b"permit"), &Vec::new(), &recording);
+            assert_eq!(journal.drafts.len(), n_drafts);
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(journal.write(&super::super::off::Unrecorded::default())).unwrap();
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! What `/readyz` has to say beside the gateway itself: of the witnesses, and of a clock that cannot be right.
+use super::Recording;
 use super::cosign::Watch;
 use crate::anchor::Doubt;
 use bartizan_gateway::http::{Notice, Notices};
@@ -14,8 +15,12 @@ pub(super) struct ClockSigns {
     told: Mutex<Told>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Told {
+    /// Which routes record nothing.
+    silent: Option<String>,
+    /// Which retention waits for somebody's word.
+    waiting: Option<String>,
     ahead: Option<Doubt>,
     is_behind: bool,
 }
@@ -40,6 +45,31 @@ impl ClockSigns {
         }
     }
 
+    /// Which routes record nothing, in words. It is said in the log each time that it changes.
+    pub(super) fn records_nothing(&self, recording: &Recording) {
+        let (silent, is_loud) = (recording.notice(), recording.is_ledger_on());
+        let before = self.told(|told| std::mem::replace(&mut told.silent, silent.clone()));
+        match silent {
+            // Where the whole ledger is off, whoever started it was told so.
+            Some(words) if is_loud && before.as_ref() != Some(&words) => tracing::warn!("{words}."),
+            None if before.is_some() => tracing::info!("Every route is recorded again."),
+            _ => {}
+        }
+    }
+
+    /// A retention that is shorter than the one before waits for somebody's word, or does not any more.
+    pub(super) fn waits(&self, waiting: Option<String>) {
+        let was_waiting = self.told(|told| std::mem::replace(&mut told.waiting, waiting.clone()));
+        if let Some(words) = waiting.filter(|_| was_waiting.is_none()) {
+            tracing::warn!("{words}.");
+        }
+    }
+
+    /// Whether one does.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.told(|told| told.waiting.is_some())
+    }
+
     /// By how much the clock is behind the newest leaf, where that is too much.
     fn behind_ms(&self) -> Option<u64> {
         let behind_ms = self.newest.as_ref().map(Newest::clock_behind_ms);
@@ -60,7 +90,8 @@ impl ClockSigns {
 
     fn reasons(&self) -> Vec<String> {
         let ahead = self.told(|told| told.ahead).map(|ahead| ahead.to_string());
-        self.behind_ms().map(behind).into_iter().chain(ahead).collect()
+        let [silent, waiting] = self.told(|told| [told.silent.clone(), told.waiting.clone()]);
+        self.behind_ms().map(behind).into_iter().chain(ahead).chain(silent).chain(waiting).collect()
     }
 }
 
@@ -128,6 +159,25 @@ mod tests {
             let Some(notice) = notice else { continue };
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
+        }
+        let on = Recording::of(&crate::config::Config::default());
+        let mut config = crate::config::Config::default();
+        config.ledger.mode = crate::config::LedgerMode::Off;
+        let off = Recording::of(&config);
+        let silent = off.notice().unwrap();
+        let both = format!("{silent}; fewer days");
+        for (name, recording, waiting, want) in [
+            ("a route is silent", &off, None, Some(silent.as_str())),
+            ("a retention waits, too", &off, Some("fewer days"), Some(both.as_str())),
+            ("it alone", &on, Some("fewer days"), Some("fewer days")),
+            ("neither", &on, None, None),
+        ] {
+            signs.records_nothing(recording);
+            signs.waits(waiting.map(str::to_owned));
+            let notice = told();
+            assert!(notice.as_ref().is_none_or(|notice| !notice.is_unready), "{name}");
+            assert_eq!(notice.map(|notice| notice.reason).as_deref(), want, "{name}");
+            assert_eq!(signs.is_waiting(), waiting.is_some(), "{name}");
         }
         let said = |said: Said| notices(said, Arc::new(ClockSigns::new(None)))();
         let text = |text: &str| Some(text.to_owned());

@@ -121,6 +121,102 @@ fn a_wrong_file_changes_nothing_and_a_right_one_does() {
     assert_eq!(serve.said().matches("needs a restart").count(), 1, "{}", serve.said());
 }
 
+/// Recording that is switched off and on again while the gateway runs leaves a leaf before the first answer without a record, and one after the last.
+#[test]
+fn what_is_not_recorded_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = |how: &str| {
+        format!(
+            "[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n[[route]]\nname = \"chat\"\ndurability = \"{how}\"\n"
+        )
+    };
+    let (mut serve, callers, control) = serve_file(folder.path(), &text("strict"));
+    let asks = || ask(&callers, CALLER_KEY, CARD, false);
+    let ready = || request(&control, "GET /readyz", "", "");
+    let verify = || run(folder.path(), &["audit", "verify", "--json"]);
+    let changes = || {
+        let leaves = leaves(folder.path());
+        let all = leaves.iter().filter(|leaf| leaf["kind"] == "policy_change");
+        all.map(|leaf| leaf["index"].as_u64().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(!verify().stdout.contains("switched recording off") && !ready().contains("chat"));
+    for (how, n_changes) in [("off", 2), ("strict", 3)] {
+        write(folder.path(), "bartizan.toml", &text(how));
+        wait_for(how, || asks().contains(&format!("x-bartizan-audit: {how}")));
+        let off = changes();
+        assert_eq!(off.len(), n_changes, "{how}");
+        let told = ready();
+        assert_eq!((status(&told), told.contains("chat")), (200, how == "off"), "{told}");
+        let verified = verify();
+        assert_eq!(verified.code, 0, "{verified:?}");
+        let want = format!("leaf {} switched recording off for route chat", off[1]);
+        let warnings = verified.json()["warnings"].to_string();
+        assert!(warnings.contains(&want) && verified.stderr.contains(&want), "{verified:?}");
+        let until =
+            off.get(2).map_or("none switched it on".to_owned(), |on| format!("until leaf {on}"));
+        assert!(warnings.contains(&until), "{how}: {warnings}");
+    }
+    // What only a restart changes does not stop records before it, and the log hears of it before they stop.
+    write(
+        folder.path(),
+        "bartizan.toml",
+        &format!(
+            "[ledger]\nmode = \"off\"\n{}",
+            text("off").replace("[[route]]\nname = \"chat\"\ndurability = \"off\"\n", "")
+        ),
+    );
+    wait_for("the warning", || serve.said().contains("needs a restart: ledger"));
+    assert!(asks().contains("x-bartizan-audit: strict"));
+    serve.signal("TERM");
+    serve.end();
+    let n_before = changes().len();
+    let (mut serve, callers, control) =
+        self::serve(folder.path(), &["--config", "bartizan.toml", "--key-env", "CALLER_KEY"]);
+    assert!(ask(&callers, CALLER_KEY, CARD, false).contains("x-bartizan-audit: off"));
+    assert!(request(&control, "GET /readyz", "", "").contains("mode"), "it says so");
+    assert_eq!(changes().len(), n_before + 1);
+    let warned = verify().json()["warnings"].to_string();
+    assert!(warned.contains("switched recording off for route default"), "{warned}");
+    serve.signal("TERM");
+    serve.end();
+    let _again = serve_file(folder.path(), &text("strict"));
+    assert_eq!(changes().len(), n_before + 2, "a leaf says that records are back");
+}
+
+/// A running gateway says that fewer days wait, and takes the word for them.
+#[test]
+fn a_shorter_retention_is_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |days: u64| {
+        format!(
+            "[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n[ledger.retention]\npayload_days = {days}\n"
+        )
+    };
+    let is_waiting = |control: &str| {
+        let told = request(control, "GET /readyz", "", "");
+        assert_eq!(status(&told), 200, "{told}");
+        told.contains("--confirm-retention")
+    };
+    let (mut serve, _, control) = serve_file(folder.path(), &text(200));
+    assert!(!is_waiting(&control));
+    serve.signal("TERM");
+    serve.end();
+    let (_serve, _, control) = serve_file(folder.path(), &text(20));
+    wait_for("the notice", || is_waiting(&control));
+    let both = run(folder.path(), &["audit", "expire", "--confirm-retention", "--confirm-clock"]);
+    assert_eq!(both.code, 2, "one word at a time: {both:?}");
+    let list = run(folder.path(), &["audit", "expire", "--json"]);
+    assert_eq!(list.json()["due"][0]["agreed_days"], 200, "{list:?}");
+    let said = run(folder.path(), &["audit", "expire", "--confirm-retention"]);
+    assert!(said.code == 0 && said.stdout.contains("who confirmed the retention"), "{said:?}");
+    wait_for("its end", || !is_waiting(&control));
+    let kinds: Vec<_> = leaves(folder.path()).iter().map(|leaf| leaf["kind"].clone()).collect();
+    let n_changes = kinds.iter().filter(|kind| **kind == "policy_change").count();
+    assert_eq!(n_changes, 2, "{kinds:?}");
+    assert_eq!(kinds.last().unwrap(), "decision");
+}
+
 #[test]
 fn a_wrong_file_keeps_no_revoked_key_alive() {
     let folder = tempfile::tempdir().unwrap();

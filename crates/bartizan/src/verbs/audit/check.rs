@@ -72,7 +72,7 @@ pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
     let checked = if args.payloads {
         payloads::verify_and_open(&folder, &trusted, &sources)?
     } else {
-        audit::verify_with(&folder, &trusted).against(&folder, now_ms)
+        audit::verify_and_tell(&folder, &trusted, &sources)
     };
     if args.json {
         print::line(&harmless(&checked.json()))?;

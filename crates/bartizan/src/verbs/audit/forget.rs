@@ -64,20 +64,24 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
     Ok(if matches!(answer, Answer::Done { .. }) { Outcome::Allow } else { Outcome::Deny })
 }
 
-/// Say which keys of days that are over would be destroyed; with --confirm-clock, destroy them
+/// Say which keys of days that are over would be destroyed; with --confirm-clock or --confirm-retention, destroy them
 ///
 /// A running gateway does that by itself each hour, as long as the clock has not gone on by more than 31 days while it did not run: after a
 /// longer pause, or with a clock that is wrong, it asks you. Look at the list first: it says how old the newest record is that would go, and when a
-/// witness has last confirmed the log. The ledger records who confirmed which time.
+/// witness has last confirmed the log. The ledger records who confirmed which time. Days of `[ledger.retention]` that became fewer wait for you, too.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
   bartizan audit expire                     what would be destroyed, by the clock as it is now
-  bartizan audit expire --confirm-clock     the clock is right: destroy it")]
+  bartizan audit expire --confirm-clock     the clock is right: destroy it
+  bartizan audit expire --confirm-retention     the days of the configuration are meant: destroy what they do not keep")]
 pub(super) struct ExpireArgs {
     /// The clock is right: destroy what is older than its retention, for good
     #[arg(long)]
     confirm_clock: bool,
+    /// The days of the configuration are meant, although they are fewer than before: destroy what they do not keep, for good
+    #[arg(long, conflicts_with = "confirm_clock")]
+    confirm_retention: bool,
     #[command(flatten)]
     place: Place,
     /// Print one JSON object
@@ -87,9 +91,14 @@ pub(super) struct ExpireArgs {
 
 pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
     let sources = Sources::real();
-    if args.confirm_clock {
+    if args.confirm_clock || args.confirm_retention {
         let by = orders::label(&sources);
-        let answer = orders::give(&args.place, &Order::Expire { by }, &sources)?;
+        let (order, what) = if args.confirm_clock {
+            (Order::Expire { by }, "clock")
+        } else {
+            (Order::Retain { by }, "retention")
+        };
+        let answer = orders::give(&args.place, &order, &sources)?;
         let Answer::Expired { index, keys } = answer else {
             anyhow::bail!(
                 "the process that writes the ledger gave another answer: is it of this version?"
@@ -99,7 +108,7 @@ pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
             print::json(&json!({"expired": keys, "index": index}))?;
         } else {
             print::line(&format!(
-                "expired: {keys} keys of days that are over are destroyed; leaf {index} says who confirmed the clock"
+                "expired: {keys} keys of days that are over are destroyed; leaf {index} says who confirmed the {what}"
             ))?;
         }
         return Ok(Outcome::Allow);
@@ -113,9 +122,14 @@ pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
     if let Some(warning) = due.warning() {
         print::warn(&warning);
     }
+    if let Some(waits) = &due.waits {
+        print::warn(waits);
+    }
     match due.doubt {
         Some(doubt) => print::warn(&doubt.to_string()),
-        None => print::talk("the clock is believed: a running gateway destroys them by itself"),
+        None => print::talk(
+            "the clock is believed: a running gateway destroys what does not wait by itself",
+        ),
     }
     Ok(Outcome::Allow)
 }
