@@ -77,18 +77,18 @@ pub(crate) fn check_folder(folder: &Path) -> anyhow::Result<()> {
     for above in resolved.ancestors() {
         let has = |name: &&str| above.join(name).symlink_metadata().is_ok();
         let own = OWN_FOLDERS.iter().find(|(names, _)| names.iter().all(has));
+        // Who named a folder itself need not read its name again.
+        let within = if above == resolved {
+            "is".to_owned()
+        } else {
+            format!("is in {}, which is", above.display())
+        };
         if let Some((_, what)) = own {
-            return refuse(&format!(
-                "is in {}, which is {what}, and nothing else is written there",
-                above.display()
-            ));
+            return refuse(&format!("{within} {what}, and nothing else is written there"));
         }
         let is_kept = ["ledger", "vault", "orders"].iter().any(|name| above.ends_with(name));
         if is_kept && above.parent().is_some_and(is_state) {
-            return refuse(&format!(
-                "is in {}, which the gateway keeps for itself",
-                above.display()
-            ));
+            return refuse(&format!("{within} what the gateway keeps for itself"));
         }
     }
     Ok(())
@@ -249,6 +249,11 @@ mod tests {
         ] {
             fits(&folder.path().join(target), want);
         }
+        // A folder that is refused itself is named once.
+        let direct = said(&folder.path().join("moved/new")).unwrap();
+        assert_eq!(direct.matches("moved").count(), 1, "{direct}");
+        let inside = said(&folder.path().join("moved/below/new")).unwrap();
+        assert_eq!(inside.matches("moved").count(), 2, "{inside}");
     }
 
     #[test]

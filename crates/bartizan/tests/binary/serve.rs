@@ -184,6 +184,31 @@ fn what_is_not_recorded_is_on_record() {
     assert_eq!(changes().len(), n_before + 2, "a leaf says that records are back");
 }
 
+/// Switching recording off goes on record too; a ledger that cannot take that leaf is not left behind in silence.
+#[test]
+fn a_damaged_ledger_does_not_let_recording_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = format!("[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n");
+    let (mut serve, callers, _) = serve_file(folder.path(), &text);
+    assert_eq!(status(&ask(&callers, CALLER_KEY, CARD, false)), 200);
+    serve.signal("TERM");
+    serve.end();
+    let segment = folder.path().join(".bartizan/ledger/segment-00000000.log");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let n_used = bytes.iter().rposition(|&byte| byte != 0).unwrap();
+    bytes[n_used / 2] ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+    write(folder.path(), "bartizan.toml", &format!("{text}[ledger]\nmode = \"off\"\n"));
+    let refused =
+        run(folder.path(), &[&["serve", "--config", "bartizan.toml"], &PORTS[..]].concat());
+    assert_eq!(refused.code, 3, "{refused:?}");
+    for want in ["recording is not switched off", "name another state folder", "segment 0 byte"] {
+        assert!(refused.stderr.contains(want), "no `{want}` in {refused:?}");
+    }
+    assert_eq!(std::fs::read(&segment).unwrap(), bytes, "nothing was changed");
+}
+
 /// A running gateway says that fewer days wait, and takes the word for them.
 #[test]
 fn a_shorter_retention_is_asked_about() {
