@@ -83,6 +83,15 @@ pub trait DiskFile: Send {
     /// Those of the disk. A failed sync must never be retried: the kernel may have dropped the pages.
     fn sync_data(&mut self) -> io::Result<()>;
 
+    /// Lets the disk have what was written so far, so that a later [`DiskFile::sync_data`] has little left to do. It promises nothing, and a
+    /// disk may do nothing.
+    ///
+    /// # Errors
+    /// Those of the disk: then what was written is lost, as when a sync fails.
+    fn write_out(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Cuts the file, or grows it with zeros.
     ///
     /// # Errors

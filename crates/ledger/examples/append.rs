@@ -105,6 +105,10 @@ impl DiskFile for CountingFile {
         self.file.sync_data()
     }
 
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_out()
+    }
+
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }

@@ -251,6 +251,10 @@ impl DiskFile for FsFile {
         self.0.sync_data()
     }
 
+    fn write_out(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.0.set_len(len)
     }

@@ -18,7 +18,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-const ZEROS_BYTES: u64 = 1 << 20;
+/// Zeros that the disk is given at a time. Records are synced on the same disk meanwhile, and each waits for no more than this: given all
+/// zeros of a segment at once, a disk keeps a hundredth of the records of a busy gateway waiting for milliseconds.
+const ZEROS_BYTES: u64 = 128 << 10;
 
 /// Where the next segment comes from.
 pub(crate) trait Segments: Send {
@@ -76,6 +78,7 @@ fn fill_zeros(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     while at < end {
         let n_bytes = usize::try_from(end - at).unwrap_or(usize::MAX).min(zeros.len());
         file.write_at(zeros.get(..n_bytes).unwrap_or_default(), at)?;
+        file.write_out()?;
         at += n_bytes as u64;
     }
     Ok(())
@@ -304,4 +307,53 @@ pub(crate) fn zero_used(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Re
         at += n_read as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    /// Notes the most bytes that the disk was given at a time.
+    #[derive(Clone, Default)]
+    struct Scales(Arc<Mutex<(u64, u64)>>);
+
+    impl DiskFile for Scales {
+        fn len(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            Ok(0)
+        }
+
+        fn write_at(&mut self, bytes: &[u8], _: u64) -> io::Result<()> {
+            self.0.lock().unwrap().0 += bytes.len() as u64;
+            Ok(())
+        }
+
+        fn sync_data(&mut self) -> io::Result<()> {
+            self.write_out()
+        }
+
+        fn write_out(&mut self) -> io::Result<()> {
+            let mut scales = self.0.lock().unwrap();
+            let waiting = std::mem::take(&mut scales.0);
+            scales.1 = scales.1.max(waiting);
+            Ok(())
+        }
+
+        fn set_len(&mut self, _: u64) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn zeros_come_in_pieces_that_records_can_wait_for() {
+        for (end, most) in [(BLOCK, 0), (5 * BLOCK, 4 * BLOCK), (8 << 20, ZEROS_BYTES)] {
+            let mut scales = Scales::default();
+            fill_zeros(&mut scales, BLOCK, end).unwrap();
+            assert_eq!(*scales.0.lock().unwrap(), (0, most), "up to {end}");
+        }
+    }
 }

@@ -123,6 +123,10 @@ impl DiskFile for MeteredFile {
         self.meter.seen(done)
     }
 
+    fn write_out(&mut self) -> io::Result<()> {
+        self.meter.seen(self.file.write_out())
+    }
+
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.meter.seen(self.file.set_len(len))
     }

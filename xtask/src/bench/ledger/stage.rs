@@ -148,6 +148,10 @@ impl DiskFile for NotingFile {
         self.file.sync_data()
     }
 
+    fn write_out(&mut self) -> io::Result<()> {
+        self.file.write_out()
+    }
+
     fn set_len(&mut self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
     }
