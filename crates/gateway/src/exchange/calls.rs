@@ -173,9 +173,9 @@ pub(super) struct Verdict {
 }
 
 impl Calls {
-    /// Whether no call has begun.
+    /// Whether nothing waits: neither a call nor a text in a list.
     pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.waiting.is_empty()
     }
 
     /// Whether the strings that wait are over the limit, and were not before.
@@ -225,7 +225,7 @@ impl Calls {
     /// Judges the calls, which are whole now.
     pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder) -> Verdict {
         let mut findings = Vec::new();
-        for text in self.texts.iter().filter(|_| guard.scan) {
+        for text in &self.texts {
             let found = if text.source == Source::ToolCall {
                 scan_call(guard, text.source, &text.bytes)
             } else {

@@ -432,8 +432,7 @@ impl Stream {
         if limits.channels_max <= choice.slots.len() {
             return Err(Failure::TooLarge);
         }
-        let detector =
-            self.answer.guard.scan.then(|| self.answer.guard.inspector.detector(Source::Model));
+        let detector = Some(self.answer.guard.inspector.detector(Source::Model));
         let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
         let mut channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
         if let Some(own) = &self.answer.own {
@@ -505,9 +504,6 @@ impl Stream {
 
     /// Sends log-probability entries with the text that they stand for, not before it and not with its secrets.
     pub(super) fn logprobs(&mut self, value: Value<'_>, delta: &mut Delta) {
-        if !self.answer.guard.scan {
-            return;
-        }
         for (key, list) in value.members() {
             self.value(key, Source::Model, &mut delta.edits);
             if list.kind() == NodeKind::Array {

@@ -57,7 +57,7 @@ impl Answer {
             return self.replace(Failure::Malformed, body, unix_ms);
         }
         let guard = self.guard.clone();
-        let mut scan = Scan::new(&guard, &[]);
+        let mut scan = Scan::of_answer(&guard);
         match self.facts.endpoint {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),

@@ -278,9 +278,6 @@ impl Stream {
 
     /// Scans one string, key or number that is not part of a channel.
     pub(super) fn value(&mut self, node: Value<'_>, source: Source, edits: &mut Vec<Splice>) {
-        if !self.answer.guard.scan {
-            return;
-        }
         let found = match (node.kind(), node.text()) {
             (NodeKind::String | NodeKind::Key, Some(text)) => {
                 let inner = node.inner().unwrap_or_default();

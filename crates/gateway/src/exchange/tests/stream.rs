@@ -414,11 +414,64 @@ fn log_probabilities_leave_with_their_text() {
 
 #[test]
 fn with_the_guard_off_everything_passes_and_is_recorded() {
-    let off = Guard { scan: false, ..guard(Profile::Standard) };
+    let off = off(guard(Profile::Standard));
     let ran = run(one_of(&off), &[&say("K-12"), &finish("stop"), DONE]);
     assert_eq!((ran.before.as_str(), ran.ended), (say("K-12").as_str(), Outcome::Completed));
     assert!(released(&ran.outcome).contains("K-12"));
     assert_ne!(ran.outcome.leaf.verdict & findings::bits::UNSCANNED, 0);
+}
+
+/// What has no text in it has nothing to wait for: alone, beside text, and in the event that ends the choice.
+#[test]
+fn what_is_no_text_travels_as_it_came() {
+    for value in [
+        "null",
+        "true",
+        "false",
+        "0.5",
+        "-7",
+        "{}",
+        "[]",
+        "[0.5]",
+        "[1,2]",
+        "[null,true]",
+        "[[1],[2,[3]]]",
+        r#"{"a":1,"b":[1,2]}"#,
+        r#"[{"a":[]},{"b":{"c":0}}]"#,
+    ] {
+        for (name, delta, end) in [
+            ("alone", format!(r#"{{"zz":{value}}}"#), "null"),
+            ("beside text", format!(r#"{{"content":"hi","zz":{value}}}"#), "null"),
+            ("before text", format!(r#"{{"zz":{value},"content":"hi"}}"#), "null"),
+            ("beside a call", format!(r#"{{"zz":{value},"tool_calls":[]}}"#), "null"),
+            ("at the end", format!(r#"{{"zz":{value}}}"#), r#""stop""#),
+        ] {
+            let event = chunk(&format!(r#""delta":{delta},"finish_reason":{end}"#));
+            let ran = run(one(), &[&event, &finish("stop"), DONE]);
+            let out = format!("{}{}", ran.before, ran.tail);
+            assert!(out.starts_with(&event), "{name}, {value}: {out}");
+            assert_eq!(ran.ended, Outcome::Completed, "{name}, {value}");
+        }
+    }
+}
+
+/// A text in a list waits for the end, and so does a call without a text; neither is lost, whatever stands beside it.
+#[test]
+fn what_waits_is_not_lost() {
+    for (name, member) in [
+        ("texts", r#""zz":["a",[1]]"#),
+        ("an empty text", r#""zz":[""]"#),
+        ("an empty text in an object", r#""zz":{"a":"","b":[1,2]}"#),
+        ("a call without a text", r#""tool_calls":[{"index":0}]"#),
+        ("a call that is an object", r#""function_call":{}"#),
+    ] {
+        for beside in ["", r#""content":"hi","#] {
+            let event = chunk(&format!(r#""delta":{{{beside}{member}}},"finish_reason":null"#));
+            let ran = run(one(), &[&event, &finish("stop"), DONE]);
+            assert!(!ran.before.contains(member), "{name}: {}", ran.before);
+            assert!(ran.tail.contains(member), "{name}: {}", ran.tail);
+        }
+    }
 }
 
 #[test]
