@@ -34,6 +34,7 @@ mod tasks;
 mod ticket;
 mod tls;
 mod upstream;
+mod wire;
 
 pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};

@@ -33,8 +33,14 @@ pub(super) struct Head {
 }
 
 /// Checks framing, then who may call at all, then the path.
-pub(super) fn check_door(parts: &Parts, callers: &Callers) -> Result<Endpoint, Denial> {
-    check_framing(parts)?;
+///
+/// * `is_conflicting`: the body was framed in two ways, as the bytes on the wire had it
+pub(super) fn check_door(
+    parts: &Parts,
+    is_conflicting: bool,
+    callers: &Callers,
+) -> Result<Endpoint, Denial> {
+    check_framing(parts, is_conflicting)?;
     callers.check(&parts.headers, &parts.uri)?;
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(method_not_allowed(""));
@@ -90,14 +96,13 @@ pub(super) fn body_too_large(body_bytes_max: usize) -> Reply {
     )
 }
 
-/// Hyper drops a `content-length` that stands beside a `transfer-encoding`, whichever comes first, so that the two cannot be seen to
+/// Hyper drops a `content-length` that stands beside a `transfer-encoding`, whichever comes first, so that only the wire has seen the two
 /// disagree. That is why no transfer coding is accepted at all; every client of this API knows the length of its JSON.
-fn check_framing(parts: &Parts) -> Result<(), Reply> {
+fn check_framing(parts: &Parts, is_conflicting: bool) -> Result<(), Reply> {
     let headers = &parts.headers;
     if headers.contains_key(TRANSFER_ENCODING) {
-        if headers.contains_key(CONTENT_LENGTH) {
-            let text = "content-length and transfer-encoding contradict each other";
-            return Err(Reply::new(400, "conflicting_framing", text));
+        if is_conflicting || headers.contains_key(CONTENT_LENGTH) {
+            return Err(conflicting_framing());
         }
         return Err(length_required());
     }
@@ -119,6 +124,15 @@ fn check_framing(parts: &Parts) -> Result<(), Reply> {
         return Err(Reply::new(400, "upgrade_refused", "connections are not upgraded here"));
     }
     Ok(())
+}
+
+/// The reply to a body whose length is said in two ways, or in none that can be read.
+pub(super) fn conflicting_framing() -> Reply {
+    Reply::new(
+        400,
+        "conflicting_framing",
+        "the length of the body is said in two ways, or is no number: send one content-length and no transfer-encoding",
+    )
 }
 
 fn length_required() -> Reply {
@@ -183,7 +197,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Reply> {
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     match digits.and_then(|text| text.parse().ok()) {
         Some(bytes) => Ok(Some(bytes)),
-        None => Err(Reply::new(400, "conflicting_framing", "the content-length is not a number")),
+        None => Err(conflicting_framing()),
     }
 }
 
@@ -222,8 +236,8 @@ mod tests {
     /// The code of the refusal, or `ok`; chat completions with a sound head unless `lines` say otherwise.
     fn check(method: &str, target: &str, lines: &[(&str, &str)]) -> &'static str {
         let parts = parts(method, target, lines);
-        let checked =
-            check_door(&parts, &Callers::default()).and_then(|e| check_body_head(&parts, e, 1000));
+        let checked = check_door(&parts, false, &Callers::default())
+            .and_then(|e| check_body_head(&parts, e, 1000));
         checked.map_or_else(|denial| denial.reply.code, |_| "ok")
     }
 
@@ -331,15 +345,15 @@ mod tests {
             assert_eq!(check(method, target, &[HOST, JSON, LENGTH]), want, "{method} {target}");
         }
         let connect = parts("CONNECT", "localhost:80", &[HOST]);
-        let host_differs = check_door(&connect, &Callers::default()).unwrap_err();
+        let host_differs = check_door(&connect, false, &Callers::default()).unwrap_err();
         assert_eq!(host_differs.reply.code, "foreign_host");
         let connect = parts("CONNECT", "localhost:80", &[("host", "localhost:80")]);
         assert_eq!(
-            check_door(&connect, &Callers::default()).unwrap_err().reply.code,
+            check_door(&connect, false, &Callers::default()).unwrap_err().reply.code,
             "method_not_allowed"
         );
-        let denial =
-            check_door(&parts("PUT", "/v1/models", &[HOST]), &Callers::default()).unwrap_err();
+        let denial = check_door(&parts("PUT", "/v1/models", &[HOST]), false, &Callers::default())
+            .unwrap_err();
         assert_eq!(denial.allow, Some("GET"));
     }
 }

@@ -29,7 +29,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -47,10 +47,19 @@ const BODY_RESERVE_BYTES_MAX: usize = 256 << 10;
 /// What a connection and its requests tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// A request has come.
-    pub(super) asked: AtomicBool,
+    /// Requests that have come.
+    pub(super) n_asked: AtomicU64,
+    /// The number of the request, from 1, whose body is framed in two ways; 0 while there is none.
+    pub(super) conflict: AtomicU64,
     /// A request was answered while its body was still coming.
     pub(super) unread: AtomicBool,
+}
+
+impl Connection {
+    /// Notes that a request has come. Whether its body is framed in two ways.
+    fn ask(&self) -> bool {
+        self.n_asked.fetch_add(1, Relaxed).saturating_add(1) == self.conflict.load(Relaxed)
+    }
 }
 
 /// A request whose caller, route and body are known.
@@ -67,6 +76,14 @@ struct Asked<'s> {
     _share: Share,
 }
 
+/// A request as it came.
+struct Asking<'s> {
+    parts: &'s Parts,
+    /// Its body is framed in two ways.
+    is_conflicting: bool,
+    started_us: u64,
+}
+
 /// Answers one request.
 pub(super) async fn handle(
     shared: Arc<Shared>,
@@ -74,7 +91,7 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
     let started_us = shared.clock.monotonic_us();
-    connection.asked.store(true, Relaxed);
+    let is_conflicting = connection.ask();
     let setup = shared.setup.load_full();
     let (parts, mut body) = request.into_parts();
     let mut record = RecordId([0; 16]);
@@ -86,7 +103,8 @@ pub(super) async fn handle(
         let response = denied(&overloaded().into(), &parts, &body, &connection);
         return Ok(audited(response, setup.durability_of_all()));
     };
-    let asked = match ask(&shared, &setup, &mut ticket, &parts, &mut body, started_us).await {
+    let asking = Asking { parts: &parts, is_conflicting, started_us };
+    let asked = match ask(&shared, &setup, &mut ticket, asking, &mut body).await {
         Ok(asked) => asked,
         Err(denial) => {
             let durability = ticket.durability().or(setup.durability_of_all());
@@ -105,10 +123,10 @@ async fn ask<'s>(
     shared: &Shared,
     setup: &'s Setup,
     ticket: &mut Ticket,
-    parts: &'s Parts,
+    asking: Asking<'s>,
     body: &mut Incoming,
-    started_us: u64,
 ) -> Result<Asked<'s>, Denial> {
+    let Asking { parts, is_conflicting, started_us } = asking;
     let limits = &setup.guard.limits;
     if parts.headers.len() > limits.headers_max {
         return Err(Reply::new(
@@ -118,7 +136,7 @@ async fn ask<'s>(
         )
         .into());
     }
-    let endpoint = check_door(parts, &setup.callers)?;
+    let endpoint = check_door(parts, is_conflicting, &setup.callers)?;
     ticket.set_endpoint(endpoint);
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
@@ -595,6 +613,26 @@ fn respond(status: u16, body: Bytes) -> Response<ReplyBody> {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     base_headers(response.headers_mut(), HeaderValue::from_static("application/json"));
     response
+}
+
+/// A whole answer as it goes over the wire, for a connection that hyper has given up.
+pub(super) fn own_answer(reply: &Reply, durability: Option<Durability>) -> Vec<u8> {
+    let body = reply.body();
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = audited(respond(reply.status, Bytes::new()), durability);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut out = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in &*headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&body);
+    out
 }
 
 fn base_headers(headers: &mut HeaderMap, kind: HeaderValue) {
