@@ -169,7 +169,7 @@ mod stream;
 mod subject;
 mod told;
 
-pub use answer::{Answer, Closed, Failure};
+pub use answer::{Answer, Closed, Failure, Fault};
 pub use document::scan_whole;
 pub use findings::verdict_words;
 pub use keyed::{KEY_BYTES_MIN, Keyed};

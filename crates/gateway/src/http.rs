@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 mod audit;
 mod body;
 mod budget;
+mod complaints;
 mod control;
 mod harmless;
 mod head;
@@ -129,6 +130,7 @@ pub(crate) struct Shared {
     tasks: tasks::Tasks,
     settling: settle::Settling,
     people: people::People,
+    complaints: complaints::Complaints,
 }
 
 impl Shared {
@@ -169,6 +171,7 @@ impl Gateway {
             tasks: tasks::Tasks::default(),
             settling: settle::Settling::default(),
             people: people::People::default(),
+            complaints: complaints::Complaints::default(),
         });
         shared.tasks.spawn_background(listener::sweep(Arc::clone(&shared)));
         Self { shared }

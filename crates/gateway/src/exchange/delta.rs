@@ -58,7 +58,7 @@ impl Stream {
                 "finish_reason" => self.value(value, Source::Model, &mut delta.edits),
                 "delta" => self.walk_delta(value, delta)?,
                 "logprobs" if !matches!(value.kind(), NodeKind::Object | NodeKind::Null) => {
-                    return Err(Failure::Malformed);
+                    return Err(Failure::Malformed("`logprobs` is no object"));
                 }
                 "index" | "logprobs" => {}
                 _ => {
@@ -78,10 +78,10 @@ impl Stream {
 
     fn walk_delta(&mut self, value: Value<'_>, delta: &mut Delta) -> Result<(), Failure> {
         if !matches!(value.kind(), NodeKind::Object | NodeKind::Null) {
-            return Err(Failure::Malformed);
+            return Err(Failure::Malformed("`delta` is no object"));
         }
         if delta.was_finished && says_something(value) {
-            return Err(Failure::Malformed);
+            return Err(Failure::Malformed("a choice goes on after its `finish_reason`"));
         }
         for (key, member) in value.members() {
             let is_call = key.is_text("tool_calls") || key.is_text("function_call");
@@ -123,7 +123,9 @@ impl Stream {
                 for (position, item) in value.items().enumerate() {
                     // One index for us and another for the client would make two texts of one.
                     let index = match item.get("index") {
-                        Some(index) => index.u64().ok_or(Failure::Malformed)?,
+                        Some(index) => index
+                            .u64()
+                            .ok_or(Failure::Malformed("an `index` is no whole number"))?,
                         None => position as u64,
                     };
                     push_index(&mut delta.path, index);

@@ -1,6 +1,6 @@
 //! An answer that comes whole: a completion, embeddings, a list of models, an error.
 use super::Endpoint;
-use super::answer::{Answer, Closed, End, Failure};
+use super::answer::{Answer, Closed, End, Failure, Fault};
 use super::document::{Restored, Scan, Seen, is_media, texts_of_part};
 use super::open::reason_code;
 use super::received::{Texts, scanned_body};
@@ -44,17 +44,26 @@ impl Answer {
     /// Takes a whole answer that is not an event stream, whatever its status.
     pub fn plain(mut self, status: u16, body: &[u8], unix_ms: u64) -> Closed {
         if matches!(status, 401 | 403 | 407) {
-            return self.replace(Failure::UpstreamKey, body, unix_ms);
+            let fault = Fault::new(Failure::UpstreamKey, format_args!("HTTP {status}"));
+            return self.replace(fault, body, unix_ms);
         }
         if (300..400).contains(&status) {
-            return self.replace(Failure::Redirect, body, unix_ms);
+            let fault = Fault::new(Failure::Redirect, format_args!("HTTP {status}"));
+            return self.replace(fault, body, unix_ms);
         }
-        let Ok(doc) = Doc::read(body, self.guard.limits.json()) else {
-            let failure = if 400 <= status { Failure::BadStatus } else { Failure::Malformed };
-            return self.replace(failure, body, unix_ms);
+        let doc = match Doc::read(body, self.guard.limits.json()) {
+            Ok(doc) => doc,
+            Err(error) if 400 <= status => {
+                let cause = format_args!("HTTP {status}: {error}");
+                return self.replace(Fault::new(Failure::BadStatus, cause), body, unix_ms);
+            }
+            Err(error) => {
+                let fault = Fault::of_json(Failure::Malformed("it is no JSON"), &error);
+                return self.replace(fault, body, unix_ms);
+            }
         };
-        if !is_answer(doc.root(), self.guard.limits.choices_max) || !(200..600).contains(&status) {
-            return self.replace(Failure::Malformed, body, unix_ms);
+        if let Err(failure) = check_answer(status, doc.root(), self.guard.limits.choices_max) {
+            return self.replace(failure, body, unix_ms);
         }
         let guard = self.guard.clone();
         let mut scan = Scan::of_answer(&guard);
@@ -64,9 +73,12 @@ impl Answer {
         }
         let mut restored = self.restored(doc.root());
         let limits = &self.guard.limits;
-        if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
-        {
-            return self.replace(Failure::TooLarge, body, unix_ms);
+        let over = [
+            ("answer_bytes_max", limits.answer_bytes_max < restored.n_bytes()),
+            ("findings_max", limits.findings_max < restored.n_places()),
+        ];
+        if let Some((limit, _)) = over.into_iter().find(|(_, is_over)| *is_over) {
+            return self.replace(Failure::TooLarge(limit), body, unix_ms);
         }
         let (actions, edits) = self.weigh(&doc, &mut scan, &mut restored);
         let received = || scanned_body(&guard, &doc, &scan);
@@ -87,7 +99,7 @@ impl Answer {
             _ => Outcome::Completed,
         };
         let reason = self.reason();
-        let end = End { outcome, reason: reason.as_deref(), tokens };
+        let end = End { outcome, reason: reason.as_deref(), fault: None, tokens };
         self.close((status, released), texts, end, unix_ms)
     }
 
@@ -174,7 +186,8 @@ impl Answer {
             ..Reply::new(502, "content_filter", message)
         };
         let answer = (reply.status, Bytes::from(reply.body()));
-        let end = End { outcome: Outcome::Refused, reason: Some(&reason), tokens: None };
+        let end =
+            End { outcome: Outcome::Refused, reason: Some(&reason), fault: None, tokens: None };
         self.close(answer, texts, end, unix_ms)
     }
 }
@@ -186,22 +199,27 @@ pub(super) fn tokens(usage: Value<'_>) -> Option<(u64, u64)> {
 }
 
 /// Whether the answer has the shape that it is read by. What stands where something else belongs would be looked at as the wrong thing.
-fn is_answer(root: Value<'_>, choices_max: usize) -> bool {
+fn check_answer(status: u16, root: Value<'_>, choices_max: usize) -> Result<(), Failure> {
     let is_object = |value: Option<Value<'_>>| {
         value.is_none_or(|value| matches!(value.kind(), NodeKind::Object | NodeKind::Null))
     };
-    let is_choice = |choice: Value<'_>| {
-        choice.kind() == NodeKind::Object
-            && is_object(choice.get("message"))
-            && is_object(choice.get("logprobs"))
-    };
-    let is_choices = |choices: Value<'_>| match choices.kind() {
-        NodeKind::Array => {
-            choices.items().nth(choices_max).is_none() && choices.items().all(is_choice)
-        }
-        kind => kind == NodeKind::Null,
-    };
-    root.kind() == NodeKind::Object && root.get("choices").is_none_or(is_choices)
+    let choices = root.get("choices").filter(|choices| !choices.is_null());
+    let items = || choices.into_iter().flat_map(Value::items);
+    let wrong = [
+        ("its status is none", !(200..600).contains(&status)),
+        ("it is no object", root.kind() != NodeKind::Object),
+        ("`choices` is no array", choices.is_some_and(|list| list.kind() != NodeKind::Array)),
+        ("a choice is no object", items().any(|choice| choice.kind() != NodeKind::Object)),
+        ("`message` is no object", items().any(|choice| !is_object(choice.get("message")))),
+        ("`logprobs` is no object", items().any(|choice| !is_object(choice.get("logprobs")))),
+    ];
+    if let Some((what, _)) = wrong.into_iter().find(|(_, is_wrong)| *is_wrong) {
+        return Err(Failure::Malformed(what));
+    }
+    if items().nth(choices_max).is_some() {
+        return Err(Failure::TooLarge("choices_max"));
+    }
+    Ok(())
 }
 
 fn scan_answer(scan: &mut Scan<'_>, root: Value<'_>) {

@@ -7,7 +7,7 @@ use super::audit::{Again, Missing, Promise};
 use super::progress::Progress;
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::UpstreamBody;
-use crate::exchange::{Failure, StreamState};
+use crate::exchange::{Failure, Fault, StreamState};
 use bartizan_core::record::Outcome;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -152,11 +152,11 @@ impl StreamBody {
                         }
                         self.push(&chunk);
                     }
-                    Poll::Ready(Some(Err(failure))) => self.end(Some(failure)),
+                    Poll::Ready(Some(Err(fault))) => self.end(Some(fault)),
                     Poll::Ready(None) => self.end(None),
                     Poll::Pending => {
                         let failure = ready!(self.times.poll(cx));
-                        self.end(Some(failure));
+                        self.end(Some(failure.into()));
                     }
                 },
                 Stage::Recording(promise, _, _) => {
@@ -199,14 +199,14 @@ impl StreamBody {
         }
     }
 
-    fn end(&mut self, failure: Option<Failure>) {
+    fn end(&mut self, fault: Option<Fault>) {
         if let Stage::Open(upstream) = std::mem::replace(&mut self.stage, Stage::Done)
-            && failure.is_none()
+            && fault.is_none()
         {
             upstream.recycle(self.shared.clock.monotonic_us());
         }
         let out = &mut self.out;
-        match self.ticket.guard(|guard| guard.end(failure, out)) {
+        match self.ticket.guard(|guard| guard.end_by(fault, out)) {
             Ok(_) => self.seal(None),
             Err(GuardCrashed) => self.crash(),
         }

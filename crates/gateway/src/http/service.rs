@@ -13,7 +13,7 @@ use super::room::{Full, Share};
 use super::setup::{Rule, Setup, key_may_take};
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::{Outgoing, Surroundings, UpstreamBody};
-use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Forward, Opened};
+use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Fault, Forward, Opened};
 use crate::limits::Limits;
 use crate::reply::Reply;
 use bartizan_core::json::Doc;
@@ -372,7 +372,7 @@ async fn forward_it(
 ) -> Result<Response<ReplyBody>, Denial> {
     let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
     let recorded = ticket.put(intent);
-    ticket.waiting(answer);
+    ticket.waiting(answer, &asked.rule.upstream);
     let Ok(recorded) = timeout_at(total_at, recorded).await else {
         // The INTENT is in line all the same, so its OUTCOME follows it there, and nobody waits for either.
         return Ok(give_up(&mut ticket));
@@ -397,14 +397,14 @@ async fn forward_it(
     let call = asked.rule.upstream.call(pass, &outgoing, around);
     let answered =
         timeout_at(first_at.min(total_at), call).await.unwrap_or(Err(if total_at <= first_at {
-            Failure::TotalTimeout
+            Failure::TotalTimeout.into()
         } else {
-            Failure::FirstByteTimeout
+            Failure::FirstByteTimeout.into()
         }));
     shared.metrics.first_byte.record(shared.clock.monotonic_us().saturating_sub(started_us));
     let (head, upstream) = match answered {
         Ok(answered) => answered,
-        Err(failure) => return Ok(fail(shared, &mut ticket, failure).await),
+        Err(fault) => return Ok(fail(shared, &mut ticket, fault).await),
     };
     if is_stream(&head) {
         return Ok(stream_it(shared, setup, ticket, &head, upstream, &findings));
@@ -453,10 +453,10 @@ async fn answer_whole(
     let mut share = shared.metrics.room.share(limits.buffered_bytes_max);
     let body = match collect(&mut upstream, limits, total_at, &mut share).await {
         Ok(body) => body,
-        Err(failure) => {
+        Err(fault) => {
             // The call is over for us; its connection must not linger while the record is written.
             drop(upstream);
-            return fail(shared, &mut ticket, failure).await;
+            return fail(shared, &mut ticket, fault).await;
         }
     };
     upstream.recycle(shared.clock.monotonic_us());
@@ -469,7 +469,7 @@ async fn answer_whole(
             send_closed(shared, &mut ticket, closed, Some(head.headers())).await
         }
         Ok(Err(GuardCrashed)) => crashed(&ticket),
-        Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout).await,
+        Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout.into()).await,
     }
 }
 
@@ -478,10 +478,10 @@ async fn collect(
     limits: &Limits,
     total_at: Instant,
     share: &mut Share,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, Fault> {
     let bytes_max = limits.answer_bytes_max;
     if upstream.exact_bytes().is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(Failure::TooLarge);
+        return Err(Failure::TooLarge("answer_bytes_max").into());
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -490,13 +490,13 @@ async fn collect(
         let next =
             timeout_at(stalled_at.min(total_at), poll_fn(|cx| upstream.poll_chunk(cx))).await;
         let chunk = match next {
-            Err(_) if total_at <= stalled_at => return Err(Failure::TotalTimeout),
-            Err(_) => return Err(Failure::BetweenChunksTimeout),
+            Err(_) if total_at <= stalled_at => return Err(Failure::TotalTimeout.into()),
+            Err(_) => return Err(Failure::BetweenChunksTimeout.into()),
             Ok(None) => break,
             Ok(Some(chunk)) => chunk?,
         };
         if first.len() + rest.len() + chunk.len() > bytes_max {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge("answer_bytes_max").into());
         }
         share.grow(chunk.len()).map_err(|Full| Failure::Overloaded)?;
         if first.is_empty() && rest.is_empty() {
@@ -511,8 +511,9 @@ async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-async fn fail(shared: &Arc<Shared>, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
-    match ticket.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
+async fn fail(shared: &Arc<Shared>, ticket: &mut Ticket, fault: Fault) -> Response<ReplyBody> {
+    let failure = fault.failure;
+    match ticket.close(|answer, unix_ms| answer.fail(fault, unix_ms)) {
         Ok(closed) => {
             let mut response = send_closed(shared, ticket, closed, None).await;
             if failure == Failure::Overloaded {
@@ -544,7 +545,7 @@ async fn send_closed(
     closed: Closed,
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
-    let Closed { status, body, findings, outcome, ended: _ } = closed;
+    let Closed { status, body, findings, outcome, ended: _, fault: _ } = closed;
     let again = Again::of(withheld(&outcome));
     let recorded = ticket.put(outcome);
     let mut response = match durable(recorded, ticket.record_at()).await {

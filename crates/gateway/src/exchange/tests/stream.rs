@@ -511,18 +511,85 @@ fn bounds_of_structure_are_met_and_said() {
             "json_depth_max",
             Limits { json_depth_max: 5, ..Limits::default() },
             &deep,
-            "upstream_malformed",
+            "answer_too_large",
         ),
         (
             "json_nodes_max",
             Limits { json_nodes_max: 17, ..Limits::default() },
             &deep,
-            "upstream_malformed",
+            "answer_too_large",
         ),
     ] {
         let ran = run(one_of(&lower(limits)), &[event.as_str()]);
         assert!(ran.tail.contains(&format!(r#""code":"{want}""#)), "{name}: {}", ran.tail);
+        assert!(ran.tail.contains(&format!("({name})")), "{name} is named: {}", ran.tail);
     }
+}
+
+/// What the operator reads of a stream that cannot be read on: the event, the place, and no text of anybody.
+#[test]
+fn a_stream_that_fails_says_where_and_why() {
+    let of = |choice: &str| chunk(choice).replace("\n\n", "");
+    let fine = say("hi");
+    for (name, event, code, cause) in [
+        (
+            "no JSON",
+            "data: {\"a\":K-12}",
+            "upstream_malformed",
+            "event 2: byte 5: expected a value",
+        ),
+        (
+            "a key twice",
+            "data: {\"a\":1,\"a\":1}",
+            "upstream_malformed",
+            "event 2: byte 7: the key stands twice in one object",
+        ),
+        ("no object", "data: [1]", "upstream_malformed", "event 2: it is no object"),
+        (
+            "choices",
+            "data: {\"choices\":1}",
+            "upstream_malformed",
+            "event 2: `choices` is no array of objects",
+        ),
+        ("delta", &of(r#""delta":"K-12""#), "upstream_malformed", "event 2: `delta` is no object"),
+        (
+            "index",
+            &of(r#""delta":{"zz":[{"index":"K-12"}]}"#),
+            "upstream_malformed",
+            "event 2: an `index` is no whole number",
+        ),
+        (
+            "finish_reason",
+            &of(r#""delta":{},"finish_reason":1"#),
+            "upstream_malformed",
+            "event 2: `finish_reason` is no string",
+        ),
+        (
+            "another choice",
+            "data: {\"choices\":[{\"index\":7,\"delta\":{}}]}",
+            "upstream_malformed",
+            "event 2: there are more choices than were asked for",
+        ),
+        (
+            "an error",
+            "data: {\"error\":\"K-12\"}",
+            "upstream_disconnected",
+            "event 2: the upstream says that it failed",
+        ),
+        ("its end", "", "upstream_disconnected", "its end came before a `finish_reason`"),
+    ] {
+        let ran = run(one(), &[&fine, event, "\n\n"]);
+        assert!(ran.tail.contains(&format!(r#""code":"{code}""#)), "{name}: {}", ran.tail);
+        let told: serde_json::Value = serde_json::from_str(&evidence(&ran.outcome)).unwrap();
+        assert_eq!((&told["reason"], &told["cause"]), (&code.into(), &cause.into()), "{name}");
+    }
+    let good = run(one(), &[&fine, &finish("stop"), DONE]);
+    assert!(!evidence(&good.outcome).contains("cause"));
+    let much = Limits { stream_bytes_max: 3, ..Limits::default() };
+    let much = Guard { limits: much, ..guard(Profile::Standard) };
+    let ran = run(one_of(&much), &[&fine, &fine]);
+    assert!(ran.tail.contains("(stream_bytes_max)"), "{}", ran.tail);
+    assert!(evidence(&ran.outcome).contains(r#""cause":"event 2: limit stream_bytes_max""#));
 }
 
 #[test]
