@@ -17,15 +17,17 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod edit;
+mod keys;
 mod marks;
 pub(super) mod nested;
 mod number;
 mod place;
 
 pub(super) use edit::{StandIns, is_touched, merged};
+pub(super) use keys::tell_keys_apart;
 pub(super) use marks::Restored;
 pub use nested::scan_whole;
-pub(super) use nested::{plain_value, scan_call};
+pub(super) use nested::{BareNumbers, plain_value, scan_call};
 pub(super) use number::plain_digits;
 pub(super) use place::place;
 

@@ -412,6 +412,25 @@ fn json_inside_a_string_is_read_and_stays_json() {
         ("a string alone", format!(r#""{spelled}""#), format!(r#""{CARD}""#)),
         ("not JSON", format!("{{ {card} "), format!("{{ {CARD} ")),
         ("prose", format!("card: {card}, ok"), format!("card: {CARD}, ok")),
+        (
+            "two keys",
+            format!(r#"{{"{card}":"a","5555555555554444":"b","x":["{card}"]}}"#),
+            format!(r#"{{"{CARD}":"a","[redacted:pii.card:2]":"b","x":["{CARD}"]}}"#),
+        ),
+        (
+            "a key that reads like another",
+            format!(r#"{{"{spelled}":1,"{CARD}":2,"b":{{"{card}":3}}}}"#),
+            format!(r#"{{"[redacted:pii.card:2]":1,"{CARD}":2,"b":{{"{CARD}":3}}}}"#),
+        ),
+        (
+            "keys of an object in a list, and more of them",
+            format!(
+                r#"[{{"{card} a":1,"5555555555554444 a":2,"378282246310005 a":3}},{{"{card}":0}}]"#
+            ),
+            format!(
+                r#"[{{"{CARD} a":1,"[redacted:pii.card:2] a":2,"[redacted:pii.card:3] a":3}},{{"{CARD}":0}}]"#
+            ),
+        ),
     ] {
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
         let closed = plain(&card_guard(), 200, &said(&quoted(&inner)));
@@ -426,6 +445,14 @@ fn json_inside_a_string_is_read_and_stays_json() {
         };
         let closed = plain(&card_guard(), 200, &call(&quoted(&inner)));
         assert_eq!(text(&closed), call(&quoted(&want)), "{name}, as arguments");
+        let event = |arguments: &str| {
+            stream::chunk(&format!(
+                r#""delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":{arguments}}}}}]}},"finish_reason":null"#
+            ))
+        };
+        let events = [event(&quoted(&inner)), stream::finish("tool_calls")];
+        let ran = stream::run(stream::one_of(&card_guard()), &[&events[0], &events[1]]);
+        assert!(ran.tail.contains(&event(&quoted(&want))), "{name}, streamed: {}", ran.tail);
         // A level deeper, and two.
         for n_levels in 1..3 {
             let deep = |text: &str| {
