@@ -158,6 +158,7 @@ mod choice;
 mod delta;
 mod document;
 mod findings;
+mod ids;
 mod keyed;
 mod logprobs;
 mod open;

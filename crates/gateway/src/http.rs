@@ -45,6 +45,9 @@ pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions, Terms, s
 pub use tls::{ServerTls, ServerTlsError};
 pub use upstream::{SECRET_BYTES_MAX, Secret, UpstreamError, UpstreamOptions};
 
+/// How long exchanges that are cut off by a stop have for telling their callers, once their records are made.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+
 /// Counts requests that were turned away before they had a record, so that they can be recorded in bulk.
 pub trait Tally: Send + Sync {
     /// One request was denied with this code. Called on the data path: it must not block.
@@ -230,12 +233,17 @@ impl Gateway {
         text
     }
 
-    /// Accepts nothing new, lets open exchanges end for at most `drain_ms`, then drops the rest; each of them has its OUTCOME in line
-    /// when this returns. Returns whether all ended by themselves.
+    /// Accepts nothing new, lets open exchanges end for at most `drain_ms`, then tells the callers of the rest and drops these; each of them has
+    /// its OUTCOME in line when this returns. Returns whether all ended by themselves.
     pub async fn shutdown(&self) -> bool {
         let limit = Duration::from_millis(self.shared.setup.load().guard.limits.drain_ms);
         self.shared.tasks.drain();
         let all_ended = tokio::time::timeout(limit, self.shared.tasks.ended()).await.is_ok();
+        if !all_ended {
+            self.shared.tasks.close();
+            // Whoever does not read its last words in that time does not get them.
+            drop(tokio::time::timeout(LAST_WORDS_MAX, self.shared.tasks.ended()).await);
+        }
         self.halt().await;
         all_ended
     }

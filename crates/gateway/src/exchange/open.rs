@@ -279,10 +279,11 @@ fn malformed(error: &JsonError) -> Reply {
 
 pub(super) fn wrong_type(doc: &Doc<'_>, value: Value<'_>, expected: &str) -> Reply {
     let at = place(doc, value.index());
-    Reply {
-        param: Some(at.clone()),
-        ..Reply::new(400, "invalid_type", format!("{at}: expected {expected}"))
+    if at.is_empty() {
+        return Reply::new(400, "invalid_type", format!("the body: expected {expected}"));
     }
+    let message = format!("{at}: expected {expected}");
+    Reply { param: Some(at), ..Reply::new(400, "invalid_type", message) }
 }
 
 fn missing(param: &str) -> Reply {

@@ -2,6 +2,7 @@
 use super::Endpoint;
 use super::answer::{Answer, Closed, End, Failure, Fault};
 use super::document::{Restored, Scan, Seen, is_media, texts_of_part};
+use super::ids::holds_ids;
 use super::open::reason_code;
 use super::received::{Texts, scanned_body};
 use crate::reply::Reply;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 mod edit;
 mod restore;
+mod vector;
 
 pub(super) use restore::names_something;
 
@@ -29,7 +31,7 @@ const UNREAD_FIELDS: &[(&str, KindId)] = &[
     ("images", UNREAD_MEDIA),
 ];
 
-/// The kind for a field that gives out what is not read, when it holds something.
+/// The kind for a field that gives out what is not read, when it holds something: by its name, or because it holds a list of ids.
 pub(super) fn unread_field(key: &[u8], value: Value<'_>) -> Option<KindId> {
     let empty = value.is_null()
         || value.bool() == Some(false)
@@ -37,7 +39,8 @@ pub(super) fn unread_field(key: &[u8], value: Value<'_>) -> Option<KindId> {
     if empty {
         return None;
     }
-    UNREAD_FIELDS.iter().find(|(name, _)| name.as_bytes() == key).map(|&(_, kind)| kind)
+    let named = UNREAD_FIELDS.iter().find(|(name, _)| name.as_bytes() == key);
+    named.map(|&(_, kind)| kind).or_else(|| holds_ids(value).then_some(UNREAD_TOKEN_IDS))
 }
 
 impl Answer {
@@ -242,10 +245,10 @@ fn scan_choice(scan: &mut Scan<'_>, choice: Value<'_>) {
             value.members().for_each(|(key, _)| scan.node(key, Source::Model));
             continue;
         }
-        note_unread(scan, key, value);
         if key.is_text("message") {
             scan_message(scan, value);
         } else {
+            note_unread(scan, key, value);
             scan.tree(value, Source::Model);
         }
     }
@@ -289,21 +292,10 @@ fn scan_vectors(scan: &mut Scan<'_>, root: Value<'_>, wants_base64: bool) {
             }
             for (key, value) in item.members() {
                 scan.node(key, Source::Model);
-                if !(key.is_text("embedding") && is_vector(value, wants_base64)) {
+                if !(key.is_text("embedding") && vector::is_vector(value, wants_base64)) {
                     scan.tree(value, Source::Model);
                 }
             }
         }
-    }
-}
-
-fn is_vector(value: Value<'_>, wants_base64: bool) -> bool {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    match value.kind() {
-        NodeKind::Array => value.items().all(|item| item.kind() == NodeKind::Number),
-        NodeKind::String => {
-            wants_base64 && value.inner().is_some_and(|inner| inner.iter().all(is_base64))
-        }
-        _ => false,
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// What hyper sends to the caller.
 pub(super) enum ReplyBody {
@@ -80,6 +81,8 @@ pub(super) struct StreamBody {
     out: Vec<u8>,
     progress: Progress,
     times: Times,
+    /// Ready when the gateway stops and waits no longer.
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
     shared: Arc<Shared>,
 }
 
@@ -138,6 +141,7 @@ impl StreamBody {
             out: Vec::new(),
             progress: Progress::default(),
             times,
+            closing: Box::pin(shared.tasks.until_close()),
             shared: Arc::clone(shared),
         }
     }
@@ -155,7 +159,10 @@ impl StreamBody {
                     Poll::Ready(Some(Err(fault))) => self.end(Some(fault)),
                     Poll::Ready(None) => self.end(None),
                     Poll::Pending => {
-                        let failure = ready!(self.times.poll(cx));
+                        let failure = match self.closing.as_mut().poll(cx) {
+                            Poll::Ready(()) => Failure::Shutdown,
+                            Poll::Pending => ready!(self.times.poll(cx)),
+                        };
                         self.end(Some(failure.into()));
                     }
                 },

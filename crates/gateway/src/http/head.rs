@@ -24,6 +24,15 @@ impl From<Reply> for Denial {
     }
 }
 
+/// What the wire has seen of a head, and hyper does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The body is framed in two ways.
+    pub(super) is_conflicting: bool,
+    /// The target has a fragment, which no request has.
+    pub(super) has_fragment: bool,
+}
+
 /// What a sound head asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -33,17 +42,14 @@ pub(super) struct Head {
 }
 
 /// Checks framing, then who may call at all, then the path.
-///
-/// * `is_conflicting`: the body was framed in two ways, as the bytes on the wire had it
-pub(super) fn check_door(
-    parts: &Parts,
-    is_conflicting: bool,
-    callers: &Callers,
-) -> Result<Endpoint, Denial> {
-    check_framing(parts, is_conflicting)?;
+pub(super) fn check_door(parts: &Parts, seen: Seen, callers: &Callers) -> Result<Endpoint, Denial> {
+    check_framing(parts, seen.is_conflicting)?;
     callers.check(&parts.headers, &parts.uri)?;
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(method_not_allowed(""));
+    }
+    if seen.has_fragment {
+        return Err(unknown_path().into());
     }
     match lookup(parts.method.as_str(), parts.uri.path()) {
         Lookup::Guarded(endpoint) => Ok(endpoint),
@@ -54,9 +60,7 @@ pub(super) fn check_door(
             "this path is known and closed: its traffic cannot be guarded",
         )
         .into()),
-        Lookup::Unknown => {
-            Err(Reply::new(404, "unknown_path", "there is no such path here").into())
-        }
+        Lookup::Unknown => Err(unknown_path().into()),
     }
 }
 
@@ -76,7 +80,8 @@ pub(super) fn check_body_head(
     if body_bytes.is_none() && parts.version < Version::HTTP_2 {
         return Err(length_required().into());
     }
-    if parts.headers.contains_key(CONTENT_ENCODING) {
+    let is_plain = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !parts.headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         let text = "compressed bodies are not read: send the JSON as it is";
         return Err(Reply::new(415, "unsupported_encoding", text).into());
     }
@@ -133,6 +138,10 @@ pub(super) fn conflicting_framing() -> Reply {
         "conflicting_framing",
         "the length of the body is said in two ways, or is no number: send one content-length and no transfer-encoding",
     )
+}
+
+fn unknown_path() -> Reply {
+    Reply::new(404, "unknown_path", "there is no such path here")
 }
 
 fn length_required() -> Reply {
@@ -236,7 +245,7 @@ mod tests {
     /// The code of the refusal, or `ok`; chat completions with a sound head unless `lines` say otherwise.
     fn check(method: &str, target: &str, lines: &[(&str, &str)]) -> &'static str {
         let parts = parts(method, target, lines);
-        let checked = check_door(&parts, false, &Callers::default())
+        let checked = check_door(&parts, Seen::default(), &Callers::default())
             .and_then(|e| check_body_head(&parts, e, 1000));
         checked.map_or_else(|denial| denial.reply.code, |_| "ok")
     }
@@ -265,6 +274,7 @@ mod tests {
                     ("upgrade", "h2c"),
                 ],
             ),
+            ("not compressed", &[HOST, JSON, LENGTH, ("content-encoding", "Identity")]),
             ("largest", &[HOST, JSON, ("content-length", "1000")]),
         ] {
             assert_eq!(check("POST", "/v1/chat/completions", lines), "ok", "{name}");
@@ -306,8 +316,13 @@ mod tests {
                 "unsupported_encoding",
             ),
             (
-                "identity",
-                &[HOST, JSON, LENGTH, ("content-encoding", "identity")],
+                "compressed under identity",
+                &[HOST, JSON, LENGTH, ("content-encoding", "identity"), ("content-encoding", "br")],
+                "unsupported_encoding",
+            ),
+            (
+                "a list of codings",
+                &[HOST, JSON, LENGTH, ("content-encoding", "identity, gzip")],
                 "unsupported_encoding",
             ),
             ("no type", &[HOST, LENGTH], "unsupported_media_type"),
@@ -345,15 +360,16 @@ mod tests {
             assert_eq!(check(method, target, &[HOST, JSON, LENGTH]), want, "{method} {target}");
         }
         let connect = parts("CONNECT", "localhost:80", &[HOST]);
-        let host_differs = check_door(&connect, false, &Callers::default()).unwrap_err();
+        let host_differs = check_door(&connect, Seen::default(), &Callers::default()).unwrap_err();
         assert_eq!(host_differs.reply.code, "foreign_host");
         let connect = parts("CONNECT", "localhost:80", &[("host", "localhost:80")]);
         assert_eq!(
-            check_door(&connect, false, &Callers::default()).unwrap_err().reply.code,
+            check_door(&connect, Seen::default(), &Callers::default()).unwrap_err().reply.code,
             "method_not_allowed"
         );
-        let denial = check_door(&parts("PUT", "/v1/models", &[HOST]), false, &Callers::default())
-            .unwrap_err();
+        let denial =
+            check_door(&parts("PUT", "/v1/models", &[HOST]), Seen::default(), &Callers::default())
+                .unwrap_err();
         assert_eq!(denial.allow, Some("GET"));
     }
 }

@@ -5,7 +5,7 @@ use super::audit::{Again, X_BARTIZAN_AUDIT, audit_value, durable, withheld};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
 use super::head::{
-    Denial, Head, body_too_large, check_body_head, check_door, conversation, subject,
+    Denial, Head, Seen, body_too_large, check_body_head, check_door, conversation, subject,
 };
 use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
@@ -26,7 +26,7 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -51,14 +51,20 @@ pub(super) struct Connection {
     pub(super) n_asked: AtomicU64,
     /// The number of the request, from 1, whose body is framed in two ways; 0 while there is none.
     pub(super) conflict: AtomicU64,
+    /// The number of the request, from 1, whose target has a fragment; 0 while there is none.
+    pub(super) fragment: AtomicU64,
     /// A request was answered while its body was still coming.
     pub(super) unread: AtomicBool,
 }
 
 impl Connection {
-    /// Notes that a request has come. Whether its body is framed in two ways.
-    fn ask(&self) -> bool {
-        self.n_asked.fetch_add(1, Relaxed).saturating_add(1) == self.conflict.load(Relaxed)
+    /// Notes that a request has come. What the wire has seen of it.
+    fn ask(&self) -> Seen {
+        let n_asked = self.n_asked.fetch_add(1, Relaxed).saturating_add(1);
+        Seen {
+            is_conflicting: n_asked == self.conflict.load(Relaxed),
+            has_fragment: n_asked == self.fragment.load(Relaxed),
+        }
     }
 }
 
@@ -79,8 +85,7 @@ struct Asked<'s> {
 /// A request as it came.
 struct Asking<'s> {
     parts: &'s Parts,
-    /// Its body is framed in two ways.
-    is_conflicting: bool,
+    seen: Seen,
     started_us: u64,
 }
 
@@ -91,7 +96,7 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
     let started_us = shared.clock.monotonic_us();
-    let is_conflicting = connection.ask();
+    let seen = connection.ask();
     let setup = shared.setup.load_full();
     let (parts, mut body) = request.into_parts();
     let mut record = RecordId([0; 16]);
@@ -103,7 +108,7 @@ pub(super) async fn handle(
         let response = denied(&overloaded().into(), &parts, &body, &connection);
         return Ok(audited(response, setup.durability_of_all()));
     };
-    let asking = Asking { parts: &parts, is_conflicting, started_us };
+    let asking = Asking { parts: &parts, seen, started_us };
     let asked = match ask(&shared, &setup, &mut ticket, asking, &mut body).await {
         Ok(asked) => asked,
         Err(denial) => {
@@ -126,7 +131,7 @@ async fn ask<'s>(
     asking: Asking<'s>,
     body: &mut Incoming,
 ) -> Result<Asked<'s>, Denial> {
-    let Asking { parts, is_conflicting, started_us } = asking;
+    let Asking { parts, seen, started_us } = asking;
     let limits = &setup.guard.limits;
     if parts.headers.len() > limits.headers_max {
         return Err(Reply::new(
@@ -136,7 +141,7 @@ async fn ask<'s>(
         )
         .into());
     }
-    let endpoint = check_door(parts, is_conflicting, &setup.callers)?;
+    let endpoint = check_door(parts, seen, &setup.callers)?;
     ticket.set_endpoint(endpoint);
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
@@ -395,6 +400,7 @@ async fn forward_it(
     };
     let around = Surroundings { limits, clock: shared.clock.as_ref(), tasks: &shared.tasks };
     let call = asked.rule.upstream.call(pass, &outgoing, around);
+    let call = unless_closing(shared, call);
     let answered =
         timeout_at(first_at.min(total_at), call).await.unwrap_or(Err(if total_at <= first_at {
             Failure::TotalTimeout.into()
@@ -451,7 +457,8 @@ async fn answer_whole(
     total_at: Instant,
 ) -> Response<ReplyBody> {
     let mut share = shared.metrics.room.share(limits.buffered_bytes_max);
-    let body = match collect(&mut upstream, limits, total_at, &mut share).await {
+    let body = collect(&mut upstream, limits, total_at, &mut share);
+    let body = match unless_closing(shared, body).await {
         Ok(body) => body,
         Err(fault) => {
             // The call is over for us; its connection must not linger while the record is written.
@@ -470,6 +477,18 @@ async fn answer_whole(
         }
         Ok(Err(GuardCrashed)) => crashed(&ticket),
         Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout.into()).await,
+    }
+}
+
+/// What waits for an upstream when the gateway has stopped waiting ends, and its caller is told.
+async fn unless_closing<T>(
+    shared: &Shared,
+    waiting: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        done = waiting => done,
+        () = shared.tasks.closing() => Err(Failure::Shutdown.into()),
     }
 }
 
@@ -602,7 +621,9 @@ fn denied(
     let mut response = respond(denial.reply.status, Bytes::from(denial.reply.body()));
     finish_headers(&denial.reply, denial.allow, &mut response);
     // The rest of the body is not read: whoever sends what is refused anyway gets no more of our time.
-    if !body.is_end_stream() && parts.version < Version::HTTP_2 {
+    // Nor is more read of whoever sends a target that no client makes.
+    let has_fragment = connection.fragment.load(Relaxed) != 0;
+    if (!body.is_end_stream() || has_fragment) && parts.version < Version::HTTP_2 {
         connection.unread.store(true, Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -1,7 +1,7 @@
 //! A caller's connection as hyper reads and writes it, with an eye on what hyper keeps to itself.
 //!
-//! Two things. Of a head with a `content-length` and a `transfer-encoding` hyper drops the length, and one with contradicting lengths it refuses
-//! without saying why: so the lines that frame a body are looked at on their way in. And what hyper itself answers to a head that is none
+//! Three things. Of a head with a `content-length` and a `transfer-encoding` hyper drops the length, and one with contradicting lengths it refuses
+//! without saying why: so the lines that frame a body are looked at on their way in. So is the target, of which hyper drops a fragment. And what hyper itself answers to a head that is none
 //! has no body: it is kept back, so that the caller can be told in the shape of the API. Nothing is decided by what is seen here: hyper
 //! refuses such heads with or without it, and the wire only tells which code they get.
 use super::service::Connection;
@@ -64,6 +64,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         this.framing.read(into.filled().get(n_before..).unwrap_or_default());
         if let Some(n_head) = this.framing.conflict.take() {
             this.connection.conflict.store(n_head, Relaxed);
+        }
+        if let Some(n_head) = this.framing.fragment.take() {
+            // The first one of a connection counts: it ends there.
+            let first = this.connection.fragment.load(Relaxed);
+            this.connection.fragment.store(if first == 0 { n_head } else { first }, Relaxed);
         }
         Poll::Ready(Ok(()))
     }
@@ -150,6 +155,8 @@ struct Framing {
     head: Lines,
     /// The number of the head, from 1, that frames its body in two ways, or in none that can be read.
     conflict: Option<u64>,
+    /// The number of the head whose target has a `#`, which hyper drops with what follows it.
+    fragment: Option<u64>,
 }
 
 /// What the lines of one head say.
@@ -172,6 +179,7 @@ impl Default for Framing {
             n_line: 0,
             head: Lines::default(),
             conflict: None,
+            fragment: None,
         }
     }
 }
@@ -190,6 +198,9 @@ impl Framing {
                 At::Head => {
                     let end = memchr::memchr(b'\n', bytes);
                     let (line, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
+                    if !self.head.has_begun && memchr::memchr(b'#', line).is_some() {
+                        self.fragment = Some(self.n_heads.saturating_add(1));
+                    }
                     self.keep(line);
                     bytes = rest;
                     if end.is_some() {
@@ -340,6 +351,23 @@ mod tests {
             for cut in 0..=bytes.len() {
                 let (one, two) = bytes.split_at(cut);
                 assert_eq!(follow([one, two]), want, "{name}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_seen_in_targets_only() {
+        for (name, text, want) in [
+            ("none", format!("{HEAD}\r\n"), None),
+            ("one", "POST /a#b HTTP/1.1\r\n\r\n".to_owned(), Some(1)),
+            ("in a header", format!("{HEAD}x: #\r\n\r\n"), None),
+            ("in a body", format!("{HEAD}content-length: 1\r\n\r\n#"), None),
+            ("in the second head", format!("{HEAD}\r\nPOST /# HTTP/1.1\r\n\r\n"), Some(2)),
+        ] {
+            for n_bytes in [1, 7, text.len()] {
+                let mut framing = Framing::default();
+                text.as_bytes().chunks(n_bytes).for_each(|piece| framing.read(piece));
+                assert_eq!(framing.fragment, want, "{name}");
             }
         }
     }

@@ -40,6 +40,8 @@ async fn doors_that_are_not_guarded_are_shut() {
         ("POST", "/v1/../v1/chat/completions", 404, "unknown_path"),
         ("POST", "/v1/%63hat/completions", 404, "unknown_path"),
         ("POST", "/v1%2Fchat/completions", 404, "unknown_path"),
+        ("POST", "/v1/chat/completions#x", 404, "unknown_path"),
+        ("POST", "/v1/chat/completions?a=b#", 404, "unknown_path"),
         ("PUT", "/v1/chat/completions", 405, "method_not_allowed"),
         ("TRACE", "/v1/chat/completions", 405, "method_not_allowed"),
         ("OPTIONS", "/v1/models", 405, "method_not_allowed"),

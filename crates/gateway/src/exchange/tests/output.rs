@@ -152,6 +152,22 @@ fn what_cannot_be_read_does_not_go_out() {
             Outcome::Refused,
         ),
         (
+            "letters as numbers",
+            200,
+            r#"{"choices":[],"zz":[52,49,49,49,49,49,49,49]}"#,
+            502,
+            "content_filter",
+            Outcome::Refused,
+        ),
+        (
+            "letters as numbers, deep in a choice",
+            200,
+            r#"{"choices":[{"index":0,"message":{"content":"x"},"zz":{"a":[[52,49,49,49],[49,49,49,49]]}}]}"#,
+            502,
+            "content_filter",
+            Outcome::Refused,
+        ),
+        (
             "token ids in a choice",
             200,
             r#"{"choices":[{"index":0,"token_ids":[1]}]}"#,

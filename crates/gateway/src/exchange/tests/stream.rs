@@ -455,6 +455,29 @@ fn what_is_no_text_travels_as_it_came() {
     }
 }
 
+/// Numbers that may be letters or ids are not read, in a stream as in a whole answer.
+#[test]
+fn lists_of_ids_do_not_leave() {
+    let ids = "[52,49,49,49,49,49,49,49]";
+    for (name, event) in [
+        ("in a delta", chunk(&format!(r#""delta":{{"zz":{ids}}}"#))),
+        ("deep in a delta", chunk(&format!(r#""delta":{{"zz":{{"a":[{ids}]}}}}"#))),
+        ("beside the delta", chunk(&format!(r#""zz":{ids},"delta":{{}}"#))),
+        (
+            "beside the choices",
+            chunk(r#""delta":{}"#).replace("\"model\"", &format!("\"zz\":{ids},\"model\"")),
+        ),
+    ] {
+        let ran = run(one(), &[&say("ok"), &event, &finish("stop"), DONE]);
+        let out = format!("{}{}", ran.before, ran.tail);
+        assert!(out.starts_with(&say("ok")) && !out.contains("52,49"), "{name}: {out}");
+        assert_eq!(ran.ended, Outcome::Refused, "{name}");
+        assert!(evidence(&ran.outcome).contains(r#""reason":"unread.token-ids""#), "{name}");
+        let observed = run(one_of(&guard(Profile::Observe)), &[&event, &finish("stop"), DONE]);
+        assert!(observed.before.contains(ids), "{name}: {}", observed.before);
+    }
+}
+
 /// A text in a list waits for the end, and so does a call without a text; neither is lost, whatever stands beside it.
 #[test]
 fn what_waits_is_not_lost() {
