@@ -280,6 +280,9 @@ fn evidence_text(text: &str) -> String {
     if let Some(reason) = value.get("reason").and_then(Value::as_str) {
         writeln!(out, "  reason    {}", print::visible(reason)).unwrap_or_default();
     }
+    if let Some(cause) = value.get("cause").and_then(Value::as_str) {
+        writeln!(out, "  cause     {}", print::visible(cause)).unwrap_or_default();
+    }
     let actions = value.get("actions").and_then(Value::as_array);
     let findings = evidence.iter().filter(|fact| field(fact, "type") == "finding");
     for (n, fact) in findings.enumerate() {

@@ -512,6 +512,13 @@ impl Config {
         check::problems(self, "")
     }
 
+    /// What may not be what was meant, although it is right.
+    ///
+    /// * `is_set`: whether a variable is there
+    pub(crate) fn doubts(&self, is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
+        check::doubts(self, is_set)
+    }
+
     /// The routes, with the one that is there when the file has none.
     pub(crate) fn routes_in_force(&self) -> Vec<Route> {
         if self.routes.is_empty() { vec![Route::default_route()] } else { self.routes.clone() }

@@ -111,7 +111,10 @@ impl KeyBook {
         }
         let text = files::read_text_bounded(path, FILE_BYTES_MAX)
             .with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("cannot understand {}", path.display()))
+        Self::parse(&text).map_err(|error| {
+            // It is a configuration that somebody has edited, or a disk has damaged: nothing went wrong on the way.
+            Usage(format!("cannot understand {}: {error:#}", path.display())).into()
+        })
     }
 
     /// Reads the text of a key file.

@@ -363,7 +363,7 @@ impl Running {
     }
 }
 
-fn check_exposure(config: &Config, insecure: bool) -> Result<(), Usage> {
+pub(crate) fn check_exposure(config: &Config, insecure: bool) -> Result<(), Usage> {
     let listen = &config.listen;
     if insecure {
         return Ok(());

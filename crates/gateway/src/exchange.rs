@@ -24,7 +24,8 @@ pub struct Guard {
     pub policy: Arc<GuardPolicy>,
     /// Bounds.
     pub limits: Limits,
-    /// With `false` nothing is scanned (a bench and a comparison need it); records are still written.
+    /// With `false` no rule is asked (a bench and a comparison need it): requests are not scanned, and answers for what the inspector knows, which
+    /// is then nothing but the upstreams' own keys: [`Keyed::alone`]. Records are still written.
     pub scan: bool,
     /// Values that the model reads placeholders for, where there are such kinds.
     pub pseudonyms: Option<Pseudonyms>,
@@ -157,6 +158,7 @@ mod choice;
 mod delta;
 mod document;
 mod findings;
+mod ids;
 mod keyed;
 mod logprobs;
 mod open;
@@ -168,7 +170,7 @@ mod stream;
 mod subject;
 mod told;
 
-pub use answer::{Answer, Closed, Failure};
+pub use answer::{Answer, Closed, Failure, Fault};
 pub use document::scan_whole;
 pub use findings::verdict_words;
 pub use keyed::{KEY_BYTES_MIN, Keyed};

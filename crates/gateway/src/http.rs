@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 mod audit;
 mod body;
 mod budget;
+mod complaints;
 mod control;
 mod harmless;
 mod head;
@@ -34,6 +35,7 @@ mod tasks;
 mod ticket;
 mod tls;
 mod upstream;
+mod wire;
 
 pub use identity::{KEY_BYTES_MAX, KEYS_MAX, KeyEntry, KeyError, KeyRing};
 pub use metrics::{NAMES_MAX, Overhead};
@@ -42,6 +44,9 @@ pub use post::{POST_BYTES_MAX, PostError, Posted, Poster};
 pub use setup::{ROUTES_MAX, RouteRule, Setup, SetupError, SetupOptions, Terms, subject_header};
 pub use tls::{ServerTls, ServerTlsError};
 pub use upstream::{SECRET_BYTES_MAX, Secret, UpstreamError, UpstreamOptions};
+
+/// How long exchanges that are cut off by a stop have for telling their callers, once their records are made.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 
 /// Counts requests that were turned away before they had a record, so that they can be recorded in bulk.
 pub trait Tally: Send + Sync {
@@ -128,6 +133,7 @@ pub(crate) struct Shared {
     tasks: tasks::Tasks,
     settling: settle::Settling,
     people: people::People,
+    complaints: complaints::Complaints,
 }
 
 impl Shared {
@@ -168,6 +174,7 @@ impl Gateway {
             tasks: tasks::Tasks::default(),
             settling: settle::Settling::default(),
             people: people::People::default(),
+            complaints: complaints::Complaints::default(),
         });
         shared.tasks.spawn_background(listener::sweep(Arc::clone(&shared)));
         Self { shared }
@@ -226,12 +233,17 @@ impl Gateway {
         text
     }
 
-    /// Accepts nothing new, lets open exchanges end for at most `drain_ms`, then drops the rest; each of them has its OUTCOME in line
-    /// when this returns. Returns whether all ended by themselves.
+    /// Accepts nothing new, lets open exchanges end for at most `drain_ms`, then tells the callers of the rest and drops these; each of them has
+    /// its OUTCOME in line when this returns. Returns whether all ended by themselves.
     pub async fn shutdown(&self) -> bool {
         let limit = Duration::from_millis(self.shared.setup.load().guard.limits.drain_ms);
         self.shared.tasks.drain();
         let all_ended = tokio::time::timeout(limit, self.shared.tasks.ended()).await.is_ok();
+        if !all_ended {
+            self.shared.tasks.close();
+            // Whoever does not read its last words in that time does not get them.
+            drop(tokio::time::timeout(LAST_WORDS_MAX, self.shared.tasks.ended()).await);
+        }
         self.halt().await;
         all_ended
     }

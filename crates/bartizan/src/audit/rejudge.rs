@@ -35,6 +35,9 @@ struct Recorded<'a> {
     policy: Digest,
     #[serde(borrow)]
     reason: &'a RawValue,
+    /// Why an exchange failed, where one did.
+    #[serde(borrow, default)]
+    cause: Option<&'a RawValue>,
     #[serde(borrow)]
     evidence: &'a RawValue,
     actions: Vec<Action>,
@@ -43,10 +46,11 @@ struct Recorded<'a> {
 impl Recorded<'_> {
     /// The canonical bytes of a judgement of the same facts by this policy.
     fn remade(&self, policy: Digest, actions: &[Action]) -> String {
-        let Self { version, reason, evidence, .. } = self;
+        let Self { version, reason, cause, evidence, .. } = self;
+        let cause = cause.map_or(String::new(), |cause| format!(",\"cause\":{cause}"));
         let names: Vec<_> = actions.iter().map(|action| format!("\"{action}\"")).collect();
         format!(
-            "{{\"version\":{version},\"policy\":\"{policy}\",\"reason\":{reason},\"evidence\":{evidence},\"actions\":[{}]}}",
+            "{{\"version\":{version},\"policy\":\"{policy}\",\"reason\":{reason}{cause},\"evidence\":{evidence},\"actions\":[{}]}}",
             names.join(",")
         )
     }

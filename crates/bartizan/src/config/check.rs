@@ -358,6 +358,10 @@ impl Check<'_> {
             UrlError::Query => {
                 self.add_secret(at, "the URL has a query or a fragment".to_owned(), help);
             }
+            UrlError::Endpoint => {
+                let help = "leave out what stands behind /v1: the gateway adds it";
+                self.add(at, "the URL is that of one endpoint".to_owned(), help);
+            }
             UrlError::Scheme => self.add(at, "the URL is neither http nor https".to_owned(), help),
             UrlError::Malformed => self.add_secret(at, "this is no URL".to_owned(), help),
         }
@@ -459,6 +463,33 @@ impl Check<'_> {
     }
 }
 
+/// What is right and may still not be what was meant: whoever only reads the file cannot know.
+pub(super) fn doubts(config: &Config, is_set: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for upstream in &config.upstreams {
+        if let Some(name) = upstream.key_env.as_ref().filter(|name| !is_set(name)) {
+            let (name, upstream) = (shown(name), shown(&upstream.name));
+            doubts.push(format!(
+                "the variable {name} is not set here; `serve` does not start without it, for upstream `{upstream}`"
+            ));
+        }
+    }
+    for (n, route) in config.routes.iter().enumerate() {
+        let earlier = || config.routes.iter().take(n);
+        let takes = |other: &Route, model: &String| {
+            other.models.iter().any(|pattern| pattern == "*" || pattern == model)
+        };
+        let is_taken = |model: &String| earlier().any(|other| takes(other, model));
+        if !route.models.is_empty() && route.models.iter().all(is_taken) {
+            doubts.push(format!(
+                "routes before `{}` take all its models: only requests that name it in x-bartizan-route get there",
+                shown(&route.name)
+            ));
+        }
+    }
+    doubts
+}
+
 /// Turns what the TOML reader says into a problem with a way out.
 pub(super) fn explain(error: &toml::de::Error, text: &str) -> Problem {
     let message = error.message().trim_end().to_owned();
@@ -483,15 +514,27 @@ pub(super) fn explain(error: &toml::de::Error, text: &str) -> Problem {
         let missing = message.strip_prefix("missing field ");
         missing.map(|name| format!("add the line {name} = \"...\"").replace('`', ""))
     };
-    let message = if is_unknown {
-        let what = message.split('`').next().unwrap_or_default();
-        format!("{what}`{}`", shown(&word))
-    } else {
-        message
-    };
+    let message = in_words(message, is_unknown);
     let secret = is_unknown && is_key;
     let span = if secret { span.start..line_end(text, span.end) } else { span };
     Problem { message, span, help, secret }
+}
+
+/// Without names that only programmers know.
+fn in_words(message: String, is_unknown: bool) -> String {
+    const WHOLE: [&str; 5] =
+        ["expected usize", "expected u64", "expected u32", "expected u16", "expected u8"];
+    const SHARES: [&str; 2] = ["expected f32", "expected f64"];
+    if is_unknown {
+        let word = message.split('`').nth(1).unwrap_or_default();
+        let what = message.split('`').next().unwrap_or_default();
+        return format!("{what}`{}`", shown(word));
+    }
+    let swap = |text: String, names: &[&str], word: &str| {
+        names.iter().fold(text, |text, name| text.replace(name, word))
+    };
+    let message = swap(message, &WHOLE, "expected a whole number, 0 or more");
+    swap(message, &SHARES, "expected a number")
 }
 
 fn line_end(text: &str, from: usize) -> usize {
@@ -537,6 +580,8 @@ enum UrlError {
     Scheme,
     Credentials,
     Query,
+    /// It leads to one of the paths that the gateway puts behind it.
+    Endpoint,
 }
 
 fn check_url(url: &str) -> Result<(), UrlError> {
@@ -554,6 +599,11 @@ fn check_url(url: &str) -> Result<(), UrlError> {
     }
     if parsed.query().is_some() || url.contains('#') {
         return Err(UrlError::Query);
+    }
+    let path = parsed.path().trim_end_matches('/');
+    let is_endpoint = |name: &&str| path.ends_with(*name);
+    if ["/chat/completions", "/embeddings", "/models"].iter().any(is_endpoint) {
+        return Err(UrlError::Endpoint);
     }
     Ok(())
 }

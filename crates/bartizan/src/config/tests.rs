@@ -248,7 +248,21 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "unknown field `body_bytes`",
             "`body_bytes_max`?",
         ),
-        ("type", "[limits]\nstreams_max = \"many\"", ":2:15", "invalid type", ""),
+        (
+            "type",
+            "[limits]\nstreams_max = \"many\"",
+            ":2:15",
+            "invalid type: string \"many\", expected a whole number, 0 or more",
+            "",
+        ),
+        (
+            "negative time",
+            "[limits]\ntotal_ms = -5",
+            ":2:12",
+            "integer `-5`, expected a whole number, 0 or more",
+            "",
+        ),
+        ("share", "[guard]\nflagged_max = \"x\"", ":2:15", "expected a number", ""),
         ("twice", "[guard]\nmode = \"on\"\nmode = \"off\"", ":3:1", "duplicate key", ""),
         ("cut", "[guard]\nmode = \"on", ":2:", "", ""),
     ];
@@ -257,6 +271,37 @@ fn every_mistake_has_a_place_and_a_way_out() {
         for want in [place, message, help] {
             assert!(complaint.contains(want), "{name}: `{want}` is not in\n{complaint}");
         }
+    }
+}
+
+#[test]
+fn what_may_not_be_meant_is_a_doubt_and_no_mistake() {
+    let named = UPSTREAM.replace("\nurl", "\nkey_env = \"ABSENT\"\nurl");
+    let set = UPSTREAM.replace("\nurl", "\nkey_env = \"PRESENT\"\nurl");
+    let routes = |models: &[&str]| {
+        let route = |(n, models): (usize, &&str)| {
+            format!("[[route]]\nname = \"r{n}\"\nmodels = {models}\n")
+        };
+        let routes: String = models.iter().enumerate().map(route).collect();
+        format!("{UPSTREAM}{routes}")
+    };
+    for (name, text, want) in [
+        ("nothing", UPSTREAM.to_owned(), None),
+        ("a variable that is not set", named, Some("the variable ABSENT is not set")),
+        ("one that is", set, None),
+        ("behind a route for all", routes(&["[\"*\"]", "[\"a\", \"b*\"]"]), Some("before `r1`")),
+        (
+            "behind routes for each",
+            routes(&["[\"a\"]", "[\"b*\"]", "[\"b*\", \"a\"]"]),
+            Some("before `r2`"),
+        ),
+        ("before it", routes(&["[\"a\"]", "[\"*\"]"]), None),
+        ("with one more model", routes(&["[\"a\"]", "[\"a\", \"b\"]"]), None),
+    ] {
+        let config = Config::parse("bartizan.toml", &text).unwrap();
+        let doubts = config.doubts(&|name| name == "PRESENT");
+        assert_eq!(doubts.len(), usize::from(want.is_some()), "{name}: {doubts:?}");
+        assert!(want.is_none_or(|want| doubts[0].contains(want)), "{name}: {doubts:?}");
     }
 }
 
@@ -272,6 +317,18 @@ fn upstreams_and_routes_fit_together() {
             UPSTREAM.replace("\"a\"", &format!("\"{}\"", "a".repeat(25))),
             ":2:8",
             "name",
+        ),
+        (
+            "an endpoint",
+            UPSTREAM.replace(":1\"", ":1/v1/chat/completions\""),
+            ":3:7",
+            "the URL is that of one endpoint",
+        ),
+        (
+            "another endpoint",
+            UPSTREAM.replace(":1\"", ":1/api/v1/models/\""),
+            ":3:7",
+            "the URL is that of one endpoint",
         ),
         ("odd name", UPSTREAM.replace("\"a\"", "\"a b\""), ":2:8", "no acceptable name"),
         (

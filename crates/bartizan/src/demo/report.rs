@@ -74,11 +74,7 @@ impl Shown {
                 .and_then(|body| Some(body.pointer("/error/code")?.as_str()?.to_owned()))
         };
         let comment = body.lines().find_map(|line| line.strip_prefix(": x-bartizan-findings "));
-        let found = [heard.findings.as_deref(), comment]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(", ");
+        let found = together(heard.findings.as_deref().into_iter().chain(comment));
         let why = if matches!(fate, Fate::Denied | Fate::Failed) {
             format!("{} {}", heard.status, code().unwrap_or_default())
         } else {
@@ -278,6 +274,18 @@ impl Report {
     }
 }
 
+/// Kinds and counts, such as `pii.card=1, secret.jwt=2`, from the header and from the comment at the end of a stream, each kind once.
+fn together<'t>(said: impl Iterator<Item = &'t str>) -> String {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for (kind, count) in
+        said.flat_map(|said| said.split(", ")).filter_map(|one| one.split_once('='))
+    {
+        *counts.entry(kind).or_default() += count.parse::<u64>().unwrap_or_default();
+    }
+    let one = |(kind, count): (&str, u64)| format!("{kind}={count}");
+    counts.into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::scenes::SCENES;
@@ -299,6 +307,21 @@ mod tests {
             body: body.to_owned().into(),
         };
         Shown::new(scene, range, &heard, b"", false)
+    }
+
+    #[test]
+    fn a_kind_stands_in_a_line_once() {
+        for (name, said, want) in [
+            ("nothing", vec![], ""),
+            ("the header", vec!["pii.card=1, secret.jwt=2"], "pii.card=1, secret.jwt=2"),
+            (
+                "both",
+                vec!["pii.location=1", "pii.card=1, pii.location=3"],
+                "pii.card=1, pii.location=4",
+            ),
+        ] {
+            assert_eq!(together(said.into_iter()), want, "{name}");
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ const EVERY: Duration = Duration::from_millis(250);
 /// How long the last counts are offered for when the gateway stops.
 const TALLY_LAST_MAX: Duration = Duration::from_secs(2);
 
+/// How often it is said that denials still cannot be recorded.
+const SAY_EVERY: Duration = Duration::from_mins(5);
+
 /// The counts and the task that writes them down.
 pub(super) struct TallyTask {
     desk: Desk,
@@ -31,12 +34,14 @@ struct Desk {
     sources: Sources,
     /// Drawn from the counts and not yet taken by the ledger.
     waiting: Option<Draft>,
+    /// When it was last said that the ledger takes none.
+    said: Option<Instant>,
 }
 
 impl TallyTask {
     pub(super) fn start(recorder: Arc<dyn Recorder>, sources: Sources) -> Self {
         let counts = Arc::new(Mutex::new(Tally::new()));
-        let desk = Desk { counts, recorder, sources, waiting: None };
+        let desk = Desk { counts, recorder, sources, waiting: None, said: None };
         let stop = Arc::new(Notify::new());
         let task = run(desk.clone(), Arc::clone(&stop));
         Self { desk, stop, task: tokio::spawn(task) }
@@ -80,14 +85,30 @@ impl Desk {
         let Some(draft) = self.waiting.clone() else { return Ok(()) };
         let offered = self.recorder.append(draft).await;
         match &offered {
-            Ok(_) => self.waiting = None,
+            Ok(_) => {
+                self.waiting = None;
+                if self.said.take().is_some() {
+                    tracing::info!("Denials are recorded again.");
+                }
+            }
             // A full queue is told by those who are turned away for it.
             Err(RecordError::Full { .. }) => {}
-            Err(error) => {
-                tracing::error!(%error, "Denials could not be recorded; they are offered again.");
+            // It is tried four times a second, and one line tells it all.
+            Err(error) if self.is_news(Instant::now()) => {
+                tracing::error!(%error, "Denials could not be recorded; they are offered again until they are.");
             }
+            Err(_) => {}
         }
         offered.map(|_| ())
+    }
+
+    /// Whether it is to be said now that the ledger takes none: once, and then rarely.
+    fn is_news(&mut self, now: Instant) -> bool {
+        let is_news = self.said.is_none_or(|said| SAY_EVERY <= now.duration_since(said));
+        if is_news {
+            self.said = Some(now);
+        }
+        is_news
     }
 
     /// Writes down what waits and what was counted since, as long as there is hope.
@@ -179,6 +200,26 @@ mod tests {
             task.stop().await;
             assert!(began.elapsed() < TALLY_LAST_MAX * 2, "{name}: it ends");
             assert_eq!(*busy.taken.lock().unwrap(), want, "{name}");
+        }
+    }
+
+    /// A disk that is full for an hour is a dozen lines, and one when it has room again.
+    #[tokio::test]
+    async fn what_goes_on_is_said_once_and_then_rarely() {
+        let broken = RecordError::Stopped { operation: "write", reason: "no space".to_owned() };
+        let busy = Busy { refusals: AtomicU64::new(3), error: broken, taken: Mutex::default() };
+        let counts = Arc::new(Mutex::new(Tally::new()));
+        lock(&counts).count("shed");
+        let (recorder, sources) = (Arc::new(busy), Sources::real());
+        let waiting = lock(&counts).drain(&*sources.clock, &*sources.entropy);
+        let mut desk = Desk { counts, recorder, sources, waiting, said: None };
+        let start = Instant::now();
+        let hour = (0..4 * 3600).map(|n| desk.is_news(start + EVERY * n));
+        assert_eq!(hour.filter(|is_news| *is_news).count(), 12);
+        desk.said = None;
+        for is_refused in [true, true, true, false] {
+            assert_eq!(desk.offer().await.is_err(), is_refused);
+            assert_eq!(desk.said.is_some(), is_refused, "it is told again after it went well");
         }
     }
 

@@ -21,7 +21,8 @@ enum ConfigVerb {
 
 /// Say whether a configuration is right, and where it is wrong
 ///
-/// Checks the file and the policy and certificates that it names. Exits 0 when `serve` would take it, 2 when not.
+/// Checks the file and the policy and certificates that it names. Exits 0 when `serve` would take it, 2 when not. Variables that it names
+/// and that are not set here, and routes that no model leads to, are warnings.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -34,6 +35,9 @@ struct CheckArgs {
     /// The same, as the other commands take it
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     config: Option<PathBuf>,
+    /// `serve` will be started with --insecure
+    #[arg(long)]
+    insecure: bool,
     #[command(flatten)]
     output: Output,
 }
@@ -46,7 +50,14 @@ pub(crate) fn run(args: ConfigArgs) -> anyhow::Result<Outcome> {
     let ConfigVerb::Check(args) = args.verb;
     let file = args.config.or(args.file).unwrap_or_else(|| PathBuf::from(CONFIG_FILE));
     let problem = match read(&file) {
-        Ok(config) => serve::check_files(&config).err(),
+        Ok(config) => {
+            let is_set = |name: &str| std::env::var_os(name).is_some();
+            for doubt in config.doubts(&is_set) {
+                print::talk(&format!("warning: {doubt}"));
+            }
+            let exposed = serve::check_exposure(&config, args.insecure).map_err(Into::into);
+            exposed.and_then(|()| serve::check_files(&config)).err()
+        }
         Err(error) => Some(error),
     };
     let Some(error) = problem else {

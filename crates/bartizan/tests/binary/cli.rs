@@ -149,6 +149,16 @@ error: unknown field `stream_max`
             "PEM",
         ),
         ("binary.toml", "\u{0}".to_owned(), "binary.toml:1:2"),
+        (
+            "open.toml",
+            format!("{UPSTREAM}[listen]\naddress = \"0.0.0.0:4180\"\n"),
+            "0.0.0.0:4180 can be reached by others",
+        ),
+        (
+            "control.toml",
+            format!("{UPSTREAM}[listen]\ncontrol = \"0.0.0.0:4181\"\n"),
+            "asks for no key",
+        ),
     ] {
         write(folder.path(), name, &text);
         let done = run(folder.path(), &["config", "check", name]);
@@ -156,6 +166,15 @@ error: unknown field `stream_max`
         assert!(done.stderr.contains(want), "{name}: no `{want}` in {done:?}");
     }
     assert_eq!(run(folder.path(), &["config", "check", "absent.toml"]).code, 2);
+    // What `serve` takes with the flag, the check takes with the flag.
+    let open = run(folder.path(), &["config", "check", "open.toml", "--insecure"]);
+    assert_eq!(open.code, 0, "{open:?}");
+    // Nobody else can know which variables are set where it will run.
+    let keyed = UPSTREAM.replace("\nurl", "\nkey_env = \"BARTIZAN_TEST_ABSENT\"\nurl");
+    write(folder.path(), "keyed.toml", &keyed);
+    let keyed = run(folder.path(), &["config", "check", "keyed.toml", "--format", "json"]);
+    assert_eq!((keyed.code, keyed.stdout.as_str()), (0, "[]\n"), "{keyed:?}");
+    assert!(keyed.stderr.contains("warning: the variable BARTIZAN_TEST_ABSENT is not set"));
 }
 
 #[test]

@@ -41,6 +41,34 @@ fn a_log_is_events_and_holds_no_prompt_and_no_key() {
     }
 }
 
+/// Whoever is told to tell the operator can be sure that the operator was told.
+#[test]
+fn an_upstream_that_fails_is_a_warning_with_record_and_cause() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = ["--log-format", "json", "--upstream", "http://127.0.0.1:1"];
+    let mut serve = Server::start(folder.path(), &[&ARGUMENTS[..], &more].concat(), "Serving.");
+    let up = events(&serve.said());
+    let up = up.iter().find(|event| event["fields"]["message"] == "Serving.").unwrap();
+    let callers = up["fields"]["callers"].as_str().unwrap().replace("http://", "");
+    let key = first_key(folder.path());
+    let answer = ask(&callers, &key, "Is my card 4111 1111 1111 1111?", false);
+    assert!(answer.contains("upstream_unreachable"), "{answer}");
+    wait_for("the warning", || serve.said().contains("An exchange failed."));
+    let told = events(&serve.said());
+    let told = told.iter().find(|event| event["fields"]["message"] == "An exchange failed.");
+    let (level, fields) = (&told.unwrap()["level"], &told.unwrap()["fields"]);
+    assert_eq!((level, &fields["code"]), (&"WARN".into(), &"upstream_unreachable".into()));
+    assert_eq!((&fields["upstream"], &fields["n_left_out"]), (&"default".into(), &0.into()));
+    assert!(fields["cause"].as_str().unwrap().contains("Connection refused"), "{fields}");
+    let record = fields["record"].as_str().unwrap();
+    assert!(answer.contains(&format!("\"record\":\"{record}\"")), "{record}: {answer}");
+    assert!(!serve.said().contains("4111"), "{}", serve.said());
+    serve.signal("TERM");
+    assert_eq!(serve.end(), 0, "{}", serve.said());
+    let shown = run(folder.path(), &["audit", "show", record]);
+    assert!(shown.stdout.contains("  cause     Connection refused"), "{shown:?}");
+}
+
 #[test]
 fn an_error_is_an_event_and_silence_does_not_swallow_it() {
     let folder = tempfile::tempdir().unwrap();

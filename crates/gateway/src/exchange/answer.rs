@@ -8,6 +8,7 @@ use super::stream::StreamGuard;
 use super::{Call, Guard};
 use crate::reply::Reply;
 use bartizan_core::evidence::Direction;
+use bartizan_core::json::JsonError;
 use bartizan_core::kind::Catalogue;
 use bartizan_core::record::{Draft, Outcome, RecordId};
 use bartizan_policy::Ladder;
@@ -49,8 +50,8 @@ pub enum Failure {
     TotalTimeout,
     /// The caller hung up.
     ClientGone,
-    /// The answer, or one event of it, is larger than allowed.
-    TooLarge,
+    /// The answer, or something in it, is over the limit of this name.
+    TooLarge(&'static str),
     /// The answer is encoded although nobody asked for it: it cannot be read.
     Encoded,
     /// The connection died before the answer was whole.
@@ -59,8 +60,8 @@ pub enum Failure {
     Redirect,
     /// The upstream refuses our own key.
     UpstreamKey,
-    /// The answer is not what the API says.
-    Malformed,
+    /// The answer is not what the API says: what is wrong with it.
+    Malformed(&'static str),
     /// The upstream says that it failed, in a form that is not the API's.
     BadStatus,
     /// The gateway holds as many bytes as it may.
@@ -98,11 +99,12 @@ impl Failure {
                 "upstream_stalled",
                 "the upstream stopped in the middle of its answer; try again",
             ),
-            Self::TooLarge => (
-                502,
-                "answer_too_large",
-                "the upstream's answer is larger than the gateway's limits; ask for less",
-            ),
+            Self::TooLarge(limit) => {
+                let message = format!(
+                    "the upstream's answer is larger than the gateway's limits allow ({limit}); ask for less"
+                );
+                return Reply { record, ..Reply::new(502, "answer_too_large", message) };
+            }
             Self::Encoded => (
                 502,
                 "upstream_encoding",
@@ -121,7 +123,7 @@ impl Failure {
                 "upstream_auth",
                 "the upstream does not accept the gateway's own key; tell the gateway's operator",
             ),
-            Self::Malformed => (
+            Self::Malformed(_) => (
                 502,
                 "upstream_malformed",
                 "the upstream's answer is not what the API says, so it cannot be checked; tell the gateway's operator",
@@ -168,6 +170,47 @@ impl Failure {
     }
 }
 
+/// Most bytes of a cause.
+const CAUSE_BYTES_MAX: usize = 256;
+
+/// A failure, and what is known of its cause. That is for operators: it says what and where, and quotes no text of anybody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// How it failed.
+    pub failure: Failure,
+    /// Why, as the system or a library puts it.
+    pub cause: Option<String>,
+}
+
+impl Fault {
+    /// A failure with its cause. What does not print is left out, and a long one is cut: a server's certificate may have a say in it.
+    pub fn new(failure: Failure, cause: impl std::fmt::Display) -> Self {
+        let cause = cause.to_string();
+        let plain = cause.chars().filter(|c| c.is_ascii_graphic() || *c == ' ');
+        Self { failure, cause: Some(plain.take(CAUSE_BYTES_MAX).collect()) }
+    }
+
+    /// An answer that cannot be read as JSON.
+    pub(super) fn of_json(failure: Failure, error: &JsonError) -> Self {
+        let failure = match error {
+            JsonError::Depth { .. } => Failure::TooLarge("json_depth_max"),
+            JsonError::Nodes { .. } => Failure::TooLarge("json_nodes_max"),
+            _ => failure,
+        };
+        Self::new(failure, error)
+    }
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Malformed(what) => Self::new(failure, what),
+            Failure::TooLarge(limit) => Self::new(failure, format_args!("limit {limit}")),
+            _ => Self { failure, cause: None },
+        }
+    }
+}
+
 /// An exchange whose answer is whole. Send it once `outcome` is durable.
 #[derive(Clone, Debug)]
 pub struct Closed {
@@ -181,6 +224,8 @@ pub struct Closed {
     pub outcome: Draft,
     /// How it ended.
     pub ended: Outcome,
+    /// What failed, where something did.
+    pub fault: Option<Fault>,
 }
 
 /// How an exchange ended, and why, as its record says it.
@@ -188,6 +233,7 @@ pub struct Closed {
 pub(super) struct End<'r> {
     pub(super) outcome: Outcome,
     pub(super) reason: Option<&'r str>,
+    pub(super) fault: Option<&'r Fault>,
     pub(super) tokens: Option<(u64, u64)>,
 }
 
@@ -226,20 +272,21 @@ impl Answer {
     }
 
     /// Ends the exchange without an answer.
-    pub fn fail(self, failure: Failure, unix_ms: u64) -> Closed {
-        self.fail_with(failure, Texts::default(), unix_ms)
+    pub fn fail(self, fault: impl Into<Fault>, unix_ms: u64) -> Closed {
+        self.fail_with(&fault.into(), Texts::default(), unix_ms)
     }
 
     /// Ends the exchange with an error of ours, in place of an answer that came whole and was not looked at.
-    pub(super) fn replace(self, failure: Failure, body: &[u8], unix_ms: u64) -> Closed {
+    pub(super) fn replace(self, fault: impl Into<Fault>, body: &[u8], unix_ms: u64) -> Closed {
         let texts = self.identity.keep(|| Texts::of_received(unread_body(&self.guard, body)));
-        self.fail_with(failure, texts, unix_ms)
+        self.fail_with(&fault.into(), texts, unix_ms)
     }
 
-    fn fail_with(self, failure: Failure, texts: Texts, unix_ms: u64) -> Closed {
-        let reply = failure.reply(self.identity.named());
+    fn fail_with(self, fault: &Fault, texts: Texts, unix_ms: u64) -> Closed {
+        let reply = fault.failure.reply(self.identity.named());
         let answer = (reply.status, Bytes::from(reply.body()));
-        let end = End { outcome: failure.outcome(), reason: Some(reply.code), tokens: None };
+        let (outcome, reason) = (fault.failure.outcome(), Some(reply.code));
+        let end = End { outcome, reason, fault: Some(fault), tokens: None };
         self.close(answer, texts, end, unix_ms)
     }
 
@@ -251,11 +298,13 @@ impl Answer {
         end: End<'_>,
         unix_ms: u64,
     ) -> Closed {
-        let End { outcome, reason, tokens } = end;
+        let End { outcome, reason, fault, tokens } = end;
         let ended = Ended { outcome, verdict: self.verdict | verdict_bits(&self.judged), tokens };
-        let evidence = self.identity.evidence(&self.judged, &self.catalogue, reason);
+        let cause = fault.and_then(|fault| fault.cause.as_deref());
+        let evidence = self.identity.evidence(&self.judged, &self.catalogue, (reason, cause));
         let draft = self.identity.outcome(unix_ms, &ended, texts, evidence);
-        Closed { status, body, findings: self.findings(), outcome: draft, ended: outcome }
+        let (findings, fault) = (self.findings(), fault.cloned());
+        Closed { status, body, findings, outcome: draft, ended: outcome, fault }
     }
 
     /// Both directions' findings, as the header says them.

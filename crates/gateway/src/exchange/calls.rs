@@ -1,7 +1,9 @@
 //! Tool calls of one choice of a stream: a transaction. Nothing of them leaves before they are whole and judged.
 use super::Guard;
-use super::document::{is_touched, judge_whole, merged, scan_call, scan_text};
-use super::findings::{group, is_carried, placeholder};
+use super::document::{
+    BareNumbers, is_touched, judge_whole, merged, scan_call, scan_text, tell_keys_apart,
+};
+use super::findings::{group, is_carried};
 use super::plain::names_something;
 use super::pseudonym::{Own, restorations, restorations_in_call};
 use crate::limits::Limits;
@@ -9,7 +11,7 @@ use crate::sse::write_event;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{Splice, encode_into, splice};
-use bartizan_core::kind::{Catalogue, KindId, PSEUDONYM_OWN};
+use bartizan_core::kind::{Catalogue, PSEUDONYM_OWN};
 use bartizan_core::span::Span;
 use bartizan_policy::{Action, Ladder};
 use std::ops::Range;
@@ -59,15 +61,19 @@ impl Text {
             |(span, _): &(Span, Vec<u8>)| Finding::certain(*span, PSEUDONYM_OWN, "exchange@1");
         let groups = group(of_text.into_iter().chain(restored.iter().map(mark)));
         let mut restored = restored.into_iter().peekable();
+        // Arguments are JSON: a placeholder cannot stand where a number stood, `null` can.
+        let numbers = BareNumbers::of(&self.bytes);
         let change = |group: super::findings::Group| {
             let span = group.span;
             while restored.next_if(|(own, _)| own.start < span.start).is_some() {}
             let value = restored.next_if(|(own, _)| *own == span && group.kind == PSEUDONYM_OWN);
             let with = value.map(|(_, value)| value);
-            let with = with.unwrap_or_else(|| stand_in(&self.bytes, span, group.kind, catalogue));
-            Change { span, with }
+            let with = with.unwrap_or_else(|| numbers.placeholder(span, group.kind, catalogue));
+            (span, with)
         };
-        groups.into_iter().map(change).collect()
+        let mut changes: Vec<(Span, Vec<u8>)> = groups.into_iter().map(change).collect();
+        tell_keys_apart(&self.bytes, &mut changes);
+        changes.into_iter().map(|(span, with)| Change { span, with }).collect()
     }
 
     fn ended(self, left: Left) -> CallText {
@@ -173,9 +179,9 @@ pub(super) struct Verdict {
 }
 
 impl Calls {
-    /// Whether no call has begun.
+    /// Whether nothing waits: neither a call nor a text in a list.
     pub(super) fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.waiting.is_empty()
     }
 
     /// Whether the strings that wait are over the limit, and were not before.
@@ -225,7 +231,7 @@ impl Calls {
     /// Judges the calls, which are whole now.
     pub(super) fn judge(&self, guard: &Guard, ladder: &Ladder) -> Verdict {
         let mut findings = Vec::new();
-        for text in self.texts.iter().filter(|_| guard.scan) {
+        for text in &self.texts {
             let found = if text.source == Source::ToolCall {
                 scan_call(guard, text.source, &text.bytes)
             } else {
@@ -291,19 +297,6 @@ impl Calls {
         let texts = self.texts.into_iter().zip(changes).map(whole).collect();
         (out, texts)
     }
-}
-
-/// What stands where something was taken away. Arguments are JSON: a placeholder cannot stand where a number stood, `null` can.
-fn stand_in(text: &[u8], span: Span, kind: KindId, catalogue: &Catalogue) -> Vec<u8> {
-    let index = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(text.len());
-    let range = index(span.start)..index(span.end);
-    let is_number = |byte: &u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
-    let before = text.get(..range.start).unwrap_or_default().trim_ascii_end().last();
-    let after = text.get(range.end..).unwrap_or_default().trim_ascii_start().first();
-    let is_bare = before.is_some_and(|byte| b":[,".contains(byte))
-        && after.is_some_and(|byte| b",]}".contains(byte))
-        && text.get(range).is_some_and(|text| text.iter().all(is_number));
-    if is_bare { b"null".to_vec() } else { placeholder(kind, catalogue).into_bytes() }
 }
 
 /// The part of a text in `range` as it may go out: what comes for something stands in the piece where that starts.

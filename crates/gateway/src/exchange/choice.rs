@@ -23,6 +23,9 @@ use std::sync::Arc;
 /// on how the channels of a stream are mixed.
 const CHANNEL_FINDINGS_SHARE: usize = 2;
 
+/// What cannot be, and is refused all the same.
+const NO_CHOICE: Failure = Failure::Malformed("there is no such choice");
+
 /// One field that carries running text.
 struct Slot {
     /// `delta.content`
@@ -165,9 +168,11 @@ impl Stream {
         mut frame: Frame<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let index = choice.get("index").map_or(Some(0), Value::u64).ok_or(Failure::Malformed)?;
+        let index = choice.get("index").map_or(Some(0), Value::u64);
+        let index =
+            index.ok_or(Failure::Malformed("the `index` of a choice is no whole number"))?;
         let at = self.choice_at(index)?;
-        let state = self.choices.get(at).ok_or(Failure::Malformed)?;
+        let state = self.choices.get(at).ok_or(NO_CHOICE)?;
         if state.is_refused {
             return Ok(());
         }
@@ -175,7 +180,9 @@ impl Stream {
             Some(finish) if finish.kind() == NodeKind::String => {
                 Some(finish).filter(|finish| !finish.inner().unwrap_or_default().is_empty())
             }
-            Some(finish) if !finish.is_null() => return Err(Failure::Malformed),
+            Some(finish) if !finish.is_null() => {
+                return Err(Failure::Malformed("`finish_reason` is no string"));
+            }
             _ => None,
         };
         let was_finished = state.is_finished();
@@ -414,10 +421,10 @@ impl Stream {
             return Ok(at);
         }
         if self.answer.facts.n_choices <= index {
-            return Err(Failure::Malformed);
+            return Err(Failure::Malformed("there are more choices than were asked for"));
         }
         if self.answer.guard.limits.choices_max <= self.choices.len() {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge("choices_max"));
         }
         self.choices.push(Choice::new(index));
         Ok(self.choices.len() - 1)
@@ -425,15 +432,14 @@ impl Stream {
 
     pub(super) fn slot_at(&mut self, at: usize, path: &str) -> Result<usize, Failure> {
         let limits = self.answer.guard.limits;
-        let choice = self.choices.get_mut(at).ok_or(Failure::Malformed)?;
+        let choice = self.choices.get_mut(at).ok_or(NO_CHOICE)?;
         if let Some(slot) = choice.slots.iter().position(|slot| slot.path == path) {
             return Ok(slot);
         }
         if limits.channels_max <= choice.slots.len() {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge("channels_max"));
         }
-        let detector =
-            self.answer.guard.scan.then(|| self.answer.guard.inspector.detector(Source::Model));
+        let detector = Some(self.answer.guard.inspector.detector(Source::Model));
         let places_max = limits.findings_max / CHANNEL_FINDINGS_SHARE;
         let mut channel = Channel::new(detector, self.rungs, limits.held_bytes_max, places_max);
         if let Some(own) = &self.answer.own {
@@ -460,7 +466,7 @@ impl Stream {
     ) -> Result<Said, Failure> {
         let catalogue = self.answer.catalogue;
         let slots = self.choices.get_mut(at).map(|choice| &mut choice.slots);
-        let state = slots.and_then(|slots| slots.get_mut(slot)).ok_or(Failure::Malformed)?;
+        let state = slots.and_then(|slots| slots.get_mut(slot)).ok_or(NO_CHOICE)?;
         let start = state.channel.n_pushed();
         let n_kept = state.channel.n_kept();
         let (edit, leaves) = match state.channel.push(piece, at_end, &catalogue) {
@@ -505,9 +511,6 @@ impl Stream {
 
     /// Sends log-probability entries with the text that they stand for, not before it and not with its secrets.
     pub(super) fn logprobs(&mut self, value: Value<'_>, delta: &mut Delta) {
-        if !self.answer.guard.scan {
-            return;
-        }
         for (key, list) in value.members() {
             self.value(key, Source::Model, &mut delta.edits);
             if list.kind() == NodeKind::Array {

@@ -58,7 +58,7 @@ impl Stream {
                 "finish_reason" => self.value(value, Source::Model, &mut delta.edits),
                 "delta" => self.walk_delta(value, delta)?,
                 "logprobs" if !matches!(value.kind(), NodeKind::Object | NodeKind::Null) => {
-                    return Err(Failure::Malformed);
+                    return Err(Failure::Malformed("`logprobs` is no object"));
                 }
                 "index" | "logprobs" => {}
                 _ => {
@@ -78,17 +78,14 @@ impl Stream {
 
     fn walk_delta(&mut self, value: Value<'_>, delta: &mut Delta) -> Result<(), Failure> {
         if !matches!(value.kind(), NodeKind::Object | NodeKind::Null) {
-            return Err(Failure::Malformed);
+            return Err(Failure::Malformed("`delta` is no object"));
         }
         if delta.was_finished && says_something(value) {
-            return Err(Failure::Malformed);
+            return Err(Failure::Malformed("a choice goes on after its `finish_reason`"));
         }
         for (key, member) in value.members() {
             let is_call = key.is_text("tool_calls") || key.is_text("function_call");
             let source = if is_call { Source::ToolCall } else { Source::Model };
-            let has_list = member
-                .descendants()
-                .any(|node| node.kind() == NodeKind::Array && node.items().next().is_some());
             let name = self.name(key, source, delta);
             if !self.note_unread(key, member) {
                 continue;
@@ -99,7 +96,7 @@ impl Stream {
                 self.value(member, Source::Model, &mut delta.edits);
                 continue;
             }
-            if (is_call && !member.is_null()) || has_list {
+            if must_wait(member, is_call) {
                 delta.waiting.push((key.range(), member.range()));
                 delta.waits = Some(source);
             }
@@ -126,7 +123,9 @@ impl Stream {
                 for (position, item) in value.items().enumerate() {
                     // One index for us and another for the client would make two texts of one.
                     let index = match item.get("index") {
-                        Some(index) => index.u64().ok_or(Failure::Malformed)?,
+                        Some(index) => index
+                            .u64()
+                            .ok_or(Failure::Malformed("an `index` is no whole number"))?,
                         None => position as u64,
                     };
                     push_index(&mut delta.path, index);
@@ -177,6 +176,19 @@ impl Stream {
         let kind = unread_field(&key.text().unwrap_or_default(), value);
         kind.is_none_or(|kind| self.note(kind, value.raw().len()))
     }
+}
+
+/// Whether a member of a delta waits until it is whole: a call does, and so do texts in a list. What has no text in it has nothing to wait for, and
+/// travels as it came.
+fn must_wait(member: Value<'_>, is_call: bool) -> bool {
+    let is_filled =
+        |node: Value<'_>| node.kind() == NodeKind::Array && node.items().next().is_some();
+    let is_text = |node: Value<'_>| node.kind() == NodeKind::String;
+    if is_call {
+        let is_empty = member.kind() == NodeKind::Array && !is_filled(member);
+        return !member.is_null() && !is_empty;
+    }
+    member.descendants().any(is_filled) && member.descendants().any(is_text)
 }
 
 /// Whether a delta carries anything but a role, nulls and empty strings.

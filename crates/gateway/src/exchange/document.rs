@@ -17,15 +17,17 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 mod edit;
+mod keys;
 mod marks;
 pub(super) mod nested;
 mod number;
 mod place;
 
 pub(super) use edit::{StandIns, is_touched, merged};
+pub(super) use keys::tell_keys_apart;
 pub(super) use marks::Restored;
 pub use nested::scan_whole;
-pub(super) use nested::{plain_value, scan_call};
+pub(super) use nested::{BareNumbers, plain_value, scan_call};
 pub(super) use number::plain_digits;
 pub(super) use place::place;
 
@@ -72,7 +74,13 @@ pub(super) struct Scan<'g> {
 }
 
 impl<'g> Scan<'g> {
+    /// For a request: with the guard off nothing of it is looked at.
     pub(super) fn new(guard: &'g Guard, delimiters: &'g [(String, String)]) -> Self {
+        Self { stopped: !guard.scan, delimiters, ..Self::of_answer(guard) }
+    }
+
+    /// For an answer: with the guard off it is still looked at for the upstreams' keys.
+    pub(super) fn of_answer(guard: &'g Guard) -> Self {
         let catalogue = guard.catalogue();
         Self {
             guard,
@@ -81,10 +89,10 @@ impl<'g> Scan<'g> {
             uncounted_keys: Vec::new(),
             n_notes: 0,
             started_us: guard.clock.monotonic_us(),
-            stopped: !guard.scan,
+            stopped: false,
             timed_out: false,
             n_unwatched: 0,
-            delimiters,
+            delimiters: &[],
         }
     }
 

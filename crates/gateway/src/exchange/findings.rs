@@ -76,11 +76,29 @@ pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
 pub(super) struct Counts(BTreeMap<&'static str, usize>);
 
 impl Counts {
-    /// The counts of one direction.
+    /// The counts of one direction. What several detectors say of the same words is one thing that was found.
     pub(super) fn of(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> Self {
         let mut counts = Self::default();
-        for judged in list.iter().filter(|judged| judged.direction == direction) {
-            *counts.0.entry(catalogue.info(judged.finding.kind).name).or_default() += 1;
+        let of_direction = list.iter().filter(|judged| judged.direction == direction);
+        let mut sorted: Vec<&Judged> = of_direction.collect();
+        sorted.sort_by_key(|judged| (judged.finding.kind, &judged.place, judged.finding.span));
+        let joins = |one: &&Judged, two: &&Judged| {
+            one.finding.kind == two.finding.kind
+                && one.place == two.place
+                && one.finding.detector != two.finding.detector
+                && one.finding.span.overlaps(two.finding.span)
+        };
+        for same in sorted.chunk_by(joins) {
+            // In a run of neighbours the same detector may stand twice, for what are two things then.
+            let mut by_detector: BTreeMap<&str, usize> = BTreeMap::new();
+            for judged in same {
+                *by_detector.entry(judged.finding.detector).or_default() += 1;
+            }
+            let n_found = by_detector.into_values().max().unwrap_or(0);
+            if let Some(judged) = same.first() {
+                let name = catalogue.info(judged.finding.kind).name;
+                *counts.0.entry(name).or_default() += n_found;
+            }
         }
         counts
     }
@@ -206,4 +224,71 @@ fn drop_inside_own(findings: &mut Vec<Finding>) {
 /// What stands where something was taken away: `[redacted:pii.card]`.
 pub(super) fn placeholder(kind: KindId, catalogue: &Catalogue) -> String {
     format!("[redacted:{}]", catalogue.info(kind).name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::kind::{LIMIT_TIME, UNREAD_MEDIA};
+
+    #[test]
+    fn what_several_detectors_say_of_the_same_words_counts_once() {
+        let catalogue = Catalogue::new(&[]);
+        let found = |kind, detector, place: &str, start, end| Judged {
+            finding: Finding::certain(Span::new(start, end), kind, detector),
+            source: Source::User,
+            direction: Direction::Input,
+            place: place.to_owned(),
+            action: Action::Release,
+        };
+        let (media, time) = (UNREAD_MEDIA, LIMIT_TIME);
+        for (name, list, want) in [
+            ("nothing", vec![], ""),
+            ("one", vec![found(media, "a", "x", 0, 5)], "unread.media=1"),
+            (
+                "three of the same words",
+                vec![
+                    found(media, "c", "x", 2, 9),
+                    found(media, "a", "x", 0, 5),
+                    found(media, "b", "x", 4, 6),
+                ],
+                "unread.media=1",
+            ),
+            (
+                "two kinds",
+                vec![found(media, "a", "x", 0, 5), found(time, "b", "x", 0, 5)],
+                "limit.time=1, unread.media=1",
+            ),
+            (
+                "two places",
+                vec![found(media, "a", "x", 0, 5), found(media, "b", "y", 0, 5)],
+                "unread.media=2",
+            ),
+            (
+                "apart",
+                vec![found(media, "a", "x", 0, 5), found(media, "b", "x", 5, 9)],
+                "unread.media=2",
+            ),
+            (
+                "one detector twice",
+                vec![found(media, "a", "", 0, 5), found(media, "a", "", 0, 5)],
+                "unread.media=2",
+            ),
+            (
+                "two things, seen by two each",
+                vec![
+                    found(media, "a", "x", 0, 5),
+                    found(media, "b", "x", 1, 8),
+                    found(media, "a", "x", 6, 9),
+                    found(media, "b", "x", 8, 12),
+                ],
+                "unread.media=2",
+            ),
+        ] {
+            let counts = Counts::of(&list, Direction::Input, &catalogue);
+            assert_eq!(counts.to_string(), want, "{name}");
+            let none = Counts::of(&list, Direction::Output, &catalogue);
+            assert_eq!(none.to_string(), "", "{name}");
+        }
+    }
 }

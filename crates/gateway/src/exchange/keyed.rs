@@ -44,6 +44,47 @@ impl Keyed {
         }
         Self { inner, needles: needles.into() }
     }
+
+    /// Looks for the keys and for nothing else. The kinds keep their names and numbers.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        Self { inner: Arc::new(Silent(self.inner.kinds())), ..self }
+    }
+}
+
+/// Knows kinds, and finds none of them.
+struct Silent(&'static [KindInfo]);
+
+impl Inspector for Silent {
+    fn kinds(&self) -> &'static [KindInfo] {
+        self.0
+    }
+
+    fn detector(&self, _source: Source) -> Box<dyn Detector> {
+        Box::new(SilentDetector { n_pushed: 0 })
+    }
+
+    fn scan(&self, _source: Source, _text: &[u8], _report: &mut dyn FnMut(Finding)) {}
+}
+
+struct SilentDetector {
+    n_pushed: u64,
+}
+
+impl Detector for SilentDetector {
+    fn id(&self) -> &'static str {
+        OWN_ID
+    }
+
+    fn push(&mut self, chunk: &[u8], _report: &mut dyn FnMut(Finding)) {
+        self.n_pushed += chunk.len() as u64;
+    }
+
+    fn finish(&mut self, _report: &mut dyn FnMut(Finding)) {}
+
+    fn pending(&self, _kinds: &KindSet) -> u64 {
+        self.n_pushed
+    }
 }
 
 impl fmt::Debug for Keyed {
@@ -206,8 +247,12 @@ mod tests {
     }
 
     fn whole(text: &str) -> Vec<Finding> {
+        whole_with(&keyed(), text)
+    }
+
+    fn whole_with(keyed: &Keyed, text: &str) -> Vec<Finding> {
         let mut found = Vec::new();
-        keyed().scan(Source::User, text.as_bytes(), &mut |finding| found.push(finding));
+        keyed.scan(Source::User, text.as_bytes(), &mut |finding| found.push(finding));
         found
     }
 
@@ -235,9 +280,14 @@ mod tests {
         [KindSet::ALL, KindSet::EMPTY, KindSet::from_iter([UPSTREAM_KEY]), others]
     }
 
-    /// Streams the text in pieces that end at `cuts`, and checks every clause of the law.
+    /// Streams the text in pieces that end at `cuts`, and checks every clause of the law: beside another inspector, and alone.
     fn check(text: &str, cuts: &[usize]) {
-        let mut detector = keyed().detector(Source::Model);
+        check_with(&keyed(), text, cuts);
+        check_with(&keyed().alone(), text, cuts);
+    }
+
+    fn check_with(keyed: &Keyed, text: &str, cuts: &[usize]) {
+        let mut detector = keyed.detector(Source::Model);
         let mut found: Vec<Finding> = Vec::new();
         let (mut floor, mut from) = ([0; 4], 0);
         for &cut in cuts.iter().chain([&text.len()]) {
@@ -246,7 +296,7 @@ mod tests {
             check_floor(&found[n_before..], &floor);
             let pending = sets().map(|set| detector.pending(&set));
             assert!(pending.iter().zip(&floor).all(|(now, before)| now >= before), "{text:?}");
-            let mut at_once = keyed().detector(Source::Model);
+            let mut at_once = keyed.detector(Source::Model);
             at_once.push(&text.as_bytes()[..cut], &mut |_| {});
             assert_eq!(pending, sets().map(|set| at_once.pending(&set)), "{text:?} at {cut}");
             (floor, from) = (pending, cut);
@@ -256,7 +306,7 @@ mod tests {
         check_floor(&found[n_before..], &floor);
         assert!(sets().iter().all(|set| detector.pending(set) == text.len() as u64));
         found.sort_unstable();
-        assert_eq!(found, whole(text), "{text:?} cut at {cuts:?}");
+        assert_eq!(found, whole_with(keyed, text), "{text:?} cut at {cuts:?}");
         assert_eq!(keys_in(&found), plainly(text), "{text:?}");
     }
 
@@ -300,6 +350,11 @@ mod tests {
         assert_eq!(format!("{keyed:?}"), "Keyed { n_keys: 1, .. }");
         let kinds = TextInspector::new().kinds();
         assert_eq!(keyed.kinds().len(), kinds.len(), "the kind is one of the structural ones");
+        let alone = keyed.clone().alone();
+        assert_eq!(alone.kinds().len(), kinds.len(), "numbers of kinds stay what they are");
+        let card = format!("4111111111111111 {}", KEYS[0]);
+        let found = whole_with(&alone, &card);
+        assert_eq!((found.len(), keys_in(&found).len()), (1, 1), "{found:?}");
         assert!(kinds.len() < usize::from(u16::MAX) && KindId::detected(0) != Some(UPSTREAM_KEY));
     }
 

@@ -198,7 +198,7 @@ impl Guard {
         };
         let received = || if is_edited { received() } else { None };
         let texts = identity.keep(|| Texts::of_both(body.to_vec(), received()));
-        let evidence = identity.evidence(&judged, &catalogue, None);
+        let evidence = identity.evidence(&judged, &catalogue, (None, None));
         let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
         let sent = is_edited.then_some(&*body);
         let watched =
@@ -241,10 +241,10 @@ fn refuse(
     let worst = judged.iter().find(|judged| judged.action == Action::Refuse);
     let kind = worst.map_or("policy", |judged| catalogue.info(judged.finding.kind).name);
     let reason = reason_code(kind);
-    let evidence = identity.evidence(judged, catalogue, Some(&reason));
+    let evidence = identity.evidence(judged, catalogue, (Some(&reason), None));
     let intent = identity.intent(call.unix_ms, verdict, texts, evidence);
     let ended = Ended { outcome: Outcome::Refused, verdict, tokens: None };
-    let evidence = identity.evidence(&[], catalogue, Some(&reason));
+    let evidence = identity.evidence(&[], catalogue, (Some(&reason), None));
     let outcome = identity.outcome(call.unix_ms, &ended, Texts::default(), evidence);
     let place = worst.map(|judged| judged.place.clone());
     let at = place.as_deref().unwrap_or("the request");
@@ -279,10 +279,11 @@ fn malformed(error: &JsonError) -> Reply {
 
 pub(super) fn wrong_type(doc: &Doc<'_>, value: Value<'_>, expected: &str) -> Reply {
     let at = place(doc, value.index());
-    Reply {
-        param: Some(at.clone()),
-        ..Reply::new(400, "invalid_type", format!("{at}: expected {expected}"))
+    if at.is_empty() {
+        return Reply::new(400, "invalid_type", format!("the body: expected {expected}"));
     }
+    let message = format!("{at}: expected {expected}");
+    Reply { param: Some(at), ..Reply::new(400, "invalid_type", message) }
 }
 
 fn missing(param: &str) -> Reply {

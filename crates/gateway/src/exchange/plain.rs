@@ -1,7 +1,8 @@
 //! An answer that comes whole: a completion, embeddings, a list of models, an error.
 use super::Endpoint;
-use super::answer::{Answer, Closed, End, Failure};
+use super::answer::{Answer, Closed, End, Failure, Fault};
 use super::document::{Restored, Scan, Seen, is_media, texts_of_part};
+use super::ids::holds_ids;
 use super::open::reason_code;
 use super::received::{Texts, scanned_body};
 use crate::reply::Reply;
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 mod edit;
 mod restore;
+mod vector;
 
 pub(super) use restore::names_something;
 
@@ -29,7 +31,7 @@ const UNREAD_FIELDS: &[(&str, KindId)] = &[
     ("images", UNREAD_MEDIA),
 ];
 
-/// The kind for a field that gives out what is not read, when it holds something.
+/// The kind for a field that gives out what is not read, when it holds something: by its name, or because it holds a list of ids.
 pub(super) fn unread_field(key: &[u8], value: Value<'_>) -> Option<KindId> {
     let empty = value.is_null()
         || value.bool() == Some(false)
@@ -37,36 +39,49 @@ pub(super) fn unread_field(key: &[u8], value: Value<'_>) -> Option<KindId> {
     if empty {
         return None;
     }
-    UNREAD_FIELDS.iter().find(|(name, _)| name.as_bytes() == key).map(|&(_, kind)| kind)
+    let named = UNREAD_FIELDS.iter().find(|(name, _)| name.as_bytes() == key);
+    named.map(|&(_, kind)| kind).or_else(|| holds_ids(value).then_some(UNREAD_TOKEN_IDS))
 }
 
 impl Answer {
     /// Takes a whole answer that is not an event stream, whatever its status.
     pub fn plain(mut self, status: u16, body: &[u8], unix_ms: u64) -> Closed {
         if matches!(status, 401 | 403 | 407) {
-            return self.replace(Failure::UpstreamKey, body, unix_ms);
+            let fault = Fault::new(Failure::UpstreamKey, format_args!("HTTP {status}"));
+            return self.replace(fault, body, unix_ms);
         }
         if (300..400).contains(&status) {
-            return self.replace(Failure::Redirect, body, unix_ms);
+            let fault = Fault::new(Failure::Redirect, format_args!("HTTP {status}"));
+            return self.replace(fault, body, unix_ms);
         }
-        let Ok(doc) = Doc::read(body, self.guard.limits.json()) else {
-            let failure = if 400 <= status { Failure::BadStatus } else { Failure::Malformed };
-            return self.replace(failure, body, unix_ms);
+        let doc = match Doc::read(body, self.guard.limits.json()) {
+            Ok(doc) => doc,
+            Err(error) if 400 <= status => {
+                let cause = format_args!("HTTP {status}: {error}");
+                return self.replace(Fault::new(Failure::BadStatus, cause), body, unix_ms);
+            }
+            Err(error) => {
+                let fault = Fault::of_json(Failure::Malformed("it is no JSON"), &error);
+                return self.replace(fault, body, unix_ms);
+            }
         };
-        if !is_answer(doc.root(), self.guard.limits.choices_max) || !(200..600).contains(&status) {
-            return self.replace(Failure::Malformed, body, unix_ms);
+        if let Err(failure) = check_answer(status, doc.root(), self.guard.limits.choices_max) {
+            return self.replace(failure, body, unix_ms);
         }
         let guard = self.guard.clone();
-        let mut scan = Scan::new(&guard, &[]);
+        let mut scan = Scan::of_answer(&guard);
         match self.facts.endpoint {
             Endpoint::Embeddings => scan_vectors(&mut scan, doc.root(), self.facts.wants_base64),
             _ => scan_answer(&mut scan, doc.root()),
         }
         let mut restored = self.restored(doc.root());
         let limits = &self.guard.limits;
-        if limits.answer_bytes_max < restored.n_bytes() || limits.findings_max < restored.n_places()
-        {
-            return self.replace(Failure::TooLarge, body, unix_ms);
+        let over = [
+            ("answer_bytes_max", limits.answer_bytes_max < restored.n_bytes()),
+            ("findings_max", limits.findings_max < restored.n_places()),
+        ];
+        if let Some((limit, _)) = over.into_iter().find(|(_, is_over)| *is_over) {
+            return self.replace(Failure::TooLarge(limit), body, unix_ms);
         }
         let (actions, edits) = self.weigh(&doc, &mut scan, &mut restored);
         let received = || scanned_body(&guard, &doc, &scan);
@@ -87,7 +102,7 @@ impl Answer {
             _ => Outcome::Completed,
         };
         let reason = self.reason();
-        let end = End { outcome, reason: reason.as_deref(), tokens };
+        let end = End { outcome, reason: reason.as_deref(), fault: None, tokens };
         self.close((status, released), texts, end, unix_ms)
     }
 
@@ -174,7 +189,8 @@ impl Answer {
             ..Reply::new(502, "content_filter", message)
         };
         let answer = (reply.status, Bytes::from(reply.body()));
-        let end = End { outcome: Outcome::Refused, reason: Some(&reason), tokens: None };
+        let end =
+            End { outcome: Outcome::Refused, reason: Some(&reason), fault: None, tokens: None };
         self.close(answer, texts, end, unix_ms)
     }
 }
@@ -186,22 +202,27 @@ pub(super) fn tokens(usage: Value<'_>) -> Option<(u64, u64)> {
 }
 
 /// Whether the answer has the shape that it is read by. What stands where something else belongs would be looked at as the wrong thing.
-fn is_answer(root: Value<'_>, choices_max: usize) -> bool {
+fn check_answer(status: u16, root: Value<'_>, choices_max: usize) -> Result<(), Failure> {
     let is_object = |value: Option<Value<'_>>| {
         value.is_none_or(|value| matches!(value.kind(), NodeKind::Object | NodeKind::Null))
     };
-    let is_choice = |choice: Value<'_>| {
-        choice.kind() == NodeKind::Object
-            && is_object(choice.get("message"))
-            && is_object(choice.get("logprobs"))
-    };
-    let is_choices = |choices: Value<'_>| match choices.kind() {
-        NodeKind::Array => {
-            choices.items().nth(choices_max).is_none() && choices.items().all(is_choice)
-        }
-        kind => kind == NodeKind::Null,
-    };
-    root.kind() == NodeKind::Object && root.get("choices").is_none_or(is_choices)
+    let choices = root.get("choices").filter(|choices| !choices.is_null());
+    let items = || choices.into_iter().flat_map(Value::items);
+    let wrong = [
+        ("its status is none", !(200..600).contains(&status)),
+        ("it is no object", root.kind() != NodeKind::Object),
+        ("`choices` is no array", choices.is_some_and(|list| list.kind() != NodeKind::Array)),
+        ("a choice is no object", items().any(|choice| choice.kind() != NodeKind::Object)),
+        ("`message` is no object", items().any(|choice| !is_object(choice.get("message")))),
+        ("`logprobs` is no object", items().any(|choice| !is_object(choice.get("logprobs")))),
+    ];
+    if let Some((what, _)) = wrong.into_iter().find(|(_, is_wrong)| *is_wrong) {
+        return Err(Failure::Malformed(what));
+    }
+    if items().nth(choices_max).is_some() {
+        return Err(Failure::TooLarge("choices_max"));
+    }
+    Ok(())
 }
 
 fn scan_answer(scan: &mut Scan<'_>, root: Value<'_>) {
@@ -224,10 +245,10 @@ fn scan_choice(scan: &mut Scan<'_>, choice: Value<'_>) {
             value.members().for_each(|(key, _)| scan.node(key, Source::Model));
             continue;
         }
-        note_unread(scan, key, value);
         if key.is_text("message") {
             scan_message(scan, value);
         } else {
+            note_unread(scan, key, value);
             scan.tree(value, Source::Model);
         }
     }
@@ -271,21 +292,10 @@ fn scan_vectors(scan: &mut Scan<'_>, root: Value<'_>, wants_base64: bool) {
             }
             for (key, value) in item.members() {
                 scan.node(key, Source::Model);
-                if !(key.is_text("embedding") && is_vector(value, wants_base64)) {
+                if !(key.is_text("embedding") && vector::is_vector(value, wants_base64)) {
                     scan.tree(value, Source::Model);
                 }
             }
         }
-    }
-}
-
-fn is_vector(value: Value<'_>, wants_base64: bool) -> bool {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
-    match value.kind() {
-        NodeKind::Array => value.items().all(|item| item.kind() == NodeKind::Number),
-        NodeKind::String => {
-            wants_base64 && value.inner().is_some_and(|inner| inner.iter().all(is_base64))
-        }
-        _ => false,
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn scanned_body(guard: &Guard, doc: &Doc<'_>, scan: &Scan<'_>) -> Opt
 /// A body that nobody has looked at, as it may be kept.
 pub(super) fn unread_body(guard: &Guard, body: &[u8]) -> Option<Vec<u8>> {
     let Ok(doc) = Doc::read(body, guard.limits.json()) else { return raw_body(guard, body) };
-    let mut scan = Scan::new(guard, &[]);
+    let mut scan = Scan::of_answer(guard);
     scan.tree(doc.root(), Source::Model);
     scanned_body(guard, &doc, &scan)
 }
@@ -49,7 +49,7 @@ pub(super) fn unread_body(guard: &Guard, body: &[u8]) -> Option<Vec<u8>> {
 /// Bytes that are no document, or none that was read to its end. Where an escape hides a key they are not kept at all.
 fn raw_body(guard: &Guard, bytes: &[u8]) -> Option<Vec<u8>> {
     let masked = masked(guard, bytes, |guard, text| scan_text(guard, Source::Model, text))?;
-    let is_escaped = guard.scan && memchr::memchr(b'\\', &masked).is_some();
+    let is_escaped = memchr::memchr(b'\\', &masked).is_some();
     let hides =
         is_escaped && scan_text(guard, Source::Model, &decode(&masked)).iter().any(is_unfit);
     (!hides).then_some(masked)
@@ -71,9 +71,6 @@ fn masked(
     text: &[u8],
     scan: impl Fn(&Guard, &[u8]) -> Vec<Finding>,
 ) -> Option<Vec<u8>> {
-    if !guard.scan {
-        return Some(text.to_vec());
-    }
     let found = scan(guard, text);
     if found.iter().any(|finding| finding.kind == LIMIT_DETECTOR) {
         return None;

@@ -99,12 +99,15 @@ impl Identity {
     }
 
     /// The evidence payload: who asked, what was seen, what was decided. Enough to judge again.
+    ///
+    /// * `why`: the reason code, and what is known of the cause of a failure
     pub(super) fn evidence(
         &self,
         list: &[Judged],
         catalogue: &Catalogue,
-        reason: Option<&str>,
+        why: (Option<&str>, Option<&str>),
     ) -> Vec<u8> {
+        let (reason, cause) = why;
         if !self.is_recorded {
             return Vec::new();
         }
@@ -118,6 +121,10 @@ impl Identity {
         match reason {
             Some(reason) => string(reason, &mut out),
             None => out.push_str("null"),
+        }
+        if let Some(cause) = cause {
+            out.push_str(",\"cause\":");
+            string(cause, &mut out);
         }
         out.push_str(",\"evidence\":[{\"type\":\"caller\",\"key\":");
         string(&self.key_id, &mut out);

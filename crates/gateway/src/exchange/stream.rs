@@ -2,7 +2,7 @@
 //!
 //! Text leaves through its channel. Tool calls wait until they are whole. Whatever carries a `finish_reason`, and all that follows it, waits in
 //! the tail until the OUTCOME is durable: clients act on it before `[DONE]`.
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, Fault};
 use super::choice::{Choice, PathText, safe_path};
 use super::document::{plain_digits, scan_text};
 use super::findings::{Counts, Judged, Rungs, bits, group, placeholder, verdict_bits};
@@ -69,17 +69,30 @@ impl StreamGuard {
 
     /// Ends the stream: the upstream's body is over, or `failure` stopped it. Always leaves the guard sealed.
     pub fn end(&mut self, failure: Option<Failure>, out: &mut Vec<u8>) -> StreamState {
-        if self.stream.ended.is_none() && failure.is_none() {
+        self.end_by(failure.map(Fault::from), out)
+    }
+
+    /// The same, with the cause of a failure.
+    pub fn end_by(&mut self, fault: Option<Fault>, out: &mut Vec<u8>) -> StreamState {
+        if self.stream.ended.is_none() && fault.is_none() {
             self.drain(true, out);
         }
         if self.stream.ended.is_none() {
-            match failure {
+            match fault {
                 None if self.stream.all_finished() => self.stream.complete(out),
-                None => self.stream.fail(Failure::Broken, out),
-                Some(failure) => self.stream.fail(failure, out),
+                None => {
+                    let cause = "its end came before a `finish_reason`";
+                    self.stream.fail(Fault::new(Failure::Broken, cause), out);
+                }
+                Some(fault) => self.stream.fail(fault, out),
             }
         }
         self.state()
+    }
+
+    /// What failed, where something did.
+    pub fn fault(&self) -> Option<&Fault> {
+        self.stream.fault.as_ref()
     }
 
     fn drain(&mut self, at_end: bool, out: &mut Vec<u8>) {
@@ -88,7 +101,11 @@ impl StreamGuard {
                 Ok(Some(event)) => self.stream.event(&event, out),
                 Ok(None) => return,
                 Err(SseError::EventTooLong { .. }) => {
-                    return self.stream.limit(LIMIT_EVENT_BYTES, Failure::TooLarge, out);
+                    return self.stream.limit(
+                        LIMIT_EVENT_BYTES,
+                        Failure::TooLarge("event_bytes_max"),
+                        out,
+                    );
                 }
             }
         }
@@ -139,7 +156,11 @@ pub(super) struct Stream {
     usage: Option<(u64, u64)>,
     pub(super) tail: Vec<u8>,
     pub(super) ended: Option<Outcome>,
-    failure: Option<Failure>,
+    fault: Option<Fault>,
+    /// Why an event cannot be read, until that is the stream's fault.
+    unread: Option<Fault>,
+    /// Events so far.
+    n_events: u64,
     spent_us: u64,
     n_text_bytes: usize,
     /// Something was refused that stands in no choice: nothing more leaves, whichever choices were still to come.
@@ -164,7 +185,9 @@ impl Stream {
             usage: None,
             tail: Vec::new(),
             ended: None,
-            failure: None,
+            fault: None,
+            unread: None,
+            n_events: 0,
             spent_us: 0,
             n_text_bytes: 0,
             is_refused_whole: false,
@@ -180,11 +203,12 @@ impl Stream {
             && self.answer.guard.limits.guard_ms.saturating_mul(1000) < self.spent_us
         {
             self.spent_us = 0;
-            self.limit(LIMIT_TIME, Failure::TooLarge, out);
+            self.limit(LIMIT_TIME, Failure::TooLarge("guard_ms"), out);
         }
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        self.n_events = self.n_events.saturating_add(1);
         let Some(data) = event.data.as_deref() else {
             // A comment keeps the connection alive; its text is nobody's business.
             out.extend_from_slice(b":\n\n");
@@ -197,7 +221,10 @@ impl Stream {
             return;
         }
         if let Err(failure) = self.chunk(event, data, out) {
-            self.fail(failure, out);
+            let fault = self.unread.take().unwrap_or_else(|| failure.into());
+            let cause = fault.cause.as_deref().unwrap_or("it cannot be read");
+            let cause = format!("event {}: {cause}", self.n_events);
+            self.fail(Fault::new(fault.failure, cause), out);
         } else if self.ended.is_none() && self.all_refused() {
             self.complete(out);
         }
@@ -205,7 +232,10 @@ impl Stream {
 
     fn chunk(&mut self, event: &Event<'_>, data: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
         let limits = self.answer.guard.limits.json();
-        let doc = Doc::read(data, limits).map_err(|_| Failure::Malformed)?;
+        let doc = Doc::read(data, limits).map_err(|error| {
+            let fault = Fault::of_json(Failure::Malformed("it is no JSON"), &error);
+            self.unread.insert(fault).failure
+        })?;
         let choices = choices_of(doc.root())?;
         let mut frame = Frame { event, data, edits: Vec::new() };
         let is_error = self.outside(doc.root(), &mut frame.edits);
@@ -213,7 +243,8 @@ impl Stream {
             return Ok(());
         }
         if is_error {
-            return Err(Failure::Broken);
+            let fault = Fault::new(Failure::Broken, "the upstream says that it failed");
+            return Err(self.unread.insert(fault).failure);
         }
         if self.head.is_none() {
             self.head = Some(head(doc.root(), &frame.edits));
@@ -278,9 +309,6 @@ impl Stream {
 
     /// Scans one string, key or number that is not part of a channel.
     pub(super) fn value(&mut self, node: Value<'_>, source: Source, edits: &mut Vec<Splice>) {
-        if !self.answer.guard.scan {
-            return;
-        }
         let found = match (node.kind(), node.text()) {
             (NodeKind::String | NodeKind::Key, Some(text)) => {
                 let inner = node.inner().unwrap_or_default();
@@ -404,12 +432,12 @@ impl Stream {
         let limit = self.answer.guard.limits.tool_call_bytes_max;
         let calls = self.choices.get_mut(at).map(|choice| &mut choice.calls);
         if calls.is_some_and(|calls| calls.is_first_over(limit)) {
-            self.limit(LIMIT_TOOL_CALL_BYTES, Failure::TooLarge, out);
+            self.limit(LIMIT_TOOL_CALL_BYTES, Failure::TooLarge("tool_call_bytes_max"), out);
             return Ok(());
         }
         let calls = self.choices.get(at).map(|choice| &choice.calls);
         if calls.is_some_and(|calls| limit.saturating_mul(CALL_OVERHEAD_MAX) < calls.n_bytes()) {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge("tool_call_bytes_max"));
         }
         Ok(())
     }
@@ -418,7 +446,7 @@ impl Stream {
     pub(super) fn count_text(&mut self, n_bytes: usize) -> Result<(), Failure> {
         self.n_text_bytes += n_bytes;
         if self.answer.guard.limits.stream_bytes_max < self.n_text_bytes {
-            Err(Failure::TooLarge)
+            Err(Failure::TooLarge("stream_bytes_max"))
         } else {
             Ok(())
         }
@@ -454,7 +482,7 @@ impl Stream {
     /// The upstream said all that it will say.
     fn complete(&mut self, out: &mut Vec<u8>) {
         if self.choices.is_empty() {
-            return self.fail(Failure::Malformed, out);
+            return self.fail(Failure::Malformed("its end came before any choice"), out);
         }
         for at in 0..self.choices.len() {
             if let Err(failure) = self.finish_choice(at, out) {
@@ -477,7 +505,9 @@ impl Stream {
     }
 
     /// The stream cannot go on. Text that was decided leaves, calls that were not whole do not.
-    pub(super) fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) {
+    pub(super) fn fail(&mut self, fault: impl Into<Fault>, out: &mut Vec<u8>) {
+        let fault = fault.into();
+        let failure = fault.failure;
         for at in 0..self.choices.len() {
             if failure == Failure::ClientGone || self.flush(at, out).is_err() {
                 break;
@@ -490,8 +520,8 @@ impl Stream {
             self.write_findings();
             write_event(&failure.reply(self.answer.identity.named()).body(), &mut self.tail);
         }
-        self.failure = Some(failure);
         self.ended = Some(failure.outcome());
+        self.fault = Some(fault);
     }
 
     fn write_findings(&mut self) {
@@ -531,9 +561,11 @@ impl Stream {
         let verdict = self.answer.verdict | bits::STREAM | verdict_bits(&self.answer.judged);
         let ended = Ended { outcome, verdict, tokens: self.usage };
         let refusal = self.answer.reason();
-        let reason = refusal.as_deref().or(self.failure.map(|failure| failure.reply(None).code));
-        let evidence =
-            self.answer.identity.evidence(&self.answer.judged, &self.answer.catalogue, reason);
+        let fault = self.fault.as_ref();
+        let reason = refusal.as_deref().or(fault.map(|fault| fault.failure.reply(None).code));
+        let why = (reason, fault.and_then(|fault| fault.cause.as_deref()));
+        let Answer { identity, judged, catalogue, .. } = &self.answer;
+        let evidence = identity.evidence(judged, catalogue, why);
         let texts = || Texts::of_both(self.released(), self.received());
         let texts = self.answer.identity.keep(texts);
         let draft = self.answer.identity.outcome(unix_ms, &ended, texts, evidence);
@@ -621,7 +653,7 @@ impl Frame<'_> {
 /// The choices of an event. What is not the kind of thing that the API says might hide text where nobody looks for it.
 fn choices_of(root: Value<'_>) -> Result<Vec<Value<'_>>, Failure> {
     if root.kind() != NodeKind::Object {
-        return Err(Failure::Malformed);
+        return Err(Failure::Malformed("it is no object"));
     }
     let Some(list) = root.get("choices").filter(|list| !list.is_null()) else {
         return Ok(Vec::new());
@@ -629,7 +661,7 @@ fn choices_of(root: Value<'_>) -> Result<Vec<Value<'_>>, Failure> {
     let choices: Vec<Value<'_>> = list.items().collect();
     let is_list = list.kind() == NodeKind::Array
         && choices.iter().all(|choice| choice.kind() == NodeKind::Object);
-    if is_list { Ok(choices) } else { Err(Failure::Malformed) }
+    if is_list { Ok(choices) } else { Err(Failure::Malformed("`choices` is no array of objects")) }
 }
 
 /// What our own events repeat of the upstream's, where it is clean and of the right type.

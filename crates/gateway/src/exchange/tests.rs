@@ -164,6 +164,15 @@ fn guard(profile: Profile) -> Guard {
     }
 }
 
+/// The upstream's key, where a test needs one.
+const OUR_KEY: &str = "OUR-KEY-OUR-KEY-1";
+
+/// The same guard, switched off.
+fn off(guard: Guard) -> Guard {
+    let inspector = Arc::new(Keyed::new(Arc::clone(&guard.inspector), [OUR_KEY]).alone());
+    Guard { scan: false, inspector, ..guard }
+}
+
 fn with_policy(text: &str) -> Guard {
     let catalogue = bartizan_core::kind::Catalogue::new(&KINDS);
     let texts = [("test.cedar".to_owned(), text.to_owned())];

@@ -7,7 +7,7 @@ use super::audit::{Again, Missing, Promise};
 use super::progress::Progress;
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::UpstreamBody;
-use crate::exchange::{Failure, StreamState};
+use crate::exchange::{Failure, Fault, StreamState};
 use bartizan_core::record::Outcome;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 /// What hyper sends to the caller.
 pub(super) enum ReplyBody {
@@ -80,6 +81,8 @@ pub(super) struct StreamBody {
     out: Vec<u8>,
     progress: Progress,
     times: Times,
+    /// Ready when the gateway stops and waits no longer.
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
     shared: Arc<Shared>,
 }
 
@@ -138,6 +141,7 @@ impl StreamBody {
             out: Vec::new(),
             progress: Progress::default(),
             times,
+            closing: Box::pin(shared.tasks.until_close()),
             shared: Arc::clone(shared),
         }
     }
@@ -152,11 +156,14 @@ impl StreamBody {
                         }
                         self.push(&chunk);
                     }
-                    Poll::Ready(Some(Err(failure))) => self.end(Some(failure)),
+                    Poll::Ready(Some(Err(fault))) => self.end(Some(fault)),
                     Poll::Ready(None) => self.end(None),
                     Poll::Pending => {
-                        let failure = ready!(self.times.poll(cx));
-                        self.end(Some(failure));
+                        let failure = match self.closing.as_mut().poll(cx) {
+                            Poll::Ready(()) => Failure::Shutdown,
+                            Poll::Pending => ready!(self.times.poll(cx)),
+                        };
+                        self.end(Some(failure.into()));
                     }
                 },
                 Stage::Recording(promise, _, _) => {
@@ -199,14 +206,14 @@ impl StreamBody {
         }
     }
 
-    fn end(&mut self, failure: Option<Failure>) {
+    fn end(&mut self, fault: Option<Fault>) {
         if let Stage::Open(upstream) = std::mem::replace(&mut self.stage, Stage::Done)
-            && failure.is_none()
+            && fault.is_none()
         {
             upstream.recycle(self.shared.clock.monotonic_us());
         }
         let out = &mut self.out;
-        match self.ticket.guard(|guard| guard.end(failure, out)) {
+        match self.ticket.guard(|guard| guard.end_by(fault, out)) {
             Ok(_) => self.seal(None),
             Err(GuardCrashed) => self.crash(),
         }

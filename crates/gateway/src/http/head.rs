@@ -24,6 +24,15 @@ impl From<Reply> for Denial {
     }
 }
 
+/// What the wire has seen of a head, and hyper does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// The body is framed in two ways.
+    pub(super) is_conflicting: bool,
+    /// The target has a fragment, which no request has.
+    pub(super) has_fragment: bool,
+}
+
 /// What a sound head asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
@@ -33,11 +42,14 @@ pub(super) struct Head {
 }
 
 /// Checks framing, then who may call at all, then the path.
-pub(super) fn check_door(parts: &Parts, callers: &Callers) -> Result<Endpoint, Denial> {
-    check_framing(parts)?;
+pub(super) fn check_door(parts: &Parts, seen: Seen, callers: &Callers) -> Result<Endpoint, Denial> {
+    check_framing(parts, seen.is_conflicting)?;
     callers.check(&parts.headers, &parts.uri)?;
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(method_not_allowed(""));
+    }
+    if seen.has_fragment {
+        return Err(unknown_path().into());
     }
     match lookup(parts.method.as_str(), parts.uri.path()) {
         Lookup::Guarded(endpoint) => Ok(endpoint),
@@ -48,9 +60,7 @@ pub(super) fn check_door(parts: &Parts, callers: &Callers) -> Result<Endpoint, D
             "this path is known and closed: its traffic cannot be guarded",
         )
         .into()),
-        Lookup::Unknown => {
-            Err(Reply::new(404, "unknown_path", "there is no such path here").into())
-        }
+        Lookup::Unknown => Err(unknown_path().into()),
     }
 }
 
@@ -70,7 +80,8 @@ pub(super) fn check_body_head(
     if body_bytes.is_none() && parts.version < Version::HTTP_2 {
         return Err(length_required().into());
     }
-    if parts.headers.contains_key(CONTENT_ENCODING) {
+    let is_plain = |coding: &http::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !parts.headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         let text = "compressed bodies are not read: send the JSON as it is";
         return Err(Reply::new(415, "unsupported_encoding", text).into());
     }
@@ -90,14 +101,13 @@ pub(super) fn body_too_large(body_bytes_max: usize) -> Reply {
     )
 }
 
-/// Hyper drops a `content-length` that stands beside a `transfer-encoding`, whichever comes first, so that the two cannot be seen to
+/// Hyper drops a `content-length` that stands beside a `transfer-encoding`, whichever comes first, so that only the wire has seen the two
 /// disagree. That is why no transfer coding is accepted at all; every client of this API knows the length of its JSON.
-fn check_framing(parts: &Parts) -> Result<(), Reply> {
+fn check_framing(parts: &Parts, is_conflicting: bool) -> Result<(), Reply> {
     let headers = &parts.headers;
     if headers.contains_key(TRANSFER_ENCODING) {
-        if headers.contains_key(CONTENT_LENGTH) {
-            let text = "content-length and transfer-encoding contradict each other";
-            return Err(Reply::new(400, "conflicting_framing", text));
+        if is_conflicting || headers.contains_key(CONTENT_LENGTH) {
+            return Err(conflicting_framing());
         }
         return Err(length_required());
     }
@@ -119,6 +129,19 @@ fn check_framing(parts: &Parts) -> Result<(), Reply> {
         return Err(Reply::new(400, "upgrade_refused", "connections are not upgraded here"));
     }
     Ok(())
+}
+
+/// The reply to a body whose length is said in two ways, or in none that can be read.
+pub(super) fn conflicting_framing() -> Reply {
+    Reply::new(
+        400,
+        "conflicting_framing",
+        "the length of the body is said in two ways, or is no number: send one content-length and no transfer-encoding",
+    )
+}
+
+fn unknown_path() -> Reply {
+    Reply::new(404, "unknown_path", "there is no such path here")
 }
 
 fn length_required() -> Reply {
@@ -183,7 +206,7 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Reply> {
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     match digits.and_then(|text| text.parse().ok()) {
         Some(bytes) => Ok(Some(bytes)),
-        None => Err(Reply::new(400, "conflicting_framing", "the content-length is not a number")),
+        None => Err(conflicting_framing()),
     }
 }
 
@@ -222,8 +245,8 @@ mod tests {
     /// The code of the refusal, or `ok`; chat completions with a sound head unless `lines` say otherwise.
     fn check(method: &str, target: &str, lines: &[(&str, &str)]) -> &'static str {
         let parts = parts(method, target, lines);
-        let checked =
-            check_door(&parts, &Callers::default()).and_then(|e| check_body_head(&parts, e, 1000));
+        let checked = check_door(&parts, Seen::default(), &Callers::default())
+            .and_then(|e| check_body_head(&parts, e, 1000));
         checked.map_or_else(|denial| denial.reply.code, |_| "ok")
     }
 
@@ -251,6 +274,7 @@ mod tests {
                     ("upgrade", "h2c"),
                 ],
             ),
+            ("not compressed", &[HOST, JSON, LENGTH, ("content-encoding", "Identity")]),
             ("largest", &[HOST, JSON, ("content-length", "1000")]),
         ] {
             assert_eq!(check("POST", "/v1/chat/completions", lines), "ok", "{name}");
@@ -292,8 +316,13 @@ mod tests {
                 "unsupported_encoding",
             ),
             (
-                "identity",
-                &[HOST, JSON, LENGTH, ("content-encoding", "identity")],
+                "compressed under identity",
+                &[HOST, JSON, LENGTH, ("content-encoding", "identity"), ("content-encoding", "br")],
+                "unsupported_encoding",
+            ),
+            (
+                "a list of codings",
+                &[HOST, JSON, LENGTH, ("content-encoding", "identity, gzip")],
                 "unsupported_encoding",
             ),
             ("no type", &[HOST, LENGTH], "unsupported_media_type"),
@@ -331,15 +360,16 @@ mod tests {
             assert_eq!(check(method, target, &[HOST, JSON, LENGTH]), want, "{method} {target}");
         }
         let connect = parts("CONNECT", "localhost:80", &[HOST]);
-        let host_differs = check_door(&connect, &Callers::default()).unwrap_err();
+        let host_differs = check_door(&connect, Seen::default(), &Callers::default()).unwrap_err();
         assert_eq!(host_differs.reply.code, "foreign_host");
         let connect = parts("CONNECT", "localhost:80", &[("host", "localhost:80")]);
         assert_eq!(
-            check_door(&connect, &Callers::default()).unwrap_err().reply.code,
+            check_door(&connect, Seen::default(), &Callers::default()).unwrap_err().reply.code,
             "method_not_allowed"
         );
         let denial =
-            check_door(&parts("PUT", "/v1/models", &[HOST]), &Callers::default()).unwrap_err();
+            check_door(&parts("PUT", "/v1/models", &[HOST]), Seen::default(), &Callers::default())
+                .unwrap_err();
         assert_eq!(denial.allow, Some("GET"));
     }
 }

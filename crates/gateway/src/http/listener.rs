@@ -1,7 +1,10 @@
 //! Connections of callers: accepted within a limit, served, and ended politely.
 use super::Shared;
-use super::service::{Connection, handle};
+use super::head::conflicting_framing;
+use super::service::{Connection, handle, own_answer};
 use super::tls::ServerTls;
+use super::wire::Wire;
+use crate::reply::Reply;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -114,7 +117,7 @@ async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_headers(limits.headers_max)
         .max_header_size(limits.head_bytes_max)
         .max_buf_size(limits.head_bytes_max.max(BUFFER_BYTES_MIN))
-        .serve_connection(TokioIo::new(io), service);
+        .serve_connection(TokioIo::new(Wire::new(io, Arc::clone(&state))), service);
     let mut draining = pin!(shared.tasks.draining());
     let mut is_asked_to_end = false;
     let ended = poll_fn(|cx| {
@@ -125,20 +128,28 @@ async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         connection.poll_without_shutdown(cx)
     })
     .await;
-    if let Err(error) = &ended
-        && let Some(code) = code_of(error, state.asked.load(Relaxed))
-    {
-        shared.denied(code);
+    let refusal = ended.as_ref().err().and_then(|error| refusal_of(error, &state));
+    match (&refusal, &ended) {
+        (Some(reply), _) => shared.denied(reply.code),
+        // A connection that was merely left alone after its last request is no denial.
+        (None, Err(error)) if error.is_timeout() && state.n_asked.load(Relaxed) == 0 => {
+            shared.denied("head_timeout");
+        }
+        (None, _) => {}
     }
     let has_unread =
         state.unread.load(Relaxed) || ended.as_ref().is_err_and(hyper::Error::is_parse);
-    let io = connection.into_parts().io.into_inner();
+    let (io, mut last) = connection.into_parts().io.into_inner().into_parts();
+    // Hyper had something to say, and says it without a body.
+    if let Some(reply) = refusal.filter(|_| !last.is_empty()) {
+        last = own_answer(&reply, shared.setup.load().durability_of_all());
+    }
     let cut_short = async {
         shared.tasks.draining().await;
         tokio::time::sleep(LINGER_DRAINING).await;
     };
     tokio::select! {
-        ended = timeout(LINGER_MAX, hang_up(io, has_unread)) => {
+        ended = timeout(LINGER_MAX, hang_up(io, &last, has_unread)) => {
             if ended.is_err() {
                 tracing::debug!("A connection did not close in time.");
             }
@@ -147,22 +158,25 @@ async fn serve_http1<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     }
 }
 
-/// What a broken connection counts as; `None` for one that was merely left alone.
-fn code_of(error: &hyper::Error, was_asked: bool) -> Option<&'static str> {
+/// What a head that is none is answered, and counts as.
+fn refusal_of(error: &hyper::Error, state: &Connection) -> Option<Reply> {
+    let n_asked = state.n_asked.load(Relaxed);
     if error.is_parse_too_large() {
-        Some("head_too_large")
+        let text =
+            "the head is larger than head_bytes_max, or has more lines than headers_max allows";
+        Some(Reply::new(431, "head_too_large", text))
+    } else if error.is_parse() && state.conflict.load(Relaxed) == n_asked.saturating_add(1) {
+        Some(conflicting_framing())
     } else if error.is_parse() {
-        Some("malformed_head")
-    } else if error.is_timeout() && !was_asked {
-        Some("head_timeout")
+        Some(Reply::new(400, "malformed_head", "the head of the request is not HTTP/1.1"))
     } else {
         None
     }
 }
 
-/// Closes our direction, then, where the caller may still be sending, reads a little of it away.
-async fn hang_up<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, has_unread: bool) {
-    if io.shutdown().await.is_err() || !has_unread {
+/// Says the last of it, closes our direction, then, where the caller may still be sending, reads a little of it away.
+async fn hang_up<I: AsyncRead + AsyncWrite + Unpin>(mut io: I, last: &[u8], has_unread: bool) {
+    if io.write_all(last).await.is_err() || io.shutdown().await.is_err() || !has_unread {
         return;
     }
     let mut sink = tokio::io::sink();

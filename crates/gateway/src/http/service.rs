@@ -5,7 +5,7 @@ use super::audit::{Again, X_BARTIZAN_AUDIT, audit_value, durable, withheld};
 use super::body::{ReplyBody, StreamBody};
 use super::harmless::copy_harmless;
 use super::head::{
-    Denial, Head, body_too_large, check_body_head, check_door, conversation, subject,
+    Denial, Head, Seen, body_too_large, check_body_head, check_door, conversation, subject,
 };
 use super::heavy::Late;
 use super::identity::{KeyEntry, KeyError};
@@ -13,7 +13,7 @@ use super::room::{Full, Share};
 use super::setup::{Rule, Setup, key_may_take};
 use super::ticket::{GuardCrashed, Ticket};
 use super::upstream::{Outgoing, Surroundings, UpstreamBody};
-use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Forward, Opened};
+use crate::exchange::{Call, Closed, Durability, Endpoint, Failure, Fault, Forward, Opened};
 use crate::limits::Limits;
 use crate::reply::Reply;
 use bartizan_core::json::Doc;
@@ -26,10 +26,10 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -47,10 +47,25 @@ const BODY_RESERVE_BYTES_MAX: usize = 256 << 10;
 /// What a connection and its requests tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Connection {
-    /// A request has come.
-    pub(super) asked: AtomicBool,
+    /// Requests that have come.
+    pub(super) n_asked: AtomicU64,
+    /// The number of the request, from 1, whose body is framed in two ways; 0 while there is none.
+    pub(super) conflict: AtomicU64,
+    /// The number of the request, from 1, whose target has a fragment; 0 while there is none.
+    pub(super) fragment: AtomicU64,
     /// A request was answered while its body was still coming.
     pub(super) unread: AtomicBool,
+}
+
+impl Connection {
+    /// Notes that a request has come. What the wire has seen of it.
+    fn ask(&self) -> Seen {
+        let n_asked = self.n_asked.fetch_add(1, Relaxed).saturating_add(1);
+        Seen {
+            is_conflicting: n_asked == self.conflict.load(Relaxed),
+            has_fragment: n_asked == self.fragment.load(Relaxed),
+        }
+    }
 }
 
 /// A request whose caller, route and body are known.
@@ -67,6 +82,13 @@ struct Asked<'s> {
     _share: Share,
 }
 
+/// A request as it came.
+struct Asking<'s> {
+    parts: &'s Parts,
+    seen: Seen,
+    started_us: u64,
+}
+
 /// Answers one request.
 pub(super) async fn handle(
     shared: Arc<Shared>,
@@ -74,7 +96,7 @@ pub(super) async fn handle(
     request: Request<Incoming>,
 ) -> Result<Response<ReplyBody>, Infallible> {
     let started_us = shared.clock.monotonic_us();
-    connection.asked.store(true, Relaxed);
+    let seen = connection.ask();
     let setup = shared.setup.load_full();
     let (parts, mut body) = request.into_parts();
     let mut record = RecordId([0; 16]);
@@ -86,7 +108,8 @@ pub(super) async fn handle(
         let response = denied(&overloaded().into(), &parts, &body, &connection);
         return Ok(audited(response, setup.durability_of_all()));
     };
-    let asked = match ask(&shared, &setup, &mut ticket, &parts, &mut body, started_us).await {
+    let asking = Asking { parts: &parts, seen, started_us };
+    let asked = match ask(&shared, &setup, &mut ticket, asking, &mut body).await {
         Ok(asked) => asked,
         Err(denial) => {
             let durability = ticket.durability().or(setup.durability_of_all());
@@ -105,10 +128,10 @@ async fn ask<'s>(
     shared: &Shared,
     setup: &'s Setup,
     ticket: &mut Ticket,
-    parts: &'s Parts,
+    asking: Asking<'s>,
     body: &mut Incoming,
-    started_us: u64,
 ) -> Result<Asked<'s>, Denial> {
+    let Asking { parts, seen, started_us } = asking;
     let limits = &setup.guard.limits;
     if parts.headers.len() > limits.headers_max {
         return Err(Reply::new(
@@ -118,7 +141,7 @@ async fn ask<'s>(
         )
         .into());
     }
-    let endpoint = check_door(parts, &setup.callers)?;
+    let endpoint = check_door(parts, seen, &setup.callers)?;
     ticket.set_endpoint(endpoint);
     let entry =
         setup.keys.identify(&parts.headers, shared.clock.unix_ms()).map_err(unauthorised)?;
@@ -354,7 +377,7 @@ async fn forward_it(
 ) -> Result<Response<ReplyBody>, Denial> {
     let Forward { pass, body, intent, wants_stream, findings, answer } = forward;
     let recorded = ticket.put(intent);
-    ticket.waiting(answer);
+    ticket.waiting(answer, &asked.rule.upstream);
     let Ok(recorded) = timeout_at(total_at, recorded).await else {
         // The INTENT is in line all the same, so its OUTCOME follows it there, and nobody waits for either.
         return Ok(give_up(&mut ticket));
@@ -377,16 +400,17 @@ async fn forward_it(
     };
     let around = Surroundings { limits, clock: shared.clock.as_ref(), tasks: &shared.tasks };
     let call = asked.rule.upstream.call(pass, &outgoing, around);
+    let call = unless_closing(shared, call);
     let answered =
         timeout_at(first_at.min(total_at), call).await.unwrap_or(Err(if total_at <= first_at {
-            Failure::TotalTimeout
+            Failure::TotalTimeout.into()
         } else {
-            Failure::FirstByteTimeout
+            Failure::FirstByteTimeout.into()
         }));
     shared.metrics.first_byte.record(shared.clock.monotonic_us().saturating_sub(started_us));
     let (head, upstream) = match answered {
         Ok(answered) => answered,
-        Err(failure) => return Ok(fail(shared, &mut ticket, failure).await),
+        Err(fault) => return Ok(fail(shared, &mut ticket, fault).await),
     };
     if is_stream(&head) {
         return Ok(stream_it(shared, setup, ticket, &head, upstream, &findings));
@@ -433,12 +457,13 @@ async fn answer_whole(
     total_at: Instant,
 ) -> Response<ReplyBody> {
     let mut share = shared.metrics.room.share(limits.buffered_bytes_max);
-    let body = match collect(&mut upstream, limits, total_at, &mut share).await {
+    let body = collect(&mut upstream, limits, total_at, &mut share);
+    let body = match unless_closing(shared, body).await {
         Ok(body) => body,
-        Err(failure) => {
+        Err(fault) => {
             // The call is over for us; its connection must not linger while the record is written.
             drop(upstream);
-            return fail(shared, &mut ticket, failure).await;
+            return fail(shared, &mut ticket, fault).await;
         }
     };
     upstream.recycle(shared.clock.monotonic_us());
@@ -451,7 +476,19 @@ async fn answer_whole(
             send_closed(shared, &mut ticket, closed, Some(head.headers())).await
         }
         Ok(Err(GuardCrashed)) => crashed(&ticket),
-        Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout).await,
+        Err(Late) => fail(shared, &mut ticket, Failure::TotalTimeout.into()).await,
+    }
+}
+
+/// What waits for an upstream when the gateway has stopped waiting ends, and its caller is told.
+async fn unless_closing<T>(
+    shared: &Shared,
+    waiting: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    tokio::select! {
+        biased;
+        done = waiting => done,
+        () = shared.tasks.closing() => Err(Failure::Shutdown.into()),
     }
 }
 
@@ -460,10 +497,10 @@ async fn collect(
     limits: &Limits,
     total_at: Instant,
     share: &mut Share,
-) -> Result<Bytes, Failure> {
+) -> Result<Bytes, Fault> {
     let bytes_max = limits.answer_bytes_max;
     if upstream.exact_bytes().is_some_and(|bytes| bytes > bytes_max as u64) {
-        return Err(Failure::TooLarge);
+        return Err(Failure::TooLarge("answer_bytes_max").into());
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
@@ -472,13 +509,13 @@ async fn collect(
         let next =
             timeout_at(stalled_at.min(total_at), poll_fn(|cx| upstream.poll_chunk(cx))).await;
         let chunk = match next {
-            Err(_) if total_at <= stalled_at => return Err(Failure::TotalTimeout),
-            Err(_) => return Err(Failure::BetweenChunksTimeout),
+            Err(_) if total_at <= stalled_at => return Err(Failure::TotalTimeout.into()),
+            Err(_) => return Err(Failure::BetweenChunksTimeout.into()),
             Ok(None) => break,
             Ok(Some(chunk)) => chunk?,
         };
         if first.len() + rest.len() + chunk.len() > bytes_max {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge("answer_bytes_max").into());
         }
         share.grow(chunk.len()).map_err(|Full| Failure::Overloaded)?;
         if first.is_empty() && rest.is_empty() {
@@ -493,8 +530,9 @@ async fn collect(
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-async fn fail(shared: &Arc<Shared>, ticket: &mut Ticket, failure: Failure) -> Response<ReplyBody> {
-    match ticket.close(|answer, unix_ms| answer.fail(failure, unix_ms)) {
+async fn fail(shared: &Arc<Shared>, ticket: &mut Ticket, fault: Fault) -> Response<ReplyBody> {
+    let failure = fault.failure;
+    match ticket.close(|answer, unix_ms| answer.fail(fault, unix_ms)) {
         Ok(closed) => {
             let mut response = send_closed(shared, ticket, closed, None).await;
             if failure == Failure::Overloaded {
@@ -526,7 +564,7 @@ async fn send_closed(
     closed: Closed,
     from: Option<&HeaderMap>,
 ) -> Response<ReplyBody> {
-    let Closed { status, body, findings, outcome, ended: _ } = closed;
+    let Closed { status, body, findings, outcome, ended: _, fault: _ } = closed;
     let again = Again::of(withheld(&outcome));
     let recorded = ticket.put(outcome);
     let mut response = match durable(recorded, ticket.record_at()).await {
@@ -583,7 +621,9 @@ fn denied(
     let mut response = respond(denial.reply.status, Bytes::from(denial.reply.body()));
     finish_headers(&denial.reply, denial.allow, &mut response);
     // The rest of the body is not read: whoever sends what is refused anyway gets no more of our time.
-    if !body.is_end_stream() && parts.version < Version::HTTP_2 {
+    // Nor is more read of whoever sends a target that no client makes.
+    let has_fragment = connection.fragment.load(Relaxed) != 0;
+    if (!body.is_end_stream() || has_fragment) && parts.version < Version::HTTP_2 {
         connection.unread.store(true, Relaxed);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -595,6 +635,26 @@ fn respond(status: u16, body: Bytes) -> Response<ReplyBody> {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
     base_headers(response.headers_mut(), HeaderValue::from_static("application/json"));
     response
+}
+
+/// A whole answer as it goes over the wire, for a connection that hyper has given up.
+pub(super) fn own_answer(reply: &Reply, durability: Option<Durability>) -> Vec<u8> {
+    let body = reply.body();
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = audited(respond(reply.status, Bytes::new()), durability);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let mut out = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in &*headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&body);
+    out
 }
 
 fn base_headers(headers: &mut HeaderMap, kind: HeaderValue) {

@@ -302,7 +302,8 @@ impl Setup {
     }
 }
 
-/// The guard's inspector, which then also knows the upstreams' own keys: whatever an upstream quotes, these never get out.
+/// The guard's inspector, which then also knows the upstreams' own keys: whatever an upstream quotes, these never get out. With the guard off
+/// they are all that is looked for.
 fn keyed(guard: &Guard, upstreams: &[UpstreamOptions]) -> Keyed {
     let with_key =
         upstreams.iter().filter_map(|upstream| Some((&upstream.name, upstream.key.as_ref()?)));
@@ -311,7 +312,8 @@ fn keyed(guard: &Guard, upstreams: &[UpstreamOptions]) -> Keyed {
             tracing::warn!(upstream = %name, "The key of this upstream is so short that it is not looked for in answers.");
         }
     }
-    Keyed::new(Arc::clone(&guard.inspector), with_key.map(|(_, key)| key.bytes()))
+    let keyed = Keyed::new(Arc::clone(&guard.inspector), with_key.map(|(_, key)| key.bytes()));
+    if guard.scan { keyed } else { keyed.alone() }
 }
 
 /// Most ladders that are computed before the first request asks for one: a ladder costs a millisecond or two.

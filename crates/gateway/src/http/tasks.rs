@@ -1,7 +1,7 @@
 //! Every task of the gateway, so that shutdown can wait for all of them and then end the rest.
 use std::future::Future;
 use std::pin::Pin;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 /// The tasks of one gateway.
@@ -12,6 +12,8 @@ pub(super) struct Tasks {
     background: TaskTracker,
     /// No new work from here on.
     drain: CancellationToken,
+    /// Time is over: what still runs says its last words.
+    close: CancellationToken,
     /// Whatever still runs is dropped where it stands.
     halt: CancellationToken,
 }
@@ -32,6 +34,21 @@ impl Tasks {
         self.drain.cancel();
         self.tracker.close();
         self.background.close();
+    }
+
+    /// Asks everybody who is still at it to end now.
+    pub(super) fn close(&self) {
+        self.close.cancel();
+    }
+
+    /// Waits for [`Tasks::close`].
+    pub(super) async fn closing(&self) {
+        self.close.cancelled().await;
+    }
+
+    /// The same, to be kept.
+    pub(super) fn until_close(&self) -> WaitForCancellationFutureOwned {
+        self.close.clone().cancelled_owned()
     }
 
     /// Drops every task that still runs, and waits until that is done.

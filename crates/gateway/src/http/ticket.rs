@@ -3,7 +3,10 @@
 //! A ticket also holds the guard of the answer, from the moment the INTENT is handed over. Each way out of it yields the one OUTCOME.
 use super::Shared;
 use super::audit::{Again, Missing, Promise};
-use crate::exchange::{Answer, Closed, Durability, Endpoint, Failure, StreamGuard, StreamState};
+use super::upstream::Upstream;
+use crate::exchange::{
+    Answer, Closed, Durability, Endpoint, Failure, Fault, StreamGuard, StreamState,
+};
 use crate::reply::Reply;
 use bartizan_core::record::{Draft, Leaf, Outcome, RecordId, RecordKind};
 use http::HeaderValue;
@@ -40,6 +43,8 @@ pub(super) struct Ticket {
     /// The record's id as both sides read it.
     record_value: HeaderValue,
     phase: Phase,
+    /// Whom the answer comes from, once that is known.
+    upstream: Option<Arc<Upstream>>,
     /// When the whole exchange must be over.
     total_at: Instant,
     holds_stream: bool,
@@ -68,6 +73,7 @@ impl Ticket {
             record,
             record_value: hexadecimal(record),
             phase: Phase::Reading,
+            upstream: None,
             total_at,
             holds_stream: false,
             own_us: 0,
@@ -180,7 +186,8 @@ impl Ticket {
     }
 
     /// The INTENT is in line: from here on there will be an OUTCOME.
-    pub(super) fn waiting(&mut self, answer: Answer) {
+    pub(super) fn waiting(&mut self, answer: Answer, upstream: &Arc<Upstream>) {
+        self.upstream = Some(Arc::clone(upstream));
         self.phase = Phase::Waiting(Box::new(answer));
     }
 
@@ -199,6 +206,7 @@ impl Ticket {
         match closed {
             Ok(closed) => {
                 self.count(closed.ended);
+                self.complain(closed.fault.as_ref());
                 self.shared.metrics.found(&closed.findings);
                 Ok(closed)
             }
@@ -238,7 +246,9 @@ impl Ticket {
     /// A sealed stream's OUTCOME is handed over; the guard stays, for the tail. With it comes what is tried again should it fail.
     pub(super) fn seal(&mut self) -> Result<(Promise, Again), GuardCrashed> {
         let unix_ms = self.shared.clock.unix_ms();
-        let draft = self.guard(|guard| guard.outcome(unix_ms))?;
+        let (draft, fault) =
+            self.guard(|guard| (guard.outcome(unix_ms), guard.fault().cloned()))?;
+        self.complain(fault.as_ref());
         self.count(draft.leaf.outcome.unwrap_or(Outcome::UpstreamError));
         if let Phase::Streaming(guard) = std::mem::replace(&mut self.phase, Phase::Closed) {
             self.phase = Phase::Sealed(guard);
@@ -284,6 +294,21 @@ impl Ticket {
     fn bare_outcome(&self, outcome: Outcome) -> Draft {
         let leaf = Leaf::new(self.record, RecordKind::Outcome, self.shared.clock.unix_ms());
         Draft::new(Leaf { outcome: Some(outcome), ..leaf }, Vec::new())
+    }
+
+    /// Tells the operator what failed, unless the caller hung up or the gateway stops: those are no faults.
+    fn complain(&self, fault: Option<&Fault>) {
+        let is_ours =
+            |fault: &&Fault| !matches!(fault.failure, Failure::ClientGone | Failure::Shutdown);
+        let Some(Fault { failure, cause }) = fault.filter(is_ours) else { return };
+        let Some(n_left_out) = self.shared.complaints.take(self.shared.clock.monotonic_us()) else {
+            return;
+        };
+        let record = self.named().map(tracing::field::display);
+        let upstream = self.upstream.as_ref().map(|upstream| upstream.name.as_str());
+        let code = failure.reply(None).code;
+        let cause = cause.as_deref();
+        tracing::warn!(record, upstream, code, cause, n_left_out, "An exchange failed.");
     }
 
     fn count(&self, outcome: Outcome) {

@@ -3,7 +3,7 @@
 //! A call is made from nothing: no header of the caller is passed on, and only harmless headers of the answer come back. Redirects are
 //! not followed, because the request was judged for this upstream and no other; nor is a request ever sent twice, unless not one byte of it was sent.
 use super::tasks::Tasks;
-use crate::exchange::{Endpoint, Failure};
+use crate::exchange::{Endpoint, Failure, Fault};
 use crate::limits::Limits;
 use bartizan_core::clock::Clock;
 use bartizan_policy::Pass;
@@ -201,7 +201,7 @@ impl Upstream {
         pass: Pass,
         outgoing: &Outgoing,
         around: Surroundings<'_>,
-    ) -> Result<(Response<()>, UpstreamBody), Failure> {
+    ) -> Result<(Response<()>, UpstreamBody), Fault> {
         let mut fresh = false;
         loop {
             let link = self.pool.checkout(fresh, around).await?;
@@ -213,8 +213,8 @@ impl Upstream {
                     drop(pass);
                     return admit_answer(answer);
                 }
-                Sent::Untouched if reused && !fresh => fresh = true,
-                Sent::Untouched | Sent::Lost => return Err(Failure::Broken),
+                Sent::Untouched(_) if reused && !fresh => fresh = true,
+                Sent::Untouched(fault) | Sent::Lost(fault) => return Err(fault),
             }
         }
     }
@@ -256,17 +256,18 @@ impl Upstream {
 /// Turns away answers that nobody here can judge.
 fn admit_answer(
     answer: (Response<()>, UpstreamBody),
-) -> Result<(Response<()>, UpstreamBody), Failure> {
+) -> Result<(Response<()>, UpstreamBody), Fault> {
     let (head, _) = &answer;
+    let because = |failure| Fault::new(failure, format_args!("HTTP {}", head.status().as_u16()));
     if head.status().is_redirection() {
-        return Err(Failure::Redirect);
+        return Err(because(Failure::Redirect));
     }
     if head.status().is_informational() {
-        return Err(Failure::Broken);
+        return Err(because(Failure::Broken));
     }
     let identity = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !head.headers().get_all(header::CONTENT_ENCODING).iter().all(identity) {
-        return Err(Failure::Encoded);
+        return Err(Failure::Encoded.into());
     }
     Ok(answer)
 }

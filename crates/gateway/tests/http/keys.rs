@@ -126,13 +126,17 @@ fn cases() -> Vec<(&'static str, Said)> {
 
 #[tokio::test]
 async fn the_upstreams_key_goes_nowhere() {
-    for profile in Profile::ALL {
+    let modes = Profile::ALL.map(|profile| (profile, true));
+    for (profile, scan) in modes.into_iter().chain([(Profile::Observe, false)]) {
         for (name, said) in cases() {
             let is_stream = name.starts_with("stream");
             let world = World::with(
                 limits(),
                 None,
-                |setup| setup.guard.policy = policy(profile),
+                |setup| {
+                    setup.guard.policy = policy(profile);
+                    setup.guard.scan = scan;
+                },
                 move |mut peer| {
                     let said = said.clone();
                     async move {
@@ -149,7 +153,7 @@ async fn the_upstreams_key_goes_nowhere() {
                 },
             )
             .await;
-            let name = format!("{name}, profile {}", profile.name());
+            let name = format!("{name}, profile {}, scan {scan}", profile.name());
             let answer = send(world.address, chat(KEY, "", &hello(is_stream))).await;
             assert!(!readings(&answer).contains(UPSTREAM_KEY), "{name}: {answer:?}");
             let kind = answer.header("content-type");

@@ -95,11 +95,40 @@ async fn draining_ends_in_time_and_on_record() {
         peer.wait_for_end().await;
     })
     .await;
-    let _open = start(&world, false).await;
+    let mut open = start(&world, false).await;
     let _idle = TcpStream::connect(world.address).await.unwrap();
     assert!(!world.gateway.shutdown().await, "the open exchange had to be dropped");
     assert_eq!(world.recorder.outcomes(), [Outcome::Interrupted]);
+    let answer = read(&mut open).await.unwrap();
+    assert_eq!((answer.status, answer.code().as_str()), (503, "shutting_down"), "{answer:?}");
     world.finish().await;
+}
+
+/// What has left stands, and the last event says why there is no more.
+#[tokio::test]
+async fn a_stream_that_a_stop_cuts_off_says_so() {
+    for (name, more) in [("silent", 0), ("never silent", 1_000)] {
+        let world = World::new(Limits { drain_ms: 100, ..limits() }, move |mut peer| async move {
+            peer.read().await;
+            peer.write(STREAM_HEAD).await;
+            peer.write(chunk(&delta("so far "))).await;
+            for _ in 0..more {
+                peer.write(chunk(&delta("and so on "))).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            peer.wait_for_end().await;
+        })
+        .await;
+        let mut open = start(&world, true).await;
+        let (all_ended, answer) = tokio::join!(world.gateway.shutdown(), read(&mut open));
+        let answer = answer.unwrap();
+        assert!(!all_ended, "{name}");
+        assert!(answer.body.contains("so far"), "{name}: {answer:?}");
+        assert!(answer.body.contains("\"code\":\"shutting_down\""), "{name}: {answer:?}");
+        assert!(!answer.body.contains("[DONE]"), "{name}: {answer:?}");
+        assert_eq!(world.recorder.outcomes(), [Outcome::Interrupted], "{name}");
+        world.finish().await;
+    }
 }
 
 #[tokio::test]

@@ -113,6 +113,12 @@ async fn callers_speak_http2_by_alpn() {
         assert!(!String::from_utf8_lossy(&text).contains("SECRET-1234"), "{name}");
     }
     assert_eq!(world.recorder.outcomes(), [Outcome::Completed; 2]);
+    // The library answers this one itself, and has no words for it.
+    let mut large = request(chat, "localhost", hello(false));
+    large.headers_mut().insert("x-large", "a".repeat(100 << 10).parse().unwrap());
+    let answer = timeout(PATIENCE, sender.send_request(large)).await.unwrap().unwrap();
+    assert_eq!(answer.status().as_u16(), 431);
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
     drop(sender);
     world.finish().await;
 }

@@ -3,7 +3,7 @@ use crate::client::{chat, hello, send};
 use crate::world::{
     KEY, Peer, STREAM_HEAD, World, chunk, delta, finish, json_answer, limits, plain_answer, stopped,
 };
-use bartizan_core::record::{Outcome, RecordError};
+use bartizan_core::record::{Outcome, RecordError, Slot};
 use bartizan_gateway::limits::Limits;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
@@ -22,38 +22,55 @@ async fn world_writing(limits: Limits, answer: String) -> World {
     .await
 }
 
+/// The cause that the last record gives, or nothing.
+fn cause_on_record(world: &World) -> String {
+    let last = world.recorder.drafts().pop().unwrap();
+    let evidence = last.payloads.iter().find(|payload| payload.slot == Slot::Evidence).unwrap();
+    let evidence: serde_json::Value = serde_json::from_slice(&evidence.bytes).unwrap();
+    evidence["cause"].as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
 async fn bad_answers_become_errors_and_records() {
     let limits = Limits { answer_bytes_max: 10_000, ..limits() };
     let good = plain_answer("hi");
     let huge_header = format!("HTTP/1.1 200 OK\r\nx-large: {}\r\n", "a".repeat(200 << 10));
     let many_headers = format!("HTTP/1.1 200 OK\r\n{}", "a: b\r\n".repeat(300));
-    let cases: Vec<(&str, String, u16, Outcome)> = vec![
-        ("hangs up at once", String::new(), 502, Outcome::UpstreamError),
-        ("200, then dies", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"a\"".into(), 502, Outcome::UpstreamError),
-        ("half a head", "HTTP/1.1 200 OK\r\ncontent-".into(), 502, Outcome::UpstreamError),
-        ("no HTTP", "hello\r\n\r\n".into(), 502, Outcome::UpstreamError),
-        ("gzip", good.replace("content-type", "content-encoding: gzip\r\ncontent-type"), 502, Outcome::UpstreamError),
-        ("gzip under identity", good.replace("content-type", "content-encoding: identity\r\ncontent-encoding: br\r\ncontent-type"), 502, Outcome::UpstreamError),
-        ("compressed stream", STREAM_HEAD.replace("content-type", "content-encoding: zstd\r\ncontent-type"), 502, Outcome::UpstreamError),
-        ("redirect", "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".into(), 502, Outcome::UpstreamError),
-        ("switches protocols", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".into(), 502, Outcome::UpstreamError),
-        ("huge header", huge_header + "\r\n", 502, Outcome::UpstreamError),
-        ("many headers", many_headers + "\r\n", 502, Outcome::UpstreamError),
-        ("announced too large", json_answer(&" ".repeat(10_001)), 502, Outcome::UpstreamError),
-        ("too large in chunks", format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2711\r\n{}\r\n0\r\n\r\n", " ".repeat(10_001)), 502, Outcome::UpstreamError),
-        ("bad chunk", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".into(), 502, Outcome::UpstreamError),
-        ("two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}".into(), 502, Outcome::UpstreamError),
-        ("HTML", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>".into(), 502, Outcome::UpstreamError),
-        ("early hints first", format!("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n{good}"), 200, Outcome::Completed),
-        ("until the end of the connection", good.replace("content-length", "x-length"), 200, Outcome::Completed),
-        ("good", good.clone(), 200, Outcome::Completed),
+    let cases: Vec<(&str, String, &str, &str)> = vec![
+        ("hangs up at once", String::new(), "upstream_disconnected", "connection closed before message completed"),
+        ("200, then dies", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{\"a\"".into(), "upstream_disconnected", "end of file before message length reached"),
+        ("half a head", "HTTP/1.1 200 OK\r\ncontent-".into(), "upstream_disconnected", "connection closed before message completed"),
+        ("no HTTP", "hello\r\n\r\n".into(), "upstream_malformed", "invalid HTTP version parsed"),
+        ("gzip", good.replace("content-type", "content-encoding: gzip\r\ncontent-type"), "upstream_encoding", ""),
+        ("gzip under identity", good.replace("content-type", "content-encoding: identity\r\ncontent-encoding: br\r\ncontent-type"), "upstream_encoding", ""),
+        ("compressed stream", STREAM_HEAD.replace("content-type", "content-encoding: zstd\r\ncontent-type"), "upstream_encoding", ""),
+        ("redirect", "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n".into(), "upstream_redirect", "HTTP 307"),
+        ("switches protocols", "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n".into(), "upstream_disconnected", "HTTP 101"),
+        ("huge header", huge_header + "\r\n", "answer_too_large", "message head is too large"),
+        ("many headers", many_headers + "\r\n", "answer_too_large", "message head is too large"),
+        ("announced too large", json_answer(&" ".repeat(10_001)), "answer_too_large", "limit answer_bytes_max"),
+        ("too large in chunks", format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2711\r\n{}\r\n0\r\n\r\n", " ".repeat(10_001)), "answer_too_large", "limit answer_bytes_max"),
+        ("bad chunk", "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n".into(), "upstream_malformed", "Invalid chunk size line"),
+        ("two lengths", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}".into(), "upstream_malformed", "invalid content-length parsed"),
+        ("long chunk extensions", format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2;{}\r\n{{}}\r\n0\r\n\r\n", "x".repeat(40 << 10)), "upstream_malformed", "chunk extensions over limit"),
+        ("a key twice", json_answer(r#"{"SECRET-1234":1,"SECRET-1234":1}"#), "upstream_malformed", "byte 17: the key stands twice"),
+        ("another shape", json_answer(r#"{"choices":"SECRET-1234"}"#), "upstream_malformed", "`choices` is no array"),
+        ("HTML", "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>".into(), "upstream_malformed", "byte 0: expected a value"),
+        ("early hints first", format!("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n{good}"), "", ""),
+        ("until the end of the connection", good.replace("content-length", "x-length"), "", ""),
+        ("good", good.clone(), "", ""),
     ];
-    for (name, bytes, status, outcome) in cases {
+    for (name, bytes, code, cause) in cases {
+        let (status, outcome) =
+            if code.is_empty() { (200, Outcome::Completed) } else { (502, Outcome::UpstreamError) };
         let world = world_writing(limits, bytes).await;
         let answer = send(world.address, chat(KEY, "", &hello(false))).await;
         assert_eq!(answer.status, status, "{name}: {answer:?}");
+        assert!(code.is_empty() || answer.code() == code, "{name}: {answer:?}");
         assert_eq!(world.recorder.outcomes(), [outcome], "{name}");
+        let told = cause_on_record(&world);
+        assert!(told.contains(cause) && !told.contains("SECRET"), "{name}: {told}");
+        assert_eq!(told.is_empty(), cause.is_empty(), "{name}: {told}");
         assert_eq!(answer.header("x-bartizan-record").map(str::len), Some(32), "{name}");
         assert!(answer.header("location").is_none(), "{name}");
         assert_eq!(world.seen.connections.load(SeqCst), 1, "{name}: no request is sent twice");
@@ -127,6 +144,7 @@ async fn an_upstream_that_is_not_there() {
     let answer = send(gone.address, chat(KEY, "", &hello(false))).await;
     assert_eq!((answer.status, answer.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!(gone.recorder.outcomes(), [Outcome::UpstreamError]);
+    assert!(cause_on_record(&gone).contains("Connection refused"), "{}", cause_on_record(&gone));
     assert!(!answer.body.contains(&free.port().to_string()), "addresses stay here");
     gone.finish().await;
 

@@ -55,6 +55,13 @@ fn the_same_policy_says_the_same_byte_for_byte_and_another_says_what_would_chang
     assert_eq!(same[0].again.digest, sha256(text.as_bytes()));
     assert!(same[0].text().contains("the same, byte for byte"), "{}", same[0].text());
 
+    // What failed has a cause, and that is part of the judgement's bytes.
+    let failed =
+        text.replace(r#""reason":null"#, r#""reason":"upstream_tls","cause":"it has\"none""#);
+    let same = again(Some(&failed), &standard).unwrap();
+    assert!(same[0].is_same(), "{same:?}");
+    assert_eq!(same[0].again.digest, sha256(failed.as_bytes()));
+
     let attack = ("injection.override", "input");
     for (profile, found, recorded, want) in [
         (Profile::Strict, card, r#""redact""#, None),

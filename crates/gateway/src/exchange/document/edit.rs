@@ -1,18 +1,17 @@
 //! The replacements that verdicts demand in a document that was scanned.
+use super::keys::{Keys, tell_keys_apart};
 use super::marks::Restored;
 use super::nested::{BareNumbers, looks_like_json, plain_value};
-use super::place::parents;
 use super::{Scan, Seen, range, shift};
 use crate::exchange::findings::{Group, group};
 use crate::exchange::pseudonym::Naming;
 use bartizan_core::detect::Finding;
 use bartizan_core::evidence::Source;
-use bartizan_core::json::{Doc, NodeKind, Splice, Value, decode, encode_into, raw_ranges, splice};
+use bartizan_core::json::{Doc, Splice, Value, encode_into, raw_ranges};
 use bartizan_core::kind::{Catalogue, Extent, KindId, KindSet, PSEUDONYM_OWN, UPSTREAM_KEY};
 use bartizan_core::record::RecordId;
 use bartizan_core::span::Span;
 use bartizan_policy::Action;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// What stands where something else was than what is taken out for good.
@@ -89,7 +88,7 @@ impl Scan<'_> {
         stand_ins: &mut StandIns<'_>,
     ) -> Vec<Splice> {
         redacted.sort_by_key(|seen| seen.node);
-        let mut keys = Keys::new(doc, &redacted);
+        let mut keys = Keys::new(doc, redacted.iter().map(|seen| seen.node));
         let mut edits = Vec::new();
         for of_node in redacted.chunk_by(|a, b| a.node == b.node) {
             if let Some(node) = of_node.first().and_then(|seen| doc.at(seen.node)) {
@@ -167,7 +166,10 @@ impl Scan<'_> {
             let placeholder = || numbers.placeholder(group.span, group.kind, &self.catalogue);
             (group.span, stand_in.unwrap_or_else(placeholder))
         };
-        group(spans.into_iter()).into_iter().map(&mut with_of).collect()
+        let mut groups: Vec<(Span, Vec<u8>)> =
+            group(spans.into_iter()).into_iter().map(&mut with_of).collect();
+        tell_keys_apart(&text, &mut groups);
+        groups
     }
 }
 
@@ -205,75 +207,4 @@ fn notice(kind: KindId, source: Source, record: Option<RecordId>, catalogue: &Ca
         }
         None => format!("[removed by Bartizan: this {what} contained {name}]"),
     }
-}
-
-/// Keys of objects in which a key is redacted: two that were different must not become the same.
-struct Keys {
-    /// The object of each redacted key.
-    objects: BTreeMap<usize, usize>,
-    /// Keys that stand in these objects, by object.
-    taken: BTreeSet<(usize, Vec<u8>)>,
-    /// The next number for a key that is taken, by object and key.
-    next: BTreeMap<(usize, Vec<u8>), usize>,
-}
-
-impl Keys {
-    fn new(doc: &Doc<'_>, redacted: &[Seen]) -> Self {
-        let is_key =
-            |index: &usize| doc.at(*index).is_some_and(|node| node.kind() == NodeKind::Key);
-        let mut nodes: Vec<usize> = redacted.iter().map(|seen| seen.node).filter(is_key).collect();
-        nodes.dedup();
-        let objects: BTreeMap<usize, usize> = if nodes.is_empty() {
-            BTreeMap::new()
-        } else {
-            nodes.iter().copied().zip(parents(doc, &nodes)).collect()
-        };
-        let mut taken = BTreeSet::new();
-        let parents: BTreeSet<usize> = objects.values().copied().collect();
-        for parent in parents {
-            for (key, _) in doc.at(parent).into_iter().flat_map(Value::members) {
-                if !objects.contains_key(&key.index()) {
-                    taken.insert((parent, key.text().unwrap_or_default().into_owned()));
-                }
-            }
-        }
-        Self { objects, taken, next: BTreeMap::new() }
-    }
-
-    /// Numbers the placeholder of a key that would be a twin.
-    fn tell_apart(&mut self, node: Value<'_>, edits: &mut [Splice]) {
-        let Some(&object) = self.objects.get(&node.index()) else { return };
-        let name = (object, renamed(node, edits));
-        if self.taken.insert(name.clone()) {
-            return;
-        }
-        let Some(plain) = edits.last().map(|edit| edit.with.clone()) else { return };
-        loop {
-            let number = self.next.entry(name.clone()).or_insert(2);
-            if let Some(edit) = edits.last_mut() {
-                edit.with = numbered(&plain, *number);
-            }
-            *number += 1;
-            if self.taken.insert((object, renamed(node, edits))) {
-                return;
-            }
-        }
-    }
-}
-
-/// A key as it reads once the edits are made.
-fn renamed(node: Value<'_>, edits: &[Splice]) -> Vec<u8> {
-    let start = node.inner_range().start;
-    let within = edits.iter().map(|edit| Splice {
-        range: edit.range.start.saturating_sub(start)..edit.range.end.saturating_sub(start),
-        with: edit.with.clone(),
-    });
-    decode(&splice(node.inner().unwrap_or_default(), within.collect()))
-}
-
-/// `[redacted:pii.card]` as `[redacted:pii.card:2]`.
-fn numbered(placeholder: &[u8], number: usize) -> Vec<u8> {
-    let (text, end): (&[u8], &str) =
-        placeholder.strip_suffix(b"]").map_or((placeholder, ""), |text| (text, "]"));
-    [text, format!(":{number}{end}").as_bytes()].concat()
 }

@@ -19,6 +19,11 @@ pub(super) fn chat(scan: &mut Scan<'_>, root: Value<'_>) {
             }
             _ => scan_field(scan, key, value),
         }
+        if &*name == b"prediction" {
+            // What the answer is expected to say is written in parts, as messages are.
+            let parts = value.get("content").into_iter().flat_map(Value::items);
+            scan.joined(&parts.flat_map(texts_of_part).collect::<Vec<_>>(), Source::User);
+        }
     }
 }
 

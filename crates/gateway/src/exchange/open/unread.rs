@@ -1,13 +1,12 @@
 //! What a request carries that is not text to be read here: token ids, templates, demands for an echo, media.
 use crate::exchange::document::Scan;
+use crate::exchange::ids::is_ids;
 use bartizan_core::evidence::Source;
 use bartizan_core::json::{NodeKind, Value};
 use bartizan_core::kind::{
     KindId, UNREAD_MEDIA, UNREAD_PROMPT_ECHO, UNREAD_TEMPLATE, UNREAD_TOKEN_IDS,
 };
 
-/// An array of this many whole numbers or more, in a field that nobody knows, is taken for token ids.
-const TOKEN_IDS_MIN: usize = 8;
 /// Fields that carry text as token ids or embeddings, or ask the upstream to answer in them.
 const TOKEN_ID_FIELDS: &[&str] = &[
     "prompt_token_ids",
@@ -28,7 +27,7 @@ const TEMPLATE_FIELDS: &[&str] = &["chat_template", "template", "raw", "prompt_t
 /// Fields that are a prompt, where numbers are its tokens however few there are.
 const PROMPT_FIELDS: &[&str] = &["prompt", "input"];
 /// Fields whose numbers are settings, not text.
-const SETTING_FIELDS: &[&str] = &["stop_token_ids", "allowed_token_ids"];
+const SETTING_FIELDS: &[&str] = &["stop", "stop_token_ids", "allowed_token_ids", "bad_words_ids"];
 /// Fields that hold a schema or labels: names in them are the caller's own and mean nothing to the upstream.
 const FOREIGN_FIELDS: &[&str] =
     &["metadata", "guided_json", "json_schema", "structured_outputs", "response_format", "tools"];
@@ -54,7 +53,10 @@ pub(super) fn in_field(scan: &mut Scan<'_>, key: Value<'_>, value: Value<'_>) {
         let is_prompt = is_listed(&name, PROMPT_FIELDS) && has_numbers(value);
         match named {
             Some((_, kind)) => Look::Found(kind),
-            None if is_prompt || is_ids(value) => Look::Found(UNREAD_TOKEN_IDS),
+            // Texts whose vectors are asked for may well be numbers.
+            None if is_prompt || is_ids(value, !is_listed(&name, &["input"])) => {
+                Look::Found(UNREAD_TOKEN_IDS)
+            }
             None => Look::Into,
         }
     };
@@ -70,8 +72,12 @@ pub(super) fn in_message(scan: &mut Scan<'_>, message: Value<'_>, source: Source
             scan.note(value, source, UNREAD_TOKEN_IDS);
             continue;
         }
+        if !empty && is_listed(&name, &["chat_template"]) {
+            scan.note(value, source, UNREAD_TEMPLATE);
+            continue;
+        }
         look(scan, None, value, source, |_, value| {
-            if is_ids(value) { Look::Found(UNREAD_TOKEN_IDS) } else { Look::Into }
+            if is_ids(value, true) { Look::Found(UNREAD_TOKEN_IDS) } else { Look::Into }
         });
     }
 }
@@ -120,10 +126,6 @@ fn is_listed(name: &[u8], fields: &[&str]) -> bool {
     fields.iter().any(|field| field.as_bytes().eq_ignore_ascii_case(name))
 }
 
-fn is_ids(value: Value<'_>) -> bool {
-    value.items().nth(TOKEN_IDS_MIN - 1).is_some() && value.items().all(|item| item.u64().is_some())
-}
-
 fn has_numbers(value: Value<'_>) -> bool {
     let is_number = |value: Value<'_>| value.kind() == NodeKind::Number;
     value.items().any(|item| is_number(item) || item.items().any(is_number))
@@ -157,9 +159,26 @@ fn data_head(name: &[u8], node: Value<'_>) -> Option<usize> {
     if URL_FIELDS.contains(&name) && text.starts_with(b"data:") {
         let head = text.get(..DATA_HEAD_BYTES_MAX)?;
         let n_head = memchr::memmem::find(head, MARK)? + MARK.len();
+        // A text is a text, whatever part it stands in: it is read through its encoding.
+        if is_text_type(head.get(b"data:".len()..n_head - MARK.len()).unwrap_or_default()) {
+            return None;
+        }
         return text.get(n_head..).filter(|data| is_base64(data)).map(|_| n_head);
     }
     (DATA_FIELDS.contains(&name) && is_base64(&text)).then_some(0)
+}
+
+/// Whether a media type is that of a text: what comes from such a data URL can be read here.
+fn is_text_type(media_type: &[u8]) -> bool {
+    const TEXTS: [&[u8]; 5] = [b"json", b"xml", b"javascript", b"yaml", b"x-www-form-urlencoded"];
+    let name = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    let name = name.trim_ascii().to_ascii_lowercase();
+    let (family, kind) = match memchr::memchr(b'/', &name) {
+        Some(at) => name.split_at(at),
+        None => (name.as_slice(), &b""[..]),
+    };
+    // Without a type it is plain text: RFC 2397.
+    matches!(family, b"" | b"text" | b"message") || TEXTS.iter().any(|text| kind.ends_with(text))
 }
 
 fn is_base64(text: &[u8]) -> bool {

@@ -203,9 +203,7 @@ impl Answer {
     /// Blanks log-probability entries of text that was redacted or refused, and all of a list that does not spell the text beside it.
     fn edit_logprobs(&self, choice: Value<'_>, verdicts: &Verdicts<'_>) -> Vec<Splice> {
         let mut edits = Vec::new();
-        let Some(logprobs) = choice.get("logprobs").filter(|_| self.guard.scan) else {
-            return edits;
-        };
+        let Some(logprobs) = choice.get("logprobs") else { return edits };
         let rungs = Rungs::of_stream(&self.ladder, Source::Model, &self.catalogue);
         for (field, list) in logprobs.members() {
             if list.is_null() {

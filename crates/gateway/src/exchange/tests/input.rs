@@ -15,7 +15,7 @@ fn malformed_requests_are_rejected_with_a_place() {
         ("cut off", r#"{"model":"m""#, "malformed_json", None),
         ("duplicate key", r#"{"model":"m","model":"n","messages":[]}"#, "duplicate_key", None),
         ("too deep", &deep, "json_too_complex", None),
-        ("array", "[]", "invalid_type", Some("")),
+        ("array", "[]", "invalid_type", None),
         (
             "no model",
             r#"{"messages":[{"role":"user","content":"x"}]}"#,
@@ -107,6 +107,7 @@ fn what_is_harmless_passes_byte_for_byte() {
         r#"{"model":"m","messages":[{"role":"user","content":"x"}],"chat_template_kwargs":{"enable_thinking":false,"echo":false},"stop_token_ids":[1,2,3,4,5,6,7,8,9],"metadata":{"template":"a"},"prompt":"x"}"#.to_owned(),
         r#"{"model":"m","messages":[{"role":"user","content":"x"}],"tools":[{"type":"function","function":{"parameters":{"properties":{"template":{"type":"string"},"x":{"enum":[1,2,3,4,5,6,7,8]}}}}}]}"#.to_owned(),
         user(r#""{\"a\":[1,\"\\n\"]}""#),
+        r#"{"model":"m","messages":[{"role":"user","content":"x","chat_template":null}],"stop":["1","2","3","4","5","6","7","8"],"weights":[0.5,1,2,3,4,5,6,7,8]}"#.to_owned(),
     ] {
         let forward = forward(&guard(Profile::Standard), &body);
         assert_eq!(forward.body, body.as_bytes());
@@ -136,6 +137,10 @@ fn secrets_are_redacted_wherever_they_stand() {
          format!(r#"{{"model":"m","messages":[{{"role":"user"}}],"x":{{"{redacted}":1,"[redacted:secret.key:2]":2,"a {redacted}":3,"[redacted:secret.key:3]":4,"y":{{"{redacted}":5}}}}}}"#)),
         ("a key that reads like another", r#"{"model":"m","messages":[{"role":"user"}],"x":{"K-12":1,"[redacted:secret.key]":2}}"#.to_owned(),
          r#"{"model":"m","messages":[{"role":"user"}],"x":{"[redacted:secret.key:2]":1,"[redacted:secret.key]":2}}"#.to_owned()),
+        ("keys of JSON in a string", user(r#""{\"K-12\":1,\"K-34\":2}""#),
+         user(&format!(r#""{{\"{redacted}\":1,\"[redacted:secret.key:2]\":2}}""#))),
+        ("keys of JSON in a tool result", r#"{"model":"m","messages":[{"role":"tool","content":"[{\"K-12\":1,\"K-34\":2}]"}]}"#.to_owned(),
+         format!(r#"{{"model":"m","messages":[{{"role":"tool","content":"[{{\"{redacted}\":1,\"[redacted:secret.key:2]\":2}}]"}}]}}"#)),
         ("key", r#"{"model":"m","messages":[{"role":"user"}],"x":{"K-12":1}}"#.to_owned(),
          format!(r#"{{"model":"m","messages":[{{"role":"user"}}],"x":{{"{redacted}":1}}}}"#)),
         ("system prompt", r#"{"model":"m","messages":[{"role":"system","content":"K-12"}]}"#.to_owned(),
@@ -169,6 +174,15 @@ fn what_is_unread_is_refused_with_its_reason() {
         ("prompt logprobs", chat(r#""prompt_logprobs":1"#), "unread.prompt-echo"),
         ("token ids", chat(r#""prompt_token_ids":[1,2]"#), "unread.token-ids"),
         ("unknown token ids", chat(r#""mystery":{"a":[1,2,3,4,5,6,7,8]}"#), "unread.token-ids"),
+        ("floats that are whole", chat(r#""a":[1.0,2e0,3,4,5,6,7,8]"#), "unread.token-ids"),
+        ("ids in lists", chat(r#""a":[[1,2,3,4],[5,6,7,8]]"#), "unread.token-ids"),
+        ("ids in strings", chat(r#""a":["1","2","3","4","5","6","7","8"]"#), "unread.token-ids"),
+        (
+            "template of a message",
+            r#"{"model":"m","messages":[{"role":"user","content":"x","Chat_template":"{{ x }}"}]}"#
+                .replace("Chat", "chat"),
+            "unread.template",
+        ),
         ("prompt of ids", chat(r#""prompt":[1]"#), "unread.token-ids"),
         ("prompts of ids", chat(r#""prompt":["a",[1]]"#), "unread.token-ids"),
         ("prompt of ids below", chat(r#""extra_body":{"Prompt":[1]}"#), "unread.token-ids"),
@@ -476,6 +490,54 @@ fn only_data_is_left_out_of_a_media_part() {
         let findings = forward(&guard(Profile::Observe), &body).findings;
         assert!(findings.contains("unread.media=1"), "{name}: {findings}");
         assert_eq!(findings.contains("secret.key"), found, "{name}: {findings}");
+    }
+}
+
+/// What a data URL says that it is: a text is read, through its encoding where a detector knows it.
+#[test]
+fn a_text_is_no_media() {
+    for (kind, is_read) in [
+        ("image/png", false),
+        ("application/pdf", false),
+        ("audio/wav", false),
+        ("text/plain", true),
+        ("TEXT/csv;charset=utf-8", true),
+        ("", true),
+        (";charset=utf-8", true),
+        ("application/json", true),
+        ("application/ld+json", true),
+        ("image/svg+xml", true),
+        ("message/rfc822", true),
+    ] {
+        let url = format!("data:{kind};base64,{}", "p1AA".repeat(80));
+        let part = format!(r#"[{{"type":"file","file":{{"file_data":"{url}"}}}}]"#);
+        let findings = forward(&guard(Profile::Observe), &user(&part)).findings;
+        assert_eq!(findings.contains("pii.word"), is_read, "{kind}: {findings}");
+    }
+}
+
+#[test]
+fn a_text_of_several_parts_is_one_wherever_it_stands() {
+    let parts = r#"[{"type":"text","text":"K-"},{"type":"text","text":"12."}]"#;
+    let body = user(r#""hi""#).replacen(
+        '{',
+        &format!(r#"{{"prediction":{{"type":"content","content":{parts}}},"#),
+        1,
+    );
+    let forward = forward(&guard(Profile::Standard), &body);
+    assert_eq!(forward.findings, "secret.key=2");
+    let sent = String::from_utf8_lossy(&forward.body).into_owned();
+    assert!(!sent.contains("K-") && !sent.contains("12."), "{sent}");
+}
+
+#[test]
+fn a_body_that_is_no_object_is_said_to_be_none() {
+    for body in ["[1]", "1", "null", "\"a\""] {
+        let Opened::Rejected(reply) = open(&guard(Profile::Standard), Endpoint::Chat, body) else {
+            panic!("{body} was not rejected");
+        };
+        assert_eq!((reply.code, reply.param.as_deref()), ("invalid_type", None), "{body}");
+        assert_eq!(reply.message, "the body: expected an object", "{body}");
     }
 }
 

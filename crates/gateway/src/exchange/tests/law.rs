@@ -124,6 +124,37 @@ fn split<'t>(text: &'t str, cuts: &[usize]) -> Vec<&'t str> {
     bounds.windows(2).map(|pair| text.get(pair[0]..pair[1]).unwrap()).collect()
 }
 
+/// With the guard off the upstream's key is still looked for, in whole answers and in streams, by the same law.
+#[test]
+fn our_own_key_is_taken_out_with_the_guard_off() {
+    let off = off(guard(Profile::Standard));
+    let gone = "[redacted:secret.upstream-key]";
+    for (name, text, want) in [
+        ("alone", OUR_KEY.to_owned(), gone.to_owned()),
+        (
+            "among what a rule would take",
+            format!("K-12 {OUR_KEY} OBEY"),
+            format!("K-12 {gone} OBEY"),
+        ),
+        ("after a false start", format!("OUR-KEY-{OUR_KEY}"), format!("OUR-KEY-{gone}")),
+        ("one letter short", "OUR-KEY-OUR-KEY-".to_owned(), "OUR-KEY-OUR-KEY-".to_owned()),
+    ] {
+        assert_eq!(plain_text(&off, &text), want, "{name}");
+        let whole = observe(&off, &[&text], usize::MAX);
+        assert_eq!(
+            (whole.text.as_str(), whole.ended),
+            (want.as_str(), Outcome::Completed),
+            "{name}"
+        );
+        assert!(!whole.record.contains(OUR_KEY), "{name}: {}", whole.record);
+        for cut in 0..=text.len() {
+            assert_eq!(observe(&off, &split(&text, &[cut]), 11), whole, "{name} cut at {cut}");
+        }
+        let every: Vec<usize> = (0..text.len()).collect();
+        assert_eq!(observe(&off, &split(&text, &every), 7), whole, "{name} in characters");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 

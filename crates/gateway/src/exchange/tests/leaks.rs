@@ -183,7 +183,7 @@ fn a_refused_leak_ends_before_its_span() {
 #[test]
 fn a_request_that_tells_nothing_costs_nothing() {
     let guard = leaky(Profile::Standard);
-    let off = Guard { scan: false, ..guard.clone() };
+    let off = off(guard.clone());
     for (name, guard, body, is_watched) in [
         ("hello", &guard, json!({"model":"m","messages":[{"role":"user","content":"hi"}]}), false),
         (
@@ -359,13 +359,7 @@ fn the_tone_of_an_answer_is_a_mark() {
             false,
             Outcome::Completed,
         ),
-        (
-            "unscanned",
-            Guard { scan: false, ..leaky(Profile::Strict) },
-            insult,
-            false,
-            Outcome::Completed,
-        ),
+        ("unscanned", off(leaky(Profile::Strict)), insult, false, Outcome::Completed),
     ] {
         for field in ["content", "reasoning_content"] {
             let message = json!({ field: text });

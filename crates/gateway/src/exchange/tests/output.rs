@@ -152,6 +152,22 @@ fn what_cannot_be_read_does_not_go_out() {
             Outcome::Refused,
         ),
         (
+            "letters as numbers",
+            200,
+            r#"{"choices":[],"zz":[52,49,49,49,49,49,49,49]}"#,
+            502,
+            "content_filter",
+            Outcome::Refused,
+        ),
+        (
+            "letters as numbers, deep in a choice",
+            200,
+            r#"{"choices":[{"index":0,"message":{"content":"x"},"zz":{"a":[[52,49,49,49],[49,49,49,49]]}}]}"#,
+            502,
+            "content_filter",
+            Outcome::Refused,
+        ),
+        (
             "token ids in a choice",
             200,
             r#"{"choices":[{"index":0,"token_ids":[1]}]}"#,
@@ -225,7 +241,6 @@ fn an_answer_of_another_shape_is_malformed() {
         ("message is a list", choice(r#""message":["K-12"]"#), true),
         ("logprobs are a text", choice(r#""logprobs":"K-12""#), true),
         ("logprobs are a list", choice(r#""logprobs":["K-12"]"#), true),
-        ("too many choices", crowd(n_max + 1), true),
         ("as many as allowed", crowd(n_max), false),
         ("message is null", choice(r#""message":null,"logprobs":null"#), false),
         ("no choices", choices("null"), false),
@@ -235,6 +250,9 @@ fn an_answer_of_another_shape_is_malformed() {
         assert_eq!(text(&closed).contains("upstream_malformed"), malformed, "{name}");
         assert!(!text(&closed).contains("K-12"), "{name}");
     }
+    let crowded = plain(&guard(Profile::Standard), 200, &crowd(n_max + 1));
+    assert_eq!(crowded.status, 502);
+    assert!(text(&crowded).contains("(choices_max)"), "{}", text(&crowded));
     let scalar = embeddings(r#"{"data":"K-12","more":[1]}"#);
     assert_eq!(scalar, r#"{"data":"[redacted:secret.key]","more":[1]}"#);
     let item = embeddings(r#"{"data":["K-12"]}"#);
@@ -410,6 +428,25 @@ fn json_inside_a_string_is_read_and_stays_json() {
         ("a string alone", format!(r#""{spelled}""#), format!(r#""{CARD}""#)),
         ("not JSON", format!("{{ {card} "), format!("{{ {CARD} ")),
         ("prose", format!("card: {card}, ok"), format!("card: {CARD}, ok")),
+        (
+            "two keys",
+            format!(r#"{{"{card}":"a","5555555555554444":"b","x":["{card}"]}}"#),
+            format!(r#"{{"{CARD}":"a","[redacted:pii.card:2]":"b","x":["{CARD}"]}}"#),
+        ),
+        (
+            "a key that reads like another",
+            format!(r#"{{"{spelled}":1,"{CARD}":2,"b":{{"{card}":3}}}}"#),
+            format!(r#"{{"[redacted:pii.card:2]":1,"{CARD}":2,"b":{{"{CARD}":3}}}}"#),
+        ),
+        (
+            "keys of an object in a list, and more of them",
+            format!(
+                r#"[{{"{card} a":1,"5555555555554444 a":2,"378282246310005 a":3}},{{"{card}":0}}]"#
+            ),
+            format!(
+                r#"[{{"{CARD} a":1,"[redacted:pii.card:2] a":2,"[redacted:pii.card:3] a":3}},{{"{CARD}":0}}]"#
+            ),
+        ),
     ] {
         let quoted = |text: &str| serde_json::to_string(text).unwrap();
         let closed = plain(&card_guard(), 200, &said(&quoted(&inner)));
@@ -424,6 +461,14 @@ fn json_inside_a_string_is_read_and_stays_json() {
         };
         let closed = plain(&card_guard(), 200, &call(&quoted(&inner)));
         assert_eq!(text(&closed), call(&quoted(&want)), "{name}, as arguments");
+        let event = |arguments: &str| {
+            stream::chunk(&format!(
+                r#""delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":{arguments}}}}}]}},"finish_reason":null"#
+            ))
+        };
+        let events = [event(&quoted(&inner)), stream::finish("tool_calls")];
+        let ran = stream::run(stream::one_of(&card_guard()), &[&events[0], &events[1]]);
+        assert!(ran.tail.contains(&event(&quoted(&want))), "{name}, streamed: {}", ran.tail);
         // A level deeper, and two.
         for n_levels in 1..3 {
             let deep = |text: &str| {

@@ -329,7 +329,7 @@ fn what_is_refused_is_refused_and_what_is_off_is_off() {
         verdict_words(records[0].leaf.verdict).collect::<Vec<_>>(),
         ["input_found", "input_refused"]
     );
-    let off = Guard { scan: false, ..pseudonymous(guard(Profile::Standard)) };
+    let off = off(pseudonymous(guard(Profile::Standard)));
     assert_eq!(read_by_model(&off, ASKING, "p1 [WORD-aaaaaaaa]"), "p1 [WORD-aaaaaaaa]");
     let none = Pseudonyms::new(&["nothing"], &Catalogue::new(&KINDS), Arc::new(Letters));
     assert!(none.is_empty());

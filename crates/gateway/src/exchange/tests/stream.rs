@@ -414,11 +414,87 @@ fn log_probabilities_leave_with_their_text() {
 
 #[test]
 fn with_the_guard_off_everything_passes_and_is_recorded() {
-    let off = Guard { scan: false, ..guard(Profile::Standard) };
+    let off = off(guard(Profile::Standard));
     let ran = run(one_of(&off), &[&say("K-12"), &finish("stop"), DONE]);
     assert_eq!((ran.before.as_str(), ran.ended), (say("K-12").as_str(), Outcome::Completed));
     assert!(released(&ran.outcome).contains("K-12"));
     assert_ne!(ran.outcome.leaf.verdict & findings::bits::UNSCANNED, 0);
+}
+
+/// What has no text in it has nothing to wait for: alone, beside text, and in the event that ends the choice.
+#[test]
+fn what_is_no_text_travels_as_it_came() {
+    for value in [
+        "null",
+        "true",
+        "false",
+        "0.5",
+        "-7",
+        "{}",
+        "[]",
+        "[0.5]",
+        "[1,2]",
+        "[null,true]",
+        "[[1],[2,[3]]]",
+        r#"{"a":1,"b":[1,2]}"#,
+        r#"[{"a":[]},{"b":{"c":0}}]"#,
+    ] {
+        for (name, delta, end) in [
+            ("alone", format!(r#"{{"zz":{value}}}"#), "null"),
+            ("beside text", format!(r#"{{"content":"hi","zz":{value}}}"#), "null"),
+            ("before text", format!(r#"{{"zz":{value},"content":"hi"}}"#), "null"),
+            ("beside a call", format!(r#"{{"zz":{value},"tool_calls":[]}}"#), "null"),
+            ("at the end", format!(r#"{{"zz":{value}}}"#), r#""stop""#),
+        ] {
+            let event = chunk(&format!(r#""delta":{delta},"finish_reason":{end}"#));
+            let ran = run(one(), &[&event, &finish("stop"), DONE]);
+            let out = format!("{}{}", ran.before, ran.tail);
+            assert!(out.starts_with(&event), "{name}, {value}: {out}");
+            assert_eq!(ran.ended, Outcome::Completed, "{name}, {value}");
+        }
+    }
+}
+
+/// Numbers that may be letters or ids are not read, in a stream as in a whole answer.
+#[test]
+fn lists_of_ids_do_not_leave() {
+    let ids = "[52,49,49,49,49,49,49,49]";
+    for (name, event) in [
+        ("in a delta", chunk(&format!(r#""delta":{{"zz":{ids}}}"#))),
+        ("deep in a delta", chunk(&format!(r#""delta":{{"zz":{{"a":[{ids}]}}}}"#))),
+        ("beside the delta", chunk(&format!(r#""zz":{ids},"delta":{{}}"#))),
+        (
+            "beside the choices",
+            chunk(r#""delta":{}"#).replace("\"model\"", &format!("\"zz\":{ids},\"model\"")),
+        ),
+    ] {
+        let ran = run(one(), &[&say("ok"), &event, &finish("stop"), DONE]);
+        let out = format!("{}{}", ran.before, ran.tail);
+        assert!(out.starts_with(&say("ok")) && !out.contains("52,49"), "{name}: {out}");
+        assert_eq!(ran.ended, Outcome::Refused, "{name}");
+        assert!(evidence(&ran.outcome).contains(r#""reason":"unread.token-ids""#), "{name}");
+        let observed = run(one_of(&guard(Profile::Observe)), &[&event, &finish("stop"), DONE]);
+        assert!(observed.before.contains(ids), "{name}: {}", observed.before);
+    }
+}
+
+/// A text in a list waits for the end, and so does a call without a text; neither is lost, whatever stands beside it.
+#[test]
+fn what_waits_is_not_lost() {
+    for (name, member) in [
+        ("texts", r#""zz":["a",[1]]"#),
+        ("an empty text", r#""zz":[""]"#),
+        ("an empty text in an object", r#""zz":{"a":"","b":[1,2]}"#),
+        ("a call without a text", r#""tool_calls":[{"index":0}]"#),
+        ("a call that is an object", r#""function_call":{}"#),
+    ] {
+        for beside in ["", r#""content":"hi","#] {
+            let event = chunk(&format!(r#""delta":{{{beside}{member}}},"finish_reason":null"#));
+            let ran = run(one(), &[&event, &finish("stop"), DONE]);
+            assert!(!ran.before.contains(member), "{name}: {}", ran.before);
+            assert!(ran.tail.contains(member), "{name}: {}", ran.tail);
+        }
+    }
 }
 
 #[test]
@@ -458,18 +534,85 @@ fn bounds_of_structure_are_met_and_said() {
             "json_depth_max",
             Limits { json_depth_max: 5, ..Limits::default() },
             &deep,
-            "upstream_malformed",
+            "answer_too_large",
         ),
         (
             "json_nodes_max",
             Limits { json_nodes_max: 17, ..Limits::default() },
             &deep,
-            "upstream_malformed",
+            "answer_too_large",
         ),
     ] {
         let ran = run(one_of(&lower(limits)), &[event.as_str()]);
         assert!(ran.tail.contains(&format!(r#""code":"{want}""#)), "{name}: {}", ran.tail);
+        assert!(ran.tail.contains(&format!("({name})")), "{name} is named: {}", ran.tail);
     }
+}
+
+/// What the operator reads of a stream that cannot be read on: the event, the place, and no text of anybody.
+#[test]
+fn a_stream_that_fails_says_where_and_why() {
+    let of = |choice: &str| chunk(choice).replace("\n\n", "");
+    let fine = say("hi");
+    for (name, event, code, cause) in [
+        (
+            "no JSON",
+            "data: {\"a\":K-12}",
+            "upstream_malformed",
+            "event 2: byte 5: expected a value",
+        ),
+        (
+            "a key twice",
+            "data: {\"a\":1,\"a\":1}",
+            "upstream_malformed",
+            "event 2: byte 7: the key stands twice in one object",
+        ),
+        ("no object", "data: [1]", "upstream_malformed", "event 2: it is no object"),
+        (
+            "choices",
+            "data: {\"choices\":1}",
+            "upstream_malformed",
+            "event 2: `choices` is no array of objects",
+        ),
+        ("delta", &of(r#""delta":"K-12""#), "upstream_malformed", "event 2: `delta` is no object"),
+        (
+            "index",
+            &of(r#""delta":{"zz":[{"index":"K-12"}]}"#),
+            "upstream_malformed",
+            "event 2: an `index` is no whole number",
+        ),
+        (
+            "finish_reason",
+            &of(r#""delta":{},"finish_reason":1"#),
+            "upstream_malformed",
+            "event 2: `finish_reason` is no string",
+        ),
+        (
+            "another choice",
+            "data: {\"choices\":[{\"index\":7,\"delta\":{}}]}",
+            "upstream_malformed",
+            "event 2: there are more choices than were asked for",
+        ),
+        (
+            "an error",
+            "data: {\"error\":\"K-12\"}",
+            "upstream_disconnected",
+            "event 2: the upstream says that it failed",
+        ),
+        ("its end", "", "upstream_disconnected", "its end came before a `finish_reason`"),
+    ] {
+        let ran = run(one(), &[&fine, event, "\n\n"]);
+        assert!(ran.tail.contains(&format!(r#""code":"{code}""#)), "{name}: {}", ran.tail);
+        let told: serde_json::Value = serde_json::from_str(&evidence(&ran.outcome)).unwrap();
+        assert_eq!((&told["reason"], &told["cause"]), (&code.into(), &cause.into()), "{name}");
+    }
+    let good = run(one(), &[&fine, &finish("stop"), DONE]);
+    assert!(!evidence(&good.outcome).contains("cause"));
+    let much = Limits { stream_bytes_max: 3, ..Limits::default() };
+    let much = Guard { limits: much, ..guard(Profile::Standard) };
+    let ran = run(one_of(&much), &[&fine, &fine]);
+    assert!(ran.tail.contains("(stream_bytes_max)"), "{}", ran.tail);
+    assert!(evidence(&ran.outcome).contains(r#""cause":"event 2: limit stream_bytes_max""#));
 }
 
 #[test]

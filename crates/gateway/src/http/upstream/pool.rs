@@ -4,7 +4,7 @@
 //! between tasks, and dropping the call closes the socket on the spot. Only HTTP/2, where calls share a connection, has a driver.
 use super::link::Io;
 use super::{Answered, IDLE_MAX, Surroundings, split};
-use crate::exchange::Failure;
+use crate::exchange::{Failure, Fault};
 use crate::http::tasks::{Background, Tasks};
 use bartizan_core::clock::Clock;
 use bytes::Bytes;
@@ -70,9 +70,9 @@ pub(super) enum Sent {
     /// The head of an answer is there.
     Answered(Answered),
     /// Not one byte of the request went out.
-    Untouched,
+    Untouched(Fault),
     /// The upstream may have seen the request.
-    Lost,
+    Lost(Fault),
 }
 
 /// The connections to one upstream.
@@ -100,7 +100,7 @@ impl Pool {
         &self,
         fresh: bool,
         around: Surroundings<'_>,
-    ) -> Result<Ready, Failure> {
+    ) -> Result<Ready, Fault> {
         if !fresh {
             if let Some(sender) = lock(&self.shared).clone().filter(|sender| !sender.is_closed()) {
                 return Ok(Ready::Http2 { sender, reused: true });
@@ -119,16 +119,15 @@ impl Pool {
             .map_err(|_| Failure::ConnectTimeout)?
     }
 
-    async fn connect(&self, around: Surroundings<'_>) -> Result<Ready, Failure> {
+    async fn connect(&self, around: Surroundings<'_>) -> Result<Ready, Fault> {
         let tcp = TcpStream::connect((self.host.as_str(), self.port))
             .await
-            .map_err(|_| Failure::Unreachable)?;
-        tcp.set_nodelay(true).map_err(|_| Failure::Unreachable)?;
+            .map_err(|error| Fault::new(Failure::Unreachable, error))?;
+        tcp.set_nodelay(true).map_err(|error| Fault::new(Failure::Unreachable, error))?;
         let io = match &self.tls {
             Some((connector, name)) => {
-                let stream =
-                    connector.connect(name.clone(), tcp).await.map_err(|_| Failure::Tls)?;
-                Io::Tls(Box::new(stream))
+                let stream = connector.connect(name.clone(), tcp).await;
+                Io::Tls(Box::new(stream.map_err(|error| Fault::new(Failure::Tls, error))?))
             }
             None => Io::Plain(tcp),
         };
@@ -141,12 +140,12 @@ impl Pool {
             .max_header_size(ANSWER_HEAD_BYTES_MAX)
             .max_headers(ANSWER_HEADERS_MAX);
         let (sender, connection) =
-            builder.handshake(TokioIo::new(io)).await.map_err(|_| Failure::Broken)?;
+            builder.handshake(TokioIo::new(io)).await.map_err(|error| fault_of(&error))?;
         let link = Link { sender, connection, over: false, idle_since_us: 0 };
         Ok(Ready::Http1 { link: Box::new(IdleLink(link)), reused: false })
     }
 
-    async fn connect_http2(&self, io: Io, around: Surroundings<'_>) -> Result<Ready, Failure> {
+    async fn connect_http2(&self, io: Io, around: Surroundings<'_>) -> Result<Ready, Fault> {
         let (sender, connection) = http2::Builder::new(Background(around.tasks.clone()))
             .timer(TokioTimer::new())
             .keep_alive_interval(Duration::from_secs(20))
@@ -154,7 +153,7 @@ impl Pool {
             .max_header_list_size(u32::try_from(ANSWER_HEAD_BYTES_MAX).unwrap_or(u32::MAX))
             .handshake(TokioIo::new(io))
             .await
-            .map_err(|_| Failure::Broken)?;
+            .map_err(|error| fault_of(&error))?;
         around.tasks.spawn_background(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "HTTP/2 connection to an upstream ended.");
@@ -215,13 +214,33 @@ impl Ready {
             }
             Self::Http2 { mut sender, .. } => {
                 // A connection that reached its limit of calls is waited for; the caller's time limit bounds it.
-                if sender.ready().await.is_err() {
-                    return Sent::Untouched;
+                if let Err(error) = sender.ready().await {
+                    return Sent::Untouched(fault_of(&error));
                 }
                 let result = sender.try_send_request(request).await;
                 answered(result, UpstreamLink { link: None, pool: Arc::clone(pool) })
             }
         }
+    }
+}
+
+/// What the HTTP library says, with the part of it that says why. A bound of ours that was met is no fault of the connection.
+fn fault_of(error: &hyper::Error) -> Fault {
+    let source = std::error::Error::source(error);
+    let kind = source.and_then(|source| source.downcast_ref::<std::io::Error>());
+    let is_framing = kind.is_some_and(|error| {
+        matches!(error.kind(), std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput)
+    });
+    let failure = if error.is_parse_too_large() {
+        Failure::TooLarge("ANSWER_HEAD_BYTES_MAX, ANSWER_HEADERS_MAX")
+    } else if error.is_parse() || is_framing {
+        Failure::Malformed("it is no HTTP")
+    } else {
+        Failure::Broken
+    };
+    match source {
+        Some(source) => Fault::new(failure, format_args!("{error}: {source}")),
+        None => Fault::new(failure, error),
     }
 }
 
@@ -235,8 +254,8 @@ fn answered(result: SendResult, link: UpstreamLink) -> Sent {
             Sent::Answered((head, UpstreamBody { body, link }))
         }
         Err(mut error) => {
-            tracing::debug!(error = %error.error(), "Call to an upstream failed.");
-            if error.take_message().is_some() { Sent::Untouched } else { Sent::Lost }
+            let fault = fault_of(error.error());
+            if error.take_message().is_some() { Sent::Untouched(fault) } else { Sent::Lost(fault) }
         }
     }
 }
@@ -281,7 +300,7 @@ impl UpstreamBody {
     pub(in crate::http) fn poll_chunk(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Failure>>> {
+    ) -> Poll<Option<Result<Bytes, Fault>>> {
         // The second round picks up what the connection read once it knew that somebody waits.
         for round in 0..2 {
             if let Some(link) = &mut self.link.link {
@@ -297,12 +316,13 @@ impl UpstreamBody {
                     }
                     cx.waker().wake_by_ref();
                 }
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(Failure::Broken))),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(fault_of(&error)))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending
                     if self.link.link.as_ref().is_some_and(|link| link.0.over) && round == 1 =>
                 {
-                    return Poll::Ready(Some(Err(Failure::Broken)));
+                    let cause = "the connection ended before the answer did";
+                    return Poll::Ready(Some(Err(Fault::new(Failure::Broken, cause))));
                 }
                 Poll::Pending => {}
             }
