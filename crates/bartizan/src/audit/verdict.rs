@@ -197,7 +197,7 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
-    /// The same, with a word of when recording was switched off. It makes nothing wrong: to record nothing is the operator's right, to hide it is not.
+    /// The same, with a word of when guards or recording were switched off. It makes nothing wrong.
     pub(super) fn with_silence(
         mut self,
         folder: &Path,
@@ -205,7 +205,7 @@ impl Checked {
         sources: &Sources,
     ) -> Self {
         if self.verdict.verified {
-            self.warnings.extend(changes.warning(folder, sources));
+            self.warnings.extend(changes.warnings(folder, sources));
         }
         self
     }
@@ -336,7 +336,7 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
     verify_seeing(folder, trusted, &mut drop)
 }
 
-/// [`verify_with`], which also says when recording was switched off.
+/// [`verify_with`], which also says when guards or recording were switched off.
 pub(crate) fn verify_and_tell(folder: &Path, trusted: &Trusted, sources: &Sources) -> Checked {
     let mut changes = Changes::default();
     let checked = verify_seeing(folder, trusted, &mut |entries| changes.see(&entries));
