@@ -5,7 +5,7 @@ use crate::print;
 use crate::vault::{self, log_key};
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
-use bartizan_core::record::{RecordId, Slot};
+use bartizan_core::record::{RecordId, RecordKind, Slot};
 use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::index::{INDEX_NAME, Questions};
@@ -121,6 +121,27 @@ pub(crate) fn id_of(folder: &Path, prefix: &str) -> anyhow::Result<RecordId> {
     let (_, entries) = leaves_of(folder, prefix)?;
     let first = entries.first().map(|entry| entry.leaf.record);
     first.ok_or_else(|| Usage(format!("no record has an id that begins with {prefix}")).into())
+}
+
+/// Which leaf of an exchange is not there, though the other one is.
+pub(crate) fn missing_leaf(kinds: impl Iterator<Item = RecordKind>) -> Option<RecordKind> {
+    let kinds: Vec<_> = kinds.collect();
+    match (kinds.contains(&RecordKind::Intent), kinds.contains(&RecordKind::Outcome)) {
+        (true, false) => Some(RecordKind::Outcome),
+        (false, true) => Some(RecordKind::Intent),
+        _ => None,
+    }
+}
+
+/// What is said of an exchange that has one of its two leaves alone.
+pub(crate) fn missing_words(kinds: impl Iterator<Item = RecordKind>) -> Option<String> {
+    let words = match missing_leaf(kinds)? {
+        RecordKind::Outcome => {
+            "no outcome of this record is in the ledger: the exchange is under way, or it ended later than this copy, or somebody changed the leaf"
+        }
+        _ => "no intent of this record is in the ledger, although an outcome is",
+    };
+    Some(format!("{words}; `bartizan audit verify` says whether the ledger is as it was written"))
 }
 
 fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {

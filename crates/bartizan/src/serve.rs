@@ -487,7 +487,7 @@ async fn open_ledger(
     let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
     let Opened { ledger, recovery, vault, anchor, followed, watch, contradiction, .. } =
         opening::open(how, sources).await?;
-    Rule::raise(&config.ledger.dir, config.ledger.retention)?;
+    Rule::raise(&config.ledger.dir, config.ledger.retention, &vault.signer)?;
     let shown = contradiction
         .filter(|_| watch.is_none())
         .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));

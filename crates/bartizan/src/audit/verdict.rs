@@ -325,8 +325,14 @@ pub(super) fn beside(folder: &Path, all: &[Handover]) -> anyhow::Result<Vec<Veri
 }
 
 impl Trusted {
+    /// What outsiders would call it: each key by itself, and the policy.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let keys = self.keys.iter().cloned().map(Policy::of_log);
+        keys.chain(self.policy.clone()).collect()
+    }
+
     /// Whether nobody named a key.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.keys.is_empty() && self.policy.is_none()
     }
 }
