@@ -290,6 +290,9 @@ fn evidence_text(text: &str) -> String {
     let Ok(value) = serde_json::from_str::<Value>(text) else {
         return format!("  evidence:\n    {}\n", print::visible(text));
     };
+    if value.get("promised").is_some() {
+        return promised_text(&value);
+    }
     let Some(evidence) = value.get("evidence").and_then(Value::as_array) else {
         return format!("  evidence: {}\n", print::visible(&value.to_string()));
     };
@@ -314,6 +317,26 @@ fn evidence_text(text: &str) -> String {
         writeln!(out, "  found     {kind} from {source} at {place} {span}: {action} ({detector})")
             .unwrap_or_default();
     }
+    out
+}
+
+/// What a change of policy says: what changed comes first, and of the texts the names.
+fn promised_text(value: &Value) -> String {
+    let mut out = String::new();
+    let mut row = |name: &str, words: &str| {
+        writeln!(out, "  {name:<9} {}", print::visible(words)).unwrap_or_default();
+    };
+    for name in ["changed", "waiting"] {
+        let all = value.get(name).and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(Value::as_str).for_each(|words| row(name, words));
+    }
+    let texts = value.get("texts").and_then(Value::as_array).into_iter().flatten();
+    let files: Vec<_> = texts.filter_map(|text| text.get("file")?.as_str()).collect();
+    if let Some(words) = value.get("doubt").and_then(Value::as_str) {
+        row("doubt", words);
+    }
+    row("promised", &value.get("promised").unwrap_or(&Value::Null).to_string());
+    row("texts", &format!("{} (--json has them)", files.join(", ")));
     out
 }
 

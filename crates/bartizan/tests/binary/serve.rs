@@ -224,6 +224,14 @@ fn guards_and_routes_that_change_are_on_record() {
     let shown = run(folder.path(), &["audit", "show", &id, "--json"]).json();
     let want = ["[guard] mode: off -> on", "route probe, models: health-probe -> *"];
     assert_eq!(shown[0]["evidence"]["changed"], serde_json::json!(want), "{shown}");
+    let told = run(folder.path(), &["audit", "show", &id]).stdout;
+    for want in want {
+        assert!(told.contains(&format!("  changed   {want}\n")), "{told}");
+    }
+    assert!(
+        told.contains("standard.cedar (--json has them)") && !told.contains("permit"),
+        "{told}"
+    );
     let verified = run(folder.path(), &["audit", "verify"]);
     for want in [
         "switched recording off for route probe (and none",
