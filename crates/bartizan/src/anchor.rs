@@ -368,6 +368,11 @@ impl Anchor {
         &self.state
     }
 
+    /// The key of the log.
+    pub(crate) fn signer(&self) -> &NoteKey {
+        &self.signer
+    }
+
     /// A key has a tombstone that is durable.
     pub(crate) fn forgot(&mut self, key: RecordId) {
         self.keys.insert(key);

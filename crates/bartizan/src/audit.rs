@@ -5,7 +5,7 @@ use crate::print;
 use crate::vault::{self, log_key};
 use anyhow::Context as _;
 use bartizan_core::disk::Disk;
-use bartizan_core::record::{RecordId, Slot};
+use bartizan_core::record::{RecordId, RecordKind, Slot};
 use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::verdict_words;
 use bartizan_ledger::index::{INDEX_NAME, Questions};
@@ -121,6 +121,27 @@ pub(crate) fn id_of(folder: &Path, prefix: &str) -> anyhow::Result<RecordId> {
     let (_, entries) = leaves_of(folder, prefix)?;
     let first = entries.first().map(|entry| entry.leaf.record);
     first.ok_or_else(|| Usage(format!("no record has an id that begins with {prefix}")).into())
+}
+
+/// Which leaf of an exchange is not there, though the other one is.
+pub(crate) fn missing_leaf(kinds: impl Iterator<Item = RecordKind>) -> Option<RecordKind> {
+    let kinds: Vec<_> = kinds.collect();
+    match (kinds.contains(&RecordKind::Intent), kinds.contains(&RecordKind::Outcome)) {
+        (true, false) => Some(RecordKind::Outcome),
+        (false, true) => Some(RecordKind::Intent),
+        _ => None,
+    }
+}
+
+/// What is said of an exchange that has one of its two leaves alone.
+pub(crate) fn missing_words(kinds: impl Iterator<Item = RecordKind>) -> Option<String> {
+    let words = match missing_leaf(kinds)? {
+        RecordKind::Outcome => {
+            "no outcome of this record is in the ledger: the exchange is under way, or it ended later than this copy, or somebody changed the leaf"
+        }
+        _ => "no intent of this record is in the ledger, although an outcome is",
+    };
+    Some(format!("{words}; `bartizan audit verify` says whether the ledger is as it was written"))
 }
 
 fn leaves_of(folder: &Path, prefix: &str) -> anyhow::Result<(Reader, Vec<Entry>)> {
@@ -269,6 +290,9 @@ fn evidence_text(text: &str) -> String {
     let Ok(value) = serde_json::from_str::<Value>(text) else {
         return format!("  evidence:\n    {}\n", print::visible(text));
     };
+    if value.get("promised").is_some() {
+        return promised_text(&value);
+    }
     let Some(evidence) = value.get("evidence").and_then(Value::as_array) else {
         return format!("  evidence: {}\n", print::visible(&value.to_string()));
     };
@@ -296,6 +320,26 @@ fn evidence_text(text: &str) -> String {
         writeln!(out, "  found     {kind} from {source} at {place} {span}: {action} ({detector})")
             .unwrap_or_default();
     }
+    out
+}
+
+/// What a change of policy says: what changed comes first, and of the texts the names.
+fn promised_text(value: &Value) -> String {
+    let mut out = String::new();
+    let mut row = |name: &str, words: &str| {
+        writeln!(out, "  {name:<9} {}", print::visible(words)).unwrap_or_default();
+    };
+    for name in ["changed", "waiting"] {
+        let all = value.get(name).and_then(Value::as_array).into_iter().flatten();
+        all.filter_map(Value::as_str).for_each(|words| row(name, words));
+    }
+    let texts = value.get("texts").and_then(Value::as_array).into_iter().flatten();
+    let files: Vec<_> = texts.filter_map(|text| text.get("file")?.as_str()).collect();
+    if let Some(words) = value.get("doubt").and_then(Value::as_str) {
+        row("doubt", words);
+    }
+    row("promised", &value.get("promised").unwrap_or(&Value::Null).to_string());
+    row("texts", &format!("{} (--json has them)", files.join(", ")));
     out
 }
 

@@ -403,9 +403,13 @@ impl From<Shares> for [Share; 2] {
 impl Guard {
     /// The rules in force, for people.
     pub(crate) fn in_force(&self) -> String {
-        match &self.policy {
+        let rules = match &self.policy {
             Some(path) => format!("policy {}", path.display()),
             None => format!("profile {}", self.profile_name()),
+        };
+        match self.mode {
+            GuardMode::On => rules,
+            GuardMode::Off => format!("off, so every text passes unread ({rules})"),
         }
     }
 

@@ -57,7 +57,7 @@ async fn story(args: DemoArgs) -> anyhow::Result<Outcome> {
         print::talk(&stage.invitation());
         stop.next().await;
     }
-    let closed = stage.close().await;
+    let closed = Box::pin(stage.close()).await;
     let outcome = told?;
     closed?;
     Ok(outcome)

@@ -2,7 +2,8 @@
 use bartizan_core::disk::Disk;
 use bartizan_keys::discard_key_file;
 use bartizan_ledger::FsDisk;
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{
@@ -124,6 +125,41 @@ fn replace_on(disk: &dyn Disk, name: &str, bytes: &[u8]) -> io::Result<()> {
     disk.sync_dir()
 }
 
+/// [`replace`], of a file that must not be there: of two processes that write it at once one is told that it was too late.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where there is one by then; those of the disk.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or_else(|| io::Error::other("the path names no file"))?;
+    let disk = FsDisk::unlocked(parent(path));
+    let temporary = format!(".{name}.{}.tmp", std::process::id());
+    disk.remove(&temporary).unwrap_or_default();
+    let temporary_path = parent(path).join(&temporary);
+    let named =
+        write_new(&disk, &temporary, bytes).and_then(|()| rename_new(&temporary_path, path));
+    if let Err(error) = named {
+        disk.remove(&temporary).unwrap_or_default();
+        return Err(error);
+    }
+    disk.sync_dir()
+}
+
+/// Gives a file a name that no other file has.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where one has it; those of the disk.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system knows that; those that do not know links either can hold no such file.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        done => Ok(done?),
+    }
+}
+
 /// Overwrites and takes away what processes before this one left of files that [`replace`] was writing, keys among them. Whoever calls it is the only
 /// one who writes these files.
 ///
@@ -234,7 +270,7 @@ pub(crate) mod tests {
         fs::write(folder.join("plain"), "text").unwrap();
         fs::create_dir(folder.join("folder")).unwrap();
         let pipe = folder.join("pipe");
-        rustix::fs::mkfifoat(rustix::fs::CWD, pipe, rustix::fs::Mode::RWXU).unwrap();
+        rustix::fs::mkfifoat(CWD, pipe, rustix::fs::Mode::RWXU).unwrap();
         std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap()
     }
 
@@ -325,6 +361,43 @@ pub(crate) mod tests {
         for lie in [Lie::Data(""), Lie::Names] {
             assert!(crashes(Some(&lie)).is_some(), "{lie:?}");
         }
+    }
+
+    /// However many write a file at once, it is one's own, whole, and the others know.
+    #[test]
+    fn a_file_is_created_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.json");
+        let texts = ["a".repeat(100_000), "b".repeat(100_000)];
+        let tries = std::thread::scope(|scope| {
+            // A name of its own for each, as processes have.
+            let tries = texts.iter().map(|text| {
+                let (path, own) = (&path, folder.path().join(text.get(..1).unwrap()));
+                scope.spawn(move || {
+                    fs::write(&own, text).unwrap();
+                    rename_new(&own, path)
+                })
+            });
+            let tries: Vec<_> = tries.collect();
+            tries.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        });
+        let late = tries.iter().filter_map(|done| done.as_ref().err()).collect::<Vec<_>>();
+        assert_eq!(late.len(), 1, "{tries:?}");
+        assert_eq!(late[0].kind(), io::ErrorKind::AlreadyExists);
+        let kept = read_text_bounded(&path, 1 << 20).unwrap();
+        assert!(texts.contains(&kept));
+        let late = create(&path, b"late").unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read_text_bounded(&path, 1 << 20).unwrap(), kept);
+        std::os::unix::fs::symlink("absent", folder.path().join("link")).unwrap();
+        assert!(create(&folder.path().join("link"), b"through a link").is_err());
+        create(&folder.path().join("new"), b"new").unwrap();
+        let mode = fs::metadata(folder.path().join("new")).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let left = fs::read_dir(folder.path()).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".tmp")
+        });
+        assert_eq!(left.count(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::anchor::{Anchor, AnchorError, Followed};
 use crate::audit::Trusted;
 use crate::config::{self, CONFIG_FILE, Config};
 use crate::files::{self, FIRST_KEY_FILE};
-use crate::orders::{Rule, due};
+use crate::orders::Rule;
 use crate::serve::Sources;
 use crate::serve::contradiction::Contradiction;
 use crate::serve::cosign::Watch;
@@ -123,9 +123,7 @@ pub(crate) async fn open(how: How<'_>, sources: &Sources) -> anyhow::Result<Open
     let (ledger, recovery) = Ledger::open(parts, options)
         .with_context(|| format!("cannot open the ledger in {}", state.display()))
         .map_err(or_old)?;
-    Rule::begin(state, settings.retention, || {
-        due(&vault.keys, settings.retention, sources.clock.unix_ms()).is_empty()
-    })?;
+    Rule::begin(state, settings.retention, &vault)?;
     let followed = anchor.follow(&told, &vault.keys, &*sources.clock)?;
     // Not before: a log that is refused is not given our key.
     vault::publish_key(&audit::log_folder(state), &vault.signer)?;

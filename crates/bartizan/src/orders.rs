@@ -412,7 +412,7 @@ async fn retain(by: &str, office: &mut Office<'_>) -> anyhow::Result<Answer> {
         "keys": due(office.keys, rule.asked, now_ms).len(),
     });
     let receipt = office.decide(&evidence).await?;
-    rule.agree(office.anchor.state())?;
+    rule.agree(office.anchor.state(), office.anchor.signer())?;
     let n_expired = expire(office).await.with_context(|| {
         format!("leaf {} says that the retention is confirmed, and it is in force", receipt.index)
     })?;
@@ -461,7 +461,7 @@ impl Office<'_> {
     /// # Errors
     /// Those of the disk.
     pub(crate) fn rule(&self) -> anyhow::Result<Rule> {
-        Rule::read(self.anchor.state(), self.retention)
+        Rule::read(self.anchor.state(), self.retention, self.anchor.signer())
     }
 
     fn due(&self, now_ms: u64) -> anyhow::Result<Vec<(Class, RecordId)>> {

@@ -8,8 +8,8 @@
 //! goes forward, before it the old key goes on. The new key takes the old one's place, which is overwritten.
 use crate::audit::handover::Handover;
 use crate::opening::{self, Closed, Opened, Place};
-use crate::orders::{Office, operator};
-use crate::serve::{RECORDED_FILE, Sources, contradiction};
+use crate::orders::{Office, Rule, operator};
+use crate::serve::{RECORDED_FILE, Sources, contradiction, remark};
 use crate::vault::{self, Anchoring};
 use crate::{audit, config, owner};
 use anyhow::{Context as _, bail};
@@ -218,7 +218,11 @@ impl Turn {
             }),
             (Step::Published, &|| vault::publish_key(&folder, new)),
             (Step::Replaced, &|| vault::take_next_log_key(state)),
-            (Step::Done, &|| anchor.write_by(new)),
+            (Step::Done, &|| {
+                anchor.write_by(new)?;
+                remark(state, old, new)?;
+                Rule::remark(state, old, new)
+            }),
         ];
         for (name, step) in steps.iter().filter(|(name, _)| *name <= last) {
             step()?;

@@ -13,7 +13,6 @@ use crate::vault::{self, Anchoring};
 use anyhow::Context as _;
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::record::Recorder;
-use bartizan_core::sign::Signer as _;
 use bartizan_gateway::http::{Gateway, GatewayOptions, MoreMetrics, ServerTls};
 use bartizan_keys::PlaceholderKey;
 use bartizan_ledger::{FsDisk, Ledger, Options, Recovery};
@@ -34,20 +33,24 @@ mod notices;
 mod objector;
 mod off;
 mod places;
-mod recording;
+mod promise;
+mod recorded;
 mod reload;
 pub(crate) mod signals;
 mod tally;
 
-use build::Builder;
 pub(crate) use build::check_files;
+use build::{Builder, Built};
 use cosign::{Watch, WatchTask};
 use desk::{Books, Desk};
-pub(crate) use journal::RECORDED_FILE;
+use journal::Promised;
 use notices::{ClockSigns, Said, notices};
 use objector::Objector;
 use places::Places;
-pub(crate) use recording::Recording;
+use promise::Ground;
+pub(crate) use promise::Promise;
+use recorded::OwnLog;
+pub(crate) use recorded::{RECORDED_FILE, remark};
 use tally::TallyTask;
 
 /// Longest wait for the ledger's last words after everything else has ended.
@@ -120,8 +123,10 @@ pub(crate) struct Running {
     builder: Builder,
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
-    /// The name of the log, where there is one.
-    log: Option<String>,
+    /// What the log has heard of us, where there is one.
+    log: Option<Box<OwnLog>>,
+    ground: Ground,
+    promised: Arc<Promised>,
     tally: TallyTask,
     desk: Option<Desk>,
     watch: Option<WatchTask>,
@@ -140,19 +145,20 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     let is_folder_closed = files::private_folder(&folder)
         .with_context(|| format!("cannot make the state folder {}", folder.display()))?;
     let mut builder = Builder::new(keys, sources.clone());
-    let built = builder.build(&config)?;
+    let Built { setup, news } = builder.build(&config)?;
     let tls = tls(&config)?;
     let meter = Arc::new(meter::Meter::default());
-    built.farewell(&config, &sources).await?;
-    let OpenLedger { recorder, ledger, log, recovery, books, watching, placeholders, said } =
+    news.farewell(&config, &sources).await?;
+    let OpenLedger { recorder, ledger, mut log, recovery, books, watching, placeholders, said } =
         open_ledger(&config, &sources, &meter).await?;
     if let Some(key) = placeholders {
         builder.names().use_key(key);
     }
     let tally = TallyTask::start(Arc::clone(&recorder), sources.clone());
-    let journal = built.journal(&sources, &folder, log.as_deref())?;
+    let ground = Ground::of(&folder, said.watch.as_ref().map(|watch| watch.promise()));
+    let promised = Arc::new(Promised::only(Promise::of(&config, &ground)));
     let gateway = Gateway::new(GatewayOptions {
-        setup: built.setup,
+        setup,
         recorder: Arc::clone(&recorder),
         clock: Arc::clone(&sources.clock),
         entropy: Arc::clone(&sources.entropy),
@@ -160,22 +166,17 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         more_metrics: Some(more_metrics(meter, said.watch.clone(), builder.desk().clone())),
     });
     let signs = inform(&gateway, said, ledger.as_ref(), books.as_ref());
-    signs.records_nothing(&built.recording);
+    signs.begins(&promised.now);
     let open = async {
-        journal.write(&*recorder).await?;
+        if let Some(log) = &mut log {
+            news.journal(&sources, &folder, &log.heard, &promised)?.write(&*recorder, log).await?;
+        }
         let listen_addr = gateway.listen(config.listen.address, tls).await?;
         anyhow::Ok((listen_addr, gateway.listen_control(config.listen.control).await?))
     };
     let (listen_addr, control_addr) = match open.await {
         Ok(addresses) => addresses,
-        Err(error) => {
-            gateway.halt().await;
-            tally.stop().await;
-            if let Some(watching) = watching {
-                watching.stop().await;
-            }
-            return Err(error);
-        }
+        Err(error) => return Err(given_up(error, &gateway, tally, watching).await),
     };
     let desk = books.map(|books| {
         let signs = Arc::clone(&signs);
@@ -195,6 +196,8 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
         recorder,
         ledger,
         log,
+        ground,
+        promised,
         tally,
         desk,
         watch: watching,
@@ -202,6 +205,21 @@ pub(crate) async fn start(options: ServeOptions, sources: Sources) -> anyhow::Re
     };
     running.make_first_key().await?;
     Ok(running)
+}
+
+/// Ends what a start has begun that then failed; the error is passed on.
+async fn given_up(
+    error: anyhow::Error,
+    gateway: &Gateway,
+    tally: TallyTask,
+    watching: Option<WatchTask>,
+) -> anyhow::Error {
+    gateway.halt().await;
+    tally.stop().await;
+    if let Some(watching) = watching {
+        watching.stop().await;
+    }
+    error
 }
 
 /// Tells the gateway what only the ledger and the vault know: what `/readyz` has to say of them, and whether a person has a key already.
@@ -266,7 +284,8 @@ impl Running {
         // What only a restart changes is not in force, whatever the file says: neither its mode nor its retention.
         let in_force = Config { ledger: self.config.ledger.clone(), ..config.clone() };
         let built = self.builder.build(&in_force)?;
-        self.enforce(built).await?;
+        let (now, asked) = (Promise::of(&in_force, &self.ground), Promise::asked(&config));
+        self.enforce(built, Arc::new(Promised { now, asked })).await?;
         let mut waiting = unchangeable(&self.config, &config);
         let (listen, ledger) = (config.listen.clone(), config.ledger.clone());
         let (listen, ledger) = std::mem::replace(&mut self.wanted, (listen, ledger));
@@ -287,16 +306,23 @@ impl Running {
     /// A key file that is wrong, or a ledger that cannot record the change; the old keys then stay in force.
     pub(crate) async fn reload_keys(&mut self) -> anyhow::Result<()> {
         let built = self.builder.rebuild(&self.config)?;
-        self.enforce(built).await
+        self.enforce(built, Arc::clone(&self.promised)).await?;
+        if let Some(Err(error)) = self.log.as_mut().map(|log| log.follow()) {
+            tracing::warn!(error = %format!("{error:#}"), "How far the log has come was not noted; the next start reads it.");
+        }
+        Ok(())
     }
 
-    /// Nothing is let in under a key or a policy that could not be recorded.
-    async fn enforce(&mut self, built: build::Built) -> anyhow::Result<()> {
-        let (log, ledger) = (self.log.as_deref(), &self.config.ledger);
-        let journal = built.journal(self.builder.sources(), &ledger.dir, log)?;
-        journal.write(&*self.recorder).await?;
+    /// Nothing is let in under a key, a policy or a promise that could not be recorded.
+    async fn enforce(&mut self, built: Built, promised: Arc<Promised>) -> anyhow::Result<()> {
+        if let Some(log) = &mut self.log {
+            let (sources, folder) = (self.builder.sources(), &self.config.ledger.dir);
+            let journal = built.news.journal(sources, folder, &log.heard, &promised)?;
+            journal.write(&*self.recorder, log).await?;
+        }
         self.gateway.reload(built.setup);
-        self.signs.records_nothing(&built.recording);
+        self.signs.promises(&promised.now);
+        self.promised = promised;
         Ok(())
     }
 
@@ -328,7 +354,7 @@ impl Running {
 
     /// Closes the ledger after everything that was said to it. Returns why it failed, if it did.
     pub(crate) async fn close(self) -> Option<String> {
-        let Self { gateway, recorder, ledger, tally, desk, watch, builder, .. } = self;
+        let Self { gateway, recorder, ledger, tally, desk, watch, builder, log, .. } = self;
         let books = match desk {
             Some(desk) => desk.stop().await,
             None => None,
@@ -352,6 +378,11 @@ impl Running {
         {
             // The next start reads what this would have saved it.
             tracing::warn!(error = %format!("{error:#}"), "The vault's anchor was not written.");
+        }
+        if let (Some(mut log), true) = (log, is_closed)
+            && let Err(error) = log.follow()
+        {
+            tracing::warn!(error = %format!("{error:#}"), "How far the log has come was not noted; the next start reads it.");
         }
         failure.or(late)
     }
@@ -399,8 +430,8 @@ fn tls(config: &Config) -> anyhow::Result<Option<ServerTls>> {
 struct OpenLedger {
     recorder: Arc<dyn Recorder>,
     ledger: Option<Weak<Ledger>>,
-    /// The log's name.
-    log: Option<String>,
+    /// What it has heard of us.
+    log: Option<Box<OwnLog>>,
     recovery: Option<Recovery>,
     books: Option<Books>,
     watching: Option<WatchTask>,
@@ -456,7 +487,7 @@ async fn open_ledger(
     let how = How { ledger: &config.ledger, disk, options, anchoring, cuts_tail: false };
     let Opened { ledger, recovery, vault, anchor, followed, watch, contradiction, .. } =
         opening::open(how, sources).await?;
-    Rule::raise(&config.ledger.dir, config.ledger.retention)?;
+    Rule::raise(&config.ledger.dir, config.ledger.retention, &vault.signer)?;
     let shown = contradiction
         .filter(|_| watch.is_none())
         .map(|shown| shown.told(&audit::log_folder(&config.ledger.dir)));
@@ -464,7 +495,8 @@ async fn open_ledger(
     tracing::debug!(leaves = followed.leaves, "The vault's anchor has followed the ledger.");
     let cosigner = ledger.cosigner();
     let watching = watch.as_ref().map(|watch| watch.start(cosigner.clone()));
-    let log = Some(vault.signer.name().to_owned());
+    let log = OwnLog::open(&config.ledger.dir, Arc::clone(&vault.signer), cosigner.clone())?;
+    let log = Some(Box::new(log));
     let placeholders = Some(vault.placeholders);
     let ledger = Arc::new(ledger);
     let folder = audit::log_folder(&config.ledger.dir);

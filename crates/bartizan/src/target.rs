@@ -56,7 +56,10 @@ pub(crate) fn check_new(path: &Path) -> anyhow::Result<()> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
-    let message = format!("{} is there already: name a file that is not", path.display());
+    let message = format!(
+        "{} is there already, and no file is written over unasked: name another one",
+        path.display()
+    );
     Err(Usage(message).into())
 }
 

@@ -172,7 +172,7 @@ mod told;
 
 pub use answer::{Answer, Closed, Failure, Fault};
 pub use document::scan_whole;
-pub use findings::verdict_words;
+pub use findings::{verdict_words, weakness_bits};
 pub use keyed::{KEY_BYTES_MIN, Keyed};
 pub use pseudonym::{CONVERSATION_BYTES_MAX, Pseudonyms, is_class_of};
 pub use stream::{StreamGuard, StreamState};

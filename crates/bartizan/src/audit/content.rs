@@ -1,15 +1,17 @@
 //! What a reader gets of a payload: its text, or why not.
+use super::payloads::{Lawful, why};
 use super::read_folder;
 use crate::anchor;
 use crate::serve::Sources;
 use crate::vault::{self, Vault};
 use anyhow::anyhow;
-use bartizan_core::record::{Leaf, RecordId, Slot};
+use bartizan_core::record::{Leaf, RecordId, RecordKind, Slot};
 use bartizan_core::seal::{OpenError, Retention, Sealing};
 use bartizan_keys::DataKey;
 use bartizan_ledger::{Entry, LedgerError, Reader, Stored};
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// A payload, as far as it may be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +23,10 @@ pub(crate) enum Content {
         /// Stored bytes.
         bytes: u64,
     },
-    /// Its key was destroyed, and the log has the tombstone.
+    /// The key of the person was destroyed, and the log has the tombstone.
     Erased,
+    /// The key of its day was, because its time was over.
+    Expired,
     /// Its key is gone, and no tombstone says why.
     KeyMissing {
         /// The key's name.
@@ -51,6 +55,9 @@ impl Content {
                 format!("[sealed, {bytes} bytes: --reveal shows it, and records that it did]")
             }
             Self::Erased => "[erased, lawfully: its tombstone is in the ledger]".to_owned(),
+            Self::Expired => {
+                "[expired, lawfully: its time was over, and the tombstone of its day's key is in the ledger]".to_owned()
+            }
             Self::KeyMissing { key } => {
                 format!("[its key {key} is missing, and there is no tombstone for it]")
             }
@@ -67,6 +74,7 @@ impl Content {
             Self::Clear(_) => "clear",
             Self::Sealed { .. } => "sealed",
             Self::Erased => "erased",
+            Self::Expired => "expired",
             Self::KeyMissing { .. } => "key_missing",
             Self::Damaged { .. } => "damaged",
             Self::NoKeys { .. } => "no_keys",
@@ -78,6 +86,9 @@ impl Content {
 pub(crate) struct Lens {
     vault: Result<Vault, String>,
     erased: BTreeSet<RecordId>,
+    /// Why keys among these were destroyed, as far as that was asked.
+    lawful: RefCell<BTreeMap<RecordId, Lawful>>,
+    state: PathBuf,
     is_revealing: bool,
 }
 
@@ -100,7 +111,8 @@ impl Lens {
             // A vault from a backup may still have them.
             vault.keys.hide(&erased.iter().copied().collect::<Vec<_>>())?;
         }
-        Ok(Self { vault, erased, is_revealing })
+        let (lawful, state) = (RefCell::default(), state.to_owned());
+        Ok(Self { vault, erased, lawful, state, is_revealing })
     }
 
     /// One payload.
@@ -130,8 +142,13 @@ impl Lens {
             Ok(Some(bytes)) => Ok(Content::Clear(bytes)),
             Ok(None) => Ok(Content::Sealed { bytes: stored.bytes }),
             Err(LedgerError::Sealed { error: OpenError::KeyGone { key }, .. }) => {
-                let is_lawful = self.erased.contains(&key);
-                Ok(if is_lawful { Content::Erased } else { Content::KeyMissing { key } })
+                if !self.erased.contains(&key) {
+                    return Ok(Content::KeyMissing { key });
+                }
+                Ok(match self.lawful(reader, key, vault)? {
+                    Lawful::Erased => Content::Erased,
+                    Lawful::Expired => Content::Expired,
+                })
             }
             Err(error @ (LedgerError::Sealed { .. } | LedgerError::Damaged(_))) => {
                 Ok(Content::Damaged { reason: error.to_string() })
@@ -142,6 +159,19 @@ impl Lens {
 }
 
 impl Lens {
+    /// Why a key was destroyed, by its tombstone. It is looked for once.
+    fn lawful(&self, reader: &Reader, key: RecordId, vault: &Vault) -> Result<Lawful, LedgerError> {
+        if let Some(known) = self.lawful.borrow().get(&key) {
+            return Ok(*known);
+        }
+        let leaves = super::find(&self.state, reader, &key.to_string())?;
+        let tombstone = leaves.iter().rfind(|entry| entry.leaf.kind == RecordKind::Tombstone);
+        // The anchor may know of one that the ledger lost: then nobody can tell, and it was somebody's order as a rule.
+        let lawful = tombstone.map_or(Lawful::Erased, |entry| why(reader, entry, vault));
+        self.lawful.borrow_mut().insert(key, lawful);
+        Ok(lawful)
+    }
+
     /// The key of one payload alone, for somebody who has no vault. That it leaves must have been recorded before.
     ///
     /// * `sealed`: the payload as it is stored.

@@ -191,7 +191,9 @@ pub(crate) fn disclose(wish: &Wish<'_>, sources: &Sources) -> anyhow::Result<Tol
             let name = part_name(entry.leaf.kind, stored.slot);
             match lens.look(&reader, entry, stored)? {
                 Content::Clear(_) | Content::Sealed { .. } => parts.push(name),
-                Content::Erased => return Ok(Told::Refused(format!("{name}: {ERASED}"))),
+                Content::Erased | Content::Expired => {
+                    return Ok(Told::Refused(format!("{name}: {ERASED}")));
+                }
                 other => bail!("nothing is disclosed: {name}: {}", other.text()),
             }
         }
@@ -305,7 +307,8 @@ fn write(
     let file = Disclosure { format: FORMAT.to_owned(), version: VERSION, record, leaves };
     let mut text = Zeroizing::new(serde_json::to_vec_pretty(&file)?);
     text.push(b'\n');
-    let written = files::replace(wish.out, &text);
+    // Somebody else may have named the same file meanwhile.
+    let written = files::create(wish.out, &text);
     written.with_context(|| format!("cannot write {}", wish.out.display()))
 }
 
@@ -333,7 +336,10 @@ fn part(
 }
 
 pub(crate) mod check;
+pub(crate) mod copied;
 pub(crate) mod told;
 
+#[cfg(test)]
+mod copied_tests;
 #[cfg(test)]
 mod tests;

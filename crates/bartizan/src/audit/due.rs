@@ -36,6 +36,8 @@ struct Row {
     /// How many of them wait until somebody confirms the retention, and the days that were agreed before.
     n_waiting: usize,
     agreed_days: Option<u64>,
+    /// The days that count: the longer of the two.
+    in_force_days: Option<u64>,
     /// The beginning of the first day that is kept.
     before_ms: u64,
     /// The newest record that these keys open.
@@ -72,9 +74,9 @@ impl Due {
     /// When the vault or the ledger cannot be read.
     pub(crate) fn list(ledger: &config::Ledger, sources: &Sources) -> anyhow::Result<Self> {
         let clock_ms = sources.clock.unix_ms();
-        let keys = Vault::read(&ledger.dir, sources)?.keys;
+        let Vault { keys, signer, .. } = Vault::read(&ledger.dir, sources)?;
         let due = orders::due(&keys, ledger.retention, clock_ms);
-        let rule = Rule::read(&ledger.dir, ledger.retention)?;
+        let rule = Rule::read(&ledger.dir, ledger.retention, &signer)?;
         let in_force = rule.in_force();
         let goes = in_force.map(|retention| orders::due(&keys, retention, clock_ms));
         let goes = goes.unwrap_or_default();
@@ -83,9 +85,11 @@ impl Due {
             let n_keys = due.iter().filter(|(of, _)| *of == class).count();
             let n_going = goes.iter().filter(|(of, _)| *of == class).count();
             let n_waiting = n_keys.saturating_sub(n_going);
-            let agreed_days = in_force.map(|retention| retention.days(class));
+            let agreed_days = rule.agreed.map(|retention| retention.days(class));
+            let in_force_days = in_force.map(|retention| retention.days(class));
             let before_ms = day_of(clock_ms).saturating_sub(days) * DAY_MS;
-            Row { class, days, n_keys, n_waiting, agreed_days, before_ms, newest: None }
+            let newest = None;
+            Row { class, days, n_keys, n_waiting, agreed_days, in_force_days, before_ms, newest }
         };
         let mut rows: Vec<_> = Class::ALL.into_iter().map(row).collect();
         if !due.is_empty() {
@@ -121,6 +125,7 @@ impl Due {
             json!({
                 "retention": row.class.name(), "days": row.days, "keys": row.n_keys,
                 "waiting": row.n_waiting, "agreed_days": row.agreed_days,
+                "in_force_days": row.in_force_days,
                 "before": utc(row.before_ms), "before_ms": row.before_ms,
                 "newest": dated(&row.newest),
             })

@@ -55,15 +55,19 @@ pub(crate) fn to_stdout(state: &Path, stretch: Stretch) -> anyhow::Result<u64> {
 
 /// Writes the leaves to a file, which is there whole or not at all. How many they were.
 ///
+/// * `is_replacing`: whether a plain file that is there already gives way.
+///
 /// # Errors
-/// When there is no log, or the file cannot be written, or something that is no plain file has its name.
+/// When there is no log, or the file cannot be written, or something else has its name.
 pub(crate) fn to_file(
     state: &Path,
     stretch: Stretch,
     format: Format,
     out: &Path,
+    is_replacing: bool,
 ) -> anyhow::Result<u64> {
-    target::check(out)?;
+    let checked = if is_replacing { target::check(out) } else { target::check_new(out) };
+    checked?;
     let context = || format!("cannot write {}", out.display());
     let mut name = out.file_name().with_context(context)?.to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
@@ -77,7 +81,11 @@ pub(crate) fn to_file(
     };
     let named = written.and_then(|n| {
         file.sync_all()?;
-        fs::rename(&temporary, out)?;
+        if is_replacing {
+            fs::rename(&temporary, out)?;
+        } else {
+            files::rename_new(&temporary, out)?;
+        }
         fs::File::open(files::parent(out))?.sync_all()?;
         Ok(n)
     });

@@ -206,8 +206,10 @@ struct Known<'k> {
 
 /// Why a key was destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Lawful {
+pub(super) enum Lawful {
+    /// Somebody gave the order.
     Erased,
+    /// The time of its day was over.
     Expired,
 }
 
@@ -250,7 +252,7 @@ impl Counts {
 }
 
 /// What the evidence of a tombstone says. One that cannot be read any more is a tombstone all the same.
-fn why(reader: &Reader, entry: &Entry, vault: &Vault) -> Lawful {
+pub(super) fn why(reader: &Reader, entry: &Entry, vault: &Vault) -> Lawful {
     let evidence = entry.payloads.iter().find(|stored| stored.slot == Slot::Evidence);
     let text = evidence.and_then(|stored| reader.payload(entry, stored, &*vault.keys).ok());
     let value: Option<Value> = text.and_then(|text| serde_json::from_slice(&text).ok());

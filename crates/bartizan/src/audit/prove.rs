@@ -1,8 +1,9 @@
 //! Proofs for outsiders: of each leaf of a record one file that needs nothing else, and the leaf that it is about.
-use super::leaves_of;
+use super::{is_copy, leaves_of, missing_words};
 use crate::serve::Sources;
 use crate::{files, target};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
+use bartizan_core::digest::Digest;
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, LeafError};
 use bartizan_ledger::merkle::leaf_hash;
 use bartizan_ledger::tlog::{PROOF_BYTES_MAX, Policy, ProofError, TlogProof, Trust, TrustError};
@@ -29,43 +30,82 @@ pub(crate) struct Proved {
     leaf_path: PathBuf,
 }
 
-/// Writes the proofs of all leaves of a record.
+/// A leaf that no checkpoint has.
+#[derive(Debug)]
+pub(crate) struct Unproved {
+    entry: Entry,
+    reason: String,
+}
+
+/// What there is to prove of a record.
+#[derive(Debug)]
+pub(crate) struct Proofs {
+    /// The leaves that were proved, in order.
+    pub(crate) proved: Vec<Proved>,
+    /// Those that are newer than the checkpoint.
+    pub(crate) unproved: Vec<Unproved>,
+    /// What there is to say of the whole.
+    pub(crate) missing: Option<String>,
+}
+
+/// Writes the proofs of all leaves of a record that a checkpoint has. In the folder of a gateway they wait for the next one if they must.
 ///
 /// # Errors
-/// When no single record has the prefix, a leaf is newer than any checkpoint, or the published tiles are damaged.
+/// When no single record has the prefix, a file cannot be written, or the published tiles are damaged.
 pub(crate) fn prove(
     state: &Path,
     prefix: &str,
     out: &Path,
     sources: &Sources,
-) -> anyhow::Result<Vec<Proved>> {
+) -> anyhow::Result<Proofs> {
     let (reader, entries) = leaves_of(state, prefix)?;
     target::check_folder(out)?;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let mut names = BTreeSet::new();
-    let mut proved = Vec::with_capacity(entries.len());
+    let missing = missing_words(entries.iter().map(|entry| entry.leaf.kind));
+    // Nobody adds to a copy.
+    let is_copy = is_copy(state);
+    let until_us = (!is_copy).then(|| deadline_us(sources));
+    let (mut names, mut proved, mut unproved) = (BTreeSet::new(), Vec::new(), Vec::new());
     for entry in entries {
-        let proof = proof_of(&reader, &entry, sources)?;
         let kind = entry.leaf.kind.name();
         let mut name = format!("{}.{kind}", entry.leaf.record);
         // A record may be revealed more than once.
         if !names.insert(name.clone()) {
             name = format!("{name}.{}", entry.index);
         }
-        let path = |end: &str| out.join(format!("{name}.{end}"));
-        let (proof_path, leaf_path) = (path("tlog-proof"), path("leaf"));
-        for (path, bytes) in
-            [(&proof_path, proof.to_string().into_bytes()), (&leaf_path, entry.leaf.encode()?)]
-        {
-            target::check(path)?;
-            let written = files::replace(path, &bytes);
-            written.with_context(|| format!("cannot write {}", path.display()))?;
+        match awaited(&reader, &entry, until_us, sources)? {
+            Some(proof) => proved.push(write(entry, &proof, out, &name)?),
+            None => unproved.push(Unproved { reason: newer(entry.index, is_copy), entry }),
         }
-        let checkpoint = proof.checkpoint().checkpoint();
-        let (size, origin) = (checkpoint.size(), checkpoint.origin().to_owned());
-        proved.push(Proved { entry, size, origin, proof_path, leaf_path });
     }
-    Ok(proved)
+    Ok(Proofs { proved, unproved, missing })
+}
+
+fn write(entry: Entry, proof: &TlogProof, out: &Path, name: &str) -> anyhow::Result<Proved> {
+    let path = |end: &str| out.join(format!("{name}.{end}"));
+    let (proof_path, leaf_path) = (path("tlog-proof"), path("leaf"));
+    for (path, bytes) in
+        [(&proof_path, proof.to_string().into_bytes()), (&leaf_path, entry.leaf.encode()?)]
+    {
+        target::check(path)?;
+        let written = files::replace(path, &bytes);
+        written.with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let checkpoint = proof.checkpoint().checkpoint();
+    let (size, origin) = (checkpoint.size(), checkpoint.origin().to_owned());
+    Ok(Proved { entry, size, origin, proof_path, leaf_path })
+}
+
+fn newer(index: u64, is_copy: bool) -> String {
+    if is_copy {
+        return format!(
+            "leaf {index} is newer than the checkpoint of this copy, so there is no proof of it here: ask for a newer copy"
+        );
+    }
+    format!(
+        "leaf {index} is newer than the last checkpoint, and none came within {} s: is `bartizan serve` running? It writes one each second",
+        CHECKPOINT_WAIT.as_secs()
+    )
 }
 
 /// The proof of one leaf, which waits for the next checkpoint if it must.
@@ -74,35 +114,76 @@ pub(super) fn proof_of(
     entry: &Entry,
     sources: &Sources,
 ) -> anyhow::Result<TlogProof> {
-    let started_us = sources.clock.monotonic_us();
+    let proof = awaited(reader, entry, Some(deadline_us(sources)), sources)?;
+    proof.with_context(|| newer(entry.index, false))
+}
+
+/// Until when a checkpoint is waited for.
+fn deadline_us(sources: &Sources) -> u64 {
     let limit_us = u64::try_from(CHECKPOINT_WAIT.as_micros()).unwrap_or(u64::MAX);
+    sources.clock.monotonic_us().saturating_add(limit_us)
+}
+
+/// The proof, once a checkpoint has the leaf.
+///
+/// * `until_us`: how long that is waited for; not at all without.
+fn awaited(
+    reader: &Reader,
+    entry: &Entry,
+    until_us: Option<u64>,
+    sources: &Sources,
+) -> anyhow::Result<Option<TlogProof>> {
     loop {
-        if let Some(proof) = reader.prove(entry)? {
+        let proof = reader.prove(entry)?;
+        if proof.is_some() || until_us.is_none_or(|until| until < sources.clock.monotonic_us()) {
             return Ok(proof);
-        }
-        if limit_us < sources.clock.monotonic_us().saturating_sub(started_us) {
-            bail!(
-                "leaf {} is newer than the last checkpoint, and none came within {} s: is `bartizan serve` running? It writes one each second",
-                entry.index,
-                CHECKPOINT_WAIT.as_secs()
-            );
         }
         std::thread::sleep(CHECKPOINT_PAUSE);
     }
 }
 
+impl Unproved {
+    /// As `--json` prints it, beside those that were proved.
+    fn json(&self) -> Value {
+        let Self { entry, reason } = self;
+        json!({
+            "kind": entry.leaf.kind.name(), "index": entry.index, "leaf_hash": entry.leaf_hash,
+            "log": null, "checkpoint": null, "proof": null, "leaf": null, "problem": reason,
+        })
+    }
+}
+
+impl Proofs {
+    /// As `--json` prints them.
+    pub(crate) fn json(&self) -> Value {
+        let proved = self.proved.iter().map(Proved::json);
+        proved.chain(self.unproved.iter().map(Unproved::json)).collect()
+    }
+
+    /// For people, what was proved.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.proved.iter().map(Proved::text).collect()
+    }
+
+    /// What was not.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &str> {
+        let unproved = self.unproved.iter().map(|unproved| unproved.reason.as_str());
+        unproved.chain(self.missing.as_deref())
+    }
+}
+
 impl Proved {
     /// As `--json` prints it.
-    pub(crate) fn json(&self) -> Value {
+    fn json(&self) -> Value {
         json!({
             "kind": self.entry.leaf.kind.name(), "index": self.entry.index, "leaf_hash": self.entry.leaf_hash,
-            "log": self.origin, "checkpoint": self.size,
+            "log": self.origin, "checkpoint": self.size, "problem": null,
             "proof": self.proof_path.display().to_string(), "leaf": self.leaf_path.display().to_string(),
         })
     }
 
     /// For people.
-    pub(crate) fn text(&self) -> String {
+    fn text(&self) -> String {
         format!(
             "{}: leaf {} of {} leaves in {}\n  {}\n  {}",
             self.entry.leaf.kind.name(),
@@ -122,6 +203,8 @@ pub(crate) struct Held {
     pub(crate) entry: Entry,
     /// Leaves of the checkpoint.
     pub(crate) size: u64,
+    /// Its root.
+    pub(crate) root: Digest,
     /// Who signed.
     pub(crate) trust: Trust,
 }
@@ -169,9 +252,10 @@ fn holds(
         None => return Err("no key is trusted".to_owned()),
     };
     let leaf = Leaf::decode(leaf).map_err(no_leaf)?;
-    let (index, size) = (proof.index(), proof.checkpoint().checkpoint().size());
+    let checkpoint = proof.checkpoint().checkpoint();
+    let (index, size, root) = (proof.index(), checkpoint.size(), checkpoint.root());
     let entry = Entry { index, leaf, leaf_hash, payloads: Vec::new(), segment: 0, offset: 0 };
-    Ok(Held { entry, size, trust })
+    Ok(Held { entry, size, root, trust })
 }
 
 /// What is wrong, and where the proof has a stranger's signature, whose it is, whom you trust, and where the right key is.
@@ -198,3 +282,6 @@ fn told(error: &ProofError, proof: &TlogProof, policies: &[Policy]) -> String {
 fn key_name(name: &str, id: u32) -> String {
     format!("{name}+{id:08x}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,6 +293,7 @@ fn payloads_are_counted_by_why_they_can_be_read_or_not() {
         let want = match name {
             "nothing" => "sealed",
             "gone" => "key_missing",
+            "expired" => "expired",
             _ => "erased",
         };
         assert_eq!(state, want, "{name}");

@@ -197,7 +197,7 @@ impl Checked {
         self.verdict.verified && self.payloads.as_ref().is_none_or(Counts::is_fine)
     }
 
-    /// The same, with a word of when recording was switched off. It makes nothing wrong: to record nothing is the operator's right, to hide it is not.
+    /// The same, with a word of when guards or recording were switched off. It makes nothing wrong.
     pub(super) fn with_silence(
         mut self,
         folder: &Path,
@@ -205,7 +205,7 @@ impl Checked {
         sources: &Sources,
     ) -> Self {
         if self.verdict.verified {
-            self.warnings.extend(changes.warning(folder, sources));
+            self.warnings.extend(changes.warnings(folder, sources));
         }
         self
     }
@@ -325,8 +325,14 @@ pub(super) fn beside(folder: &Path, all: &[Handover]) -> anyhow::Result<Vec<Veri
 }
 
 impl Trusted {
+    /// What outsiders would call it: each key by itself, and the policy.
+    pub(crate) fn policies(&self) -> Vec<Policy> {
+        let keys = self.keys.iter().cloned().map(Policy::of_log);
+        keys.chain(self.policy.clone()).collect()
+    }
+
     /// Whether nobody named a key.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.keys.is_empty() && self.policy.is_none()
     }
 }
@@ -336,7 +342,7 @@ pub(crate) fn verify_with(folder: &Path, trusted: &Trusted) -> Checked {
     verify_seeing(folder, trusted, &mut drop)
 }
 
-/// [`verify_with`], which also says when recording was switched off.
+/// [`verify_with`], which also says when guards or recording were switched off.
 pub(crate) fn verify_and_tell(folder: &Path, trusted: &Trusted, sources: &Sources) -> Checked {
     let mut changes = Changes::default();
     let checked = verify_seeing(folder, trusted, &mut |entries| changes.see(&entries));

@@ -1,5 +1,7 @@
 //! What a well-formed file may still have wrong, and which bytes of it.
-use super::{Config, Guard, LIST_MAX, LedgerMode, Problem, Route, Threshold, Upstream, closest};
+use super::{
+    Config, Guard, LIST_MAX, LedgerMode, Problem, Retention, Route, Threshold, Upstream, closest,
+};
 use bartizan_core::detect::Inspector as _;
 use bartizan_core::evidence::Source;
 use bartizan_core::kind::{Catalogue, Extent, STRUCTURAL};
@@ -22,6 +24,8 @@ const HEAD_BYTES_MIN: u64 = 8_192;
 const VARIABLE_BYTES_MAX: usize = 128;
 /// Most bytes of a document's delimiter.
 const DELIMITER_BYTES_MAX: usize = 256;
+/// Most days that something is kept: a hundred years, so that one that was mistyped is noticed.
+const RETENTION_DAYS_MAX: u64 = 36_525;
 /// How often witnesses may be asked, in milliseconds: a quorum counts for ten seconds.
 const EVERY_MS: std::ops::RangeInclusive<u64> = 10..=5_000;
 /// How long a witness may take, in milliseconds.
@@ -151,6 +155,24 @@ impl Check<'_> {
             }
         }
         self.witness(config);
+        self.retention(config);
+    }
+
+    fn retention(&mut self, config: &Config) {
+        let Retention { payload_days, traffic_days, admission_days } = config.ledger.retention;
+        for (name, days) in [
+            ("payload_days", payload_days),
+            ("traffic_days", traffic_days),
+            ("admission_days", admission_days),
+        ] {
+            if !(1..=RETENTION_DAYS_MAX).contains(&days) {
+                let help = format!(
+                    "write 1 to {RETENTION_DAYS_MAX}: what is kept can be read for at least the day after its own"
+                );
+                let path = [Name("ledger"), Name("retention"), Name(name)];
+                self.add(&path, format!("`{name}` is {days}"), help);
+            }
+        }
     }
 
     fn witness(&mut self, config: &Config) {

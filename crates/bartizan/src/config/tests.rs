@@ -197,6 +197,20 @@ fn every_mistake_has_a_place_and_a_way_out() {
             "two have one name",
         ),
         (
+            "no days",
+            "[ledger.retention]\npayload_days = 0",
+            ":2:16",
+            "`payload_days` is 0",
+            "write 1 to 36525",
+        ),
+        (
+            "days that nobody lives",
+            "[ledger.retention]\nadmission_days = 99999999",
+            ":2:18",
+            "`admission_days` is 99999999",
+            "write 1 to 36525",
+        ),
+        (
             "exception of nothing",
             "[[guard.except]]\nkind = \"pii.emial\"\nvalues = [\"a@b.org\"]",
             ":2:8",

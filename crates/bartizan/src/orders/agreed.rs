@@ -1,20 +1,53 @@
 //! For how long what is kept is kept, as an operator has agreed to. Days that a configuration lowers destroy nothing until somebody confirms them: whoever
 //! can write a file must not be able to have an archive forgotten by it. Days that it raises count at once.
+//!
+//! What was agreed has a mark of the key that signs the log: days that somebody wrote by hand were agreed to by nobody.
 use crate::config::Retention;
-use crate::{files, vault};
+use crate::files;
+use crate::vault::{self, Vault};
 use anyhow::Context as _;
+use bartizan_core::record::RecordId;
+use bartizan_core::seal::Retention as Class;
+use bartizan_core::sign::Signer as _;
+use bartizan_keys::NoteKey;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Name of the file, inside the vault.
 const FILE: &str = "retention.json";
 const FILE_BYTES_MAX: usize = 4096;
+/// What the mark is over, before the days: no other message of the key begins like that.
+const MARKED: &[u8] = b"bartizan retention v1\n";
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    retention: Retention,
+    /// By the key that signs the log.
+    mark: String,
+}
+
+impl File {
+    fn new(retention: Retention, signer: &NoteKey) -> anyhow::Result<Self> {
+        let message = [MARKED, &serde_json::to_vec(&retention)?].concat();
+        Ok(Self { retention, mark: RecordId(signer.mark(&message)).to_string() })
+    }
+
+    /// What it says, where this key has left it so.
+    fn agreed(bytes: &[u8], signer: &NoteKey) -> Option<Retention> {
+        let Self { retention, mark } = serde_json::from_slice(bytes).ok()?;
+        let own = Self::new(retention, signer).ok()?;
+        (own.mark == mark).then_some(retention)
+    }
+}
 
 /// What the configuration asks for, and what was agreed to before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rule {
     /// By the configuration.
     pub(crate) asked: Retention,
-    /// Nothing where nobody knows: the file is away or damaged.
+    /// Nothing where nobody knows: the file is away, damaged, or not as the log's key left it.
     pub(crate) agreed: Option<Retention>,
 }
 
@@ -23,10 +56,10 @@ impl Rule {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn read(state: &Path, asked: Retention) -> anyhow::Result<Self> {
+    pub(crate) fn read(state: &Path, asked: Retention, signer: &NoteKey) -> anyhow::Result<Self> {
         let path = path(state);
         let agreed = match files::read_bounded(&path, FILE_BYTES_MAX) {
-            Ok(bytes) => serde_json::from_slice(&bytes).ok(),
+            Ok(bytes) => File::agreed(&bytes, signer),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
@@ -35,27 +68,28 @@ impl Rule {
         Ok(Self { asked, agreed })
     }
 
-    /// The first word on it, in a vault that has none: it counts where it destroys nothing.
+    /// The first word on it, in a vault that has sealed nothing yet. Where something was kept already somebody has to say for how long.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn begin(
-        state: &Path,
-        asked: Retention,
-        is_harmless: impl FnOnce() -> bool,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn begin(state: &Path, asked: Retention, vault: &Vault) -> anyhow::Result<()> {
         let is_absent = !path(state).try_exists().context("cannot look into the vault")?;
-        if is_absent && is_harmless() { write(state, asked) } else { Ok(()) }
+        let keeps = |class: &Class| !vault.keys.periods_before(*class, u64::MAX).is_empty();
+        if is_absent && !Class::ALL.iter().any(keeps) {
+            write(state, asked, &vault.signer)
+        } else {
+            Ok(())
+        }
     }
 
     /// A gateway starts: what its configuration keeps for longer than was agreed is kept so from now on.
     ///
     /// # Errors
     /// Those of the disk.
-    pub(crate) fn raise(state: &Path, asked: Retention) -> anyhow::Result<()> {
-        let rule = Self::read(state, asked)?;
+    pub(crate) fn raise(state: &Path, asked: Retention, signer: &NoteKey) -> anyhow::Result<()> {
+        let rule = Self::read(state, asked, signer)?;
         match rule.in_force() {
-            Some(longer) if rule.agreed != Some(longer) => write(state, longer),
+            Some(longer) if rule.agreed != Some(longer) => write(state, longer, signer),
             _ => Ok(()),
         }
     }
@@ -64,8 +98,19 @@ impl Rule {
     ///
     /// # Errors
     /// Those of the disk.
-    pub(super) fn agree(self, state: &Path) -> anyhow::Result<()> {
-        write(state, self.asked)
+    pub(super) fn agree(self, state: &Path, signer: &NoteKey) -> anyhow::Result<()> {
+        write(state, self.asked, signer)
+    }
+
+    /// Lets the log's next key stand for what its present key does.
+    ///
+    /// # Errors
+    /// Those of the disk; then nothing is destroyed until somebody confirms it again.
+    pub(crate) fn remark(state: &Path, old: &NoteKey, new: &NoteKey) -> anyhow::Result<()> {
+        match Self::read(state, Retention::default(), old)?.agreed {
+            Some(agreed) => write(state, agreed, new),
+            None => Ok(()),
+        }
     }
 
     /// By what keys are destroyed; nothing destroys any where nobody knows what was agreed.
@@ -104,9 +149,9 @@ fn path(state: &Path) -> PathBuf {
     vault::folder(state).join(FILE)
 }
 
-fn write(state: &Path, agreed: Retention) -> anyhow::Result<()> {
+fn write(state: &Path, agreed: Retention, signer: &NoteKey) -> anyhow::Result<()> {
     let path = path(state);
-    let written = files::replace(&path, &serde_json::to_vec(&agreed)?);
+    let written = files::replace(&path, &serde_json::to_vec(&File::new(agreed, signer)?)?);
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -1,7 +1,9 @@
 //! From configuration and keys to the part of a gateway that can be replaced while it runs.
-use super::journal::Journal;
+use super::journal::{Journal, Promised};
 use super::names::Names;
-use super::{KeySource, Recording, Sources};
+use super::promise::Promise;
+use super::recorded::{Heard, OwnLog};
+use super::{KeySource, Sources};
 use crate::audit;
 use crate::config::{Config, FILE_BYTES_MAX, LedgerMode, Route, Share, Upstream};
 use crate::files;
@@ -16,7 +18,6 @@ use bartizan_core::clock::Clock;
 use bartizan_core::detect::Inspector;
 use bartizan_core::kind::Catalogue;
 use bartizan_core::seal::Pseudonymizer;
-use bartizan_core::sign::Signer as _;
 use bartizan_gateway::exchange::{Guard, Pseudonyms, Route as ExchangeRoute};
 use bartizan_gateway::http::{
     KeyEntry, KeyRing, RouteRule, Secret, Setup, SetupOptions, Terms, UpstreamOptions,
@@ -44,12 +45,15 @@ pub(super) struct Builder {
 /// A setup that is not in force yet, and what the ledger has to say about it.
 pub(super) struct Built {
     pub(super) setup: Setup,
+    pub(super) news: News,
+}
+
+/// What the ledger has to hear before a setup is in force.
+pub(super) struct News {
     policy: Arc<GuardPolicy>,
     texts: Texts,
     is_new_policy: bool,
     callers: Callers,
-    /// What it promises of records.
-    pub(super) recording: Recording,
 }
 
 /// Who may call.
@@ -136,8 +140,7 @@ impl Builder {
         self.callers = callers.clone();
         self.policy = Some((texts.clone(), Arc::clone(&policy)));
         self.second = second;
-        let recording = Recording::of(config);
-        Ok(Built { setup, policy, texts, is_new_policy, callers, recording })
+        Ok(Built { setup, news: News { policy, texts, is_new_policy, callers } })
     }
 
     fn ring(&self, config: &Config) -> anyhow::Result<(KeyRing, Callers)> {
@@ -153,18 +156,22 @@ impl Builder {
     }
 }
 
-impl Built {
+impl News {
     /// What must be recorded before this setup is in force.
     ///
-    /// * `log`: the name of the log that it is recorded in, where there is one.
+    /// * `heard`: what the log that it is recorded in has heard so far.
+    ///
+    /// # Errors
+    /// When keys cannot be written down.
     pub(super) fn journal(
         &self,
         sources: &Sources,
         folder: &Path,
-        log: Option<&str>,
+        heard: &Heard,
+        promised: &Promised,
     ) -> anyhow::Result<Journal> {
-        let mut journal = Journal::new(sources, folder, log)?;
-        journal.policy(self.policy.digest(), &self.texts, &self.recording);
+        let mut journal = Journal::new(sources, folder, heard);
+        journal.policy(self.policy.digest(), &self.texts, promised);
         match &self.callers {
             Callers::Book(book) => journal.keys(book)?,
             Callers::Given => journal.given(GIVEN_KEY_ID, self.is_new_policy),
@@ -186,16 +193,23 @@ impl Built {
     async fn last_word(&self, config: &Config, sources: &Sources) -> anyhow::Result<()> {
         let state = &config.ledger.dir;
         let folder = audit::log_folder(state);
-        let is_due = Journal::new(sources, state, None)?.is_farewell_due();
-        if !is_due || !folder.exists() || !vault::folder(state).exists() {
+        if !folder.exists() || !vault::folder(state).exists() {
+            return Ok(());
+        }
+        let key = vault::log_key(state);
+        let heard = key.map(|key| Heard::read(state, &key)).transpose()?;
+        if heard.is_some_and(|heard| heard.is_farewell()) {
             return Ok(());
         }
         // A configuration without a ledger names no witnesses.
         let disk = FsDisk::lock(&folder)?;
         let opened = opening::open_alone(&config.ledger, disk, Anchoring::Strict, sources).await?;
-        let mut journal = Journal::new(sources, state, Some(opened.vault.signer.name()))?;
-        journal.policy(self.policy.digest(), &self.texts, &self.recording);
-        journal.write(&opened.ledger).await?;
+        let signer = Arc::clone(&opened.vault.signer);
+        let mut log = OwnLog::open(state, signer, opened.ledger.cosigner())?;
+        let mut journal = Journal::new(sources, state, &log.heard);
+        let promised = Promised::only(Promise::asked(config));
+        journal.policy(self.policy.digest(), &self.texts, &promised);
+        journal.write(&opened.ledger, &mut log).await?;
         opened.close(sources).map(drop)
     }
 }

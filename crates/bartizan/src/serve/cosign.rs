@@ -5,11 +5,13 @@
 //! nothing more is released.
 use super::Sources;
 use super::contradiction::{Contradiction, SILENCE, way_out};
+use super::promise::WitnessPromise;
 use crate::config;
 use crate::witness::ask::{AskError, Question, ask};
 use crate::witness::gathering::{Cosigned, Gathering};
 use crate::witness::policy::{Address, Witnesses, load};
 use anyhow::{Context as _, anyhow};
+use bartizan_core::digest::Digest;
 use bartizan_core::record::RecordError;
 use bartizan_core::sign::Signer;
 use bartizan_gateway::http::Notice;
@@ -63,6 +65,8 @@ struct State {
 /// The witnesses of a log, before it is open and while it is written.
 pub(crate) struct Watch {
     settings: config::Witness,
+    /// Of the policy file, as it was read.
+    digest: Digest,
     addresses: Vec<Arc<Address>>,
     /// The ledger's folder.
     ledger: PathBuf,
@@ -92,7 +96,8 @@ impl Watch {
         signer: &dyn Signer,
         sources: &Sources,
     ) -> anyhow::Result<Arc<Self>> {
-        let Witnesses { policy, addresses } = load(settings, Some(&VerifierKey::of_log(signer)?))?;
+        let Witnesses { policy, digest, addresses } =
+            load(settings, Some(&VerifierKey::of_log(signer)?))?;
         let published = Published::find(&FsDisk::read_only(ledger))?;
         // One that is damaged is not passed over: the ledger would not open without it either.
         let witnessed = published.as_ref().map(Published::witnessed).transpose()?.flatten();
@@ -111,6 +116,7 @@ impl Watch {
         };
         let watch = Arc::new(Self {
             settings: settings.clone(),
+            digest,
             addresses: addresses.into_iter().map(Arc::new).collect(),
             ledger: ledger.to_owned(),
             log_keys,
@@ -127,6 +133,11 @@ impl Watch {
         };
         watch.first_round(checkpoint).await?;
         Ok(watch)
+    }
+
+    /// What is promised of the witnesses.
+    pub(super) fn promise(&self) -> WitnessPromise {
+        WitnessPromise::new(&self.settings, self.digest)
     }
 
     async fn first_round(&self, checkpoint: SignedCheckpoint) -> anyhow::Result<()> {

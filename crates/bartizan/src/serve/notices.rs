@@ -1,5 +1,5 @@
 //! What `/readyz` has to say beside the gateway itself: of the witnesses, and of a clock that cannot be right.
-use super::Recording;
+use super::Promise;
 use super::cosign::Watch;
 use crate::anchor::Doubt;
 use bartizan_gateway::http::{Notice, Notices};
@@ -17,8 +17,8 @@ pub(super) struct ClockSigns {
 
 #[derive(Clone, Debug, Default)]
 struct Told {
-    /// Which routes record nothing.
-    silent: Option<String>,
+    /// What is off, of guards and records.
+    off: Vec<String>,
     /// Which retention waits for somebody's word.
     waiting: Option<String>,
     ahead: Option<Doubt>,
@@ -45,15 +45,23 @@ impl ClockSigns {
         }
     }
 
-    /// Which routes record nothing, in words. It is said in the log each time that it changes.
-    pub(super) fn records_nothing(&self, recording: &Recording) {
-        let (silent, is_loud) = (recording.notice(), recording.is_ledger_on());
-        let before = self.told(|told| std::mem::replace(&mut told.silent, silent.clone()));
-        match silent {
-            // Where the whole ledger is off, whoever started it was told so.
-            Some(words) if is_loud && before.as_ref() != Some(&words) => tracing::warn!("{words}."),
-            None if before.is_some() => tracing::info!("Every route is recorded again."),
-            _ => {}
+    /// What of guards and records is off from the start on. Whoever started it is told by the words of welcome, except of single routes.
+    pub(super) fn begins(&self, promise: &Promise) {
+        if promise.is_ledger_on() && promise.silent_routes().next().is_some() {
+            promise.notices().last().into_iter().for_each(|words| tracing::warn!("{words}."));
+        }
+        self.told(|told| told.off = promise.notices());
+    }
+
+    /// What of guards and records is off now. It is said in the log each time that it changes.
+    pub(super) fn promises(&self, promise: &Promise) {
+        let now = promise.notices();
+        let before = self.told(|told| std::mem::replace(&mut told.off, now.clone()));
+        for words in now.iter().filter(|words| !before.contains(words)) {
+            tracing::warn!("{words}.");
+        }
+        if now.is_empty() && !before.is_empty() {
+            tracing::info!("Every text is scanned again, and every route recorded.");
         }
     }
 
@@ -90,8 +98,8 @@ impl ClockSigns {
 
     fn reasons(&self) -> Vec<String> {
         let ahead = self.told(|told| told.ahead).map(|ahead| ahead.to_string());
-        let [silent, waiting] = self.told(|told| [told.silent.clone(), told.waiting.clone()]);
-        self.behind_ms().map(behind).into_iter().chain(ahead).chain(silent).chain(waiting).collect()
+        let (off, waiting) = self.told(|told| (told.off.clone(), told.waiting.clone()));
+        self.behind_ms().map(behind).into_iter().chain(ahead).chain(off).chain(waiting).collect()
     }
 }
 
@@ -160,19 +168,21 @@ mod tests {
             assert!(!notice.is_unready, "{name}");
             assert!(want.iter().all(|word| notice.reason.contains(word)), "{name}: {notice:?}");
         }
-        let on = Recording::of(&crate::config::Config::default());
-        let mut config = crate::config::Config::default();
-        config.ledger.mode = crate::config::LedgerMode::Off;
-        let off = Recording::of(&config);
-        let silent = off.notice().unwrap();
-        let both = format!("{silent}; fewer days");
-        for (name, recording, waiting, want) in [
-            ("a route is silent", &off, None, Some(silent.as_str())),
+        let promise = |text: &str| {
+            let text = format!("{text}[[upstream]]\nname = \"a\"\nurl = \"http://127.0.0.1:1\"\n");
+            let config = crate::config::Config::parse("bartizan.toml", &text).unwrap();
+            Promise::asked(&config)
+        };
+        let (on, off) = (promise(""), promise("[guard]\nmode = \"off\"\n"));
+        let guards = off.notices().join("; ");
+        let both = format!("{guards}; fewer days");
+        for (name, promise, waiting, want) in [
+            ("no guards", &off, None, Some(guards.as_str())),
             ("a retention waits, too", &off, Some("fewer days"), Some(both.as_str())),
             ("it alone", &on, Some("fewer days"), Some("fewer days")),
             ("neither", &on, None, None),
         ] {
-            signs.records_nothing(recording);
+            signs.promises(promise);
             signs.waits(waiting.map(str::to_owned));
             let notice = told();
             assert!(notice.as_ref().is_none_or(|notice| !notice.is_unready), "{name}");

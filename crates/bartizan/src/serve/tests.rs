@@ -167,3 +167,39 @@ async fn a_certificate_makes_it_https() {
     std::mem::swap(&mut config.listen.tls_cert, &mut config.listen.tls_key);
     assert!(check_files(&config).is_err(), "a key is no certificate");
 }
+
+/// A state folder whose ledger was switched off, however often it is started like that, has one word of it; and no file beside it takes that word's place.
+#[tokio::test]
+async fn a_ledger_that_is_switched_off_hears_of_it_once_and_surely() {
+    let farewell = "\"ledger\":\"off\"";
+    let recorded = |state: &std::path::Path| {
+        files::read_text_bounded(&state.join(RECORDED_FILE), 1 << 20).unwrap()
+    };
+    for (name, is_forged) in [("as it was left", false), ("forged: it was said already", true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let on = config(folder.path());
+        let mut off = on.clone();
+        off.ledger.mode = LedgerMode::Off;
+        let run = async |config: &Config| {
+            let running = start(options(config.clone()), sources()).await;
+            let running = running.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+            assert_eq!(running.shutdown().await, None, "{name}");
+            audit::verify(folder.path()).leaves
+        };
+        let n_leaves = run(&on).await;
+        if is_forged {
+            let text = recorded(folder.path()).replace("\"ledger\":\"durable\"", farewell);
+            assert!(text.contains(farewell), "{text}");
+            std::fs::write(folder.path().join(RECORDED_FILE), text).unwrap();
+        }
+        for want in [1, 1] {
+            assert_eq!(run(&off).await, n_leaves + want, "{name}");
+        }
+        assert!(recorded(folder.path()).contains(farewell), "{name}");
+        // Where nobody knows what was heard before, the key is told again.
+        let want = n_leaves + 2 + u64::from(is_forged);
+        assert_eq!(run(&on).await, want, "{name}: the way back is a leaf, too");
+        let last = audit::last(folder.path(), 1).unwrap();
+        assert_eq!(last[0].leaf.verdict, 0, "{name}: nothing is off any more");
+    }
+}

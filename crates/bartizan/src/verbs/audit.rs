@@ -48,6 +48,8 @@ enum AuditVerb {
 }
 
 /// List the last leaves, oldest first
+///
+/// Exits 0, and 3 where there is no ledger, it is damaged, or a leaf is not the one that was signed.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -67,7 +69,8 @@ struct ListArgs {
 
 /// Show one record: what was found, what was decided and, with --reveal, what was asked and what went out
 ///
-/// Texts are stored sealed. --reveal opens them, and the ledger keeps a record that it did.
+/// Texts are stored sealed. --reveal opens them, and the ledger keeps a record that it did. Exits 0, 2 where there is no such record, and 3 where
+/// something is damaged or cannot be read.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -132,7 +135,7 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
     if args.reveal && !is_revealing {
         // A leaf that says so would have an auditor look for whoever saw what nobody could.
         print::talk(
-            "nothing is revealed, and nothing was recorded: every text of the record is erased",
+            "nothing is revealed, and nothing was recorded: every text of the record is erased or has expired",
         );
     }
     if is_revealing {
@@ -163,6 +166,9 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
             .collect();
         print::data(&leaves.join("\n"))?;
     }
+    if let Some(words) = audit::missing_words(leaves.iter().map(|(entry, _)| entry.leaf.kind)) {
+        print::warn(&words);
+    }
     let is_damaged = |(_, content): &(_, Content)| matches!(content, Content::Damaged { .. });
     let is_whole = leaves.iter().flat_map(|(_, payloads)| payloads).all(|one| !is_damaged(one));
     Ok(if is_whole { Mark::outcome(&marks) } else { Outcome::Unfinished })
@@ -172,5 +178,6 @@ fn show(args: &ShowArgs) -> anyhow::Result<Outcome> {
 fn is_erased(leaves: &[audit::Whole]) -> bool {
     let payloads = leaves.iter().flat_map(|(_, payloads)| payloads);
     let mut texts = payloads.filter(|(slot, _)| *slot != Slot::Evidence).peekable();
-    texts.peek().is_some() && texts.all(|(_, content)| *content == Content::Erased)
+    texts.peek().is_some()
+        && texts.all(|(_, content)| matches!(content, Content::Erased | Content::Expired))
 }

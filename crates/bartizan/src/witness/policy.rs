@@ -2,7 +2,9 @@
 use crate::config::{ConfigError, FILE_BYTES_MAX, Problem, Witness};
 use crate::files;
 use crate::outcome::Usage;
+use bartizan_core::digest::Digest;
 use bartizan_gateway::http::Poster;
+use bartizan_ledger::merkle::sha256;
 use bartizan_ledger::tlog::{KeyKind, POLICY_BYTES_MAX, Policy, VerifierKey};
 use std::ops::Range;
 use std::path::Path;
@@ -26,6 +28,8 @@ pub(crate) struct Address {
 pub(crate) struct Witnesses {
     /// Whom to believe.
     pub(crate) policy: Policy,
+    /// SHA-256 of the file.
+    pub(crate) digest: Digest,
     /// Whom to ask, in the policy's order.
     pub(crate) addresses: Vec<Address>,
 }
@@ -47,6 +51,14 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<(Policy, String)> {
             Err(ConfigError::new(&path.display().to_string(), &text, vec![problem]).into())
         }
     }
+}
+
+/// What a policy file is told from another one by.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn digest(path: &Path) -> anyhow::Result<Digest> {
+    read(path).map(|(_, text)| sha256(text.as_bytes()))
 }
 
 /// Reads what `[ledger.witness]` names; connects to nothing.
@@ -98,7 +110,8 @@ pub(crate) fn load(settings: &Witness, log: Option<&VerifierKey>) -> anyhow::Res
         }
     }
     if problems.is_empty() {
-        return Ok(Witnesses { policy, addresses });
+        let digest = sha256(text.as_bytes());
+        return Ok(Witnesses { policy, digest, addresses });
     }
     let path = settings.policy.display().to_string();
     Err(ConfigError::new(&path, &text, problems).into())

@@ -154,7 +154,7 @@ fn questions_that_are_none_say_the_way_out() {
     let world = World::new();
     write(world.path(), "bad.policy", "log\n");
     let long = "x".repeat(513);
-    let cases: [(&[&str], i32, &str); 30] = [
+    let cases: [(&[&str], i32, &str); 31] = [
         (&["search", "--since", "yesterday"], 2, "2026-11-23"),
         (&["search", "--until", "2026-02-30"], 2, "24h"),
         (&["search", "--outcome", "fine"], 2, "client_gone"),
@@ -190,6 +190,7 @@ fn questions_that_are_none_say_the_way_out() {
         (&["export", "--since", "1h", "--until", "2h"], 2, "--until is not after --since"),
         (&["export", "--out", "absent/x"], 3, "cannot write absent/x"),
         (&["export", "--out", ".bartizan"], 2, "is a folder and no plain file"),
+        (&["export", "--force"], 2, "--out"),
         (&["erase", "--subject", &long], 2, "more than 512"),
         (&["tail", "-n", "x"], 2, "--lines"),
         (&["verify", "--key", "x"], 2, "--key"),
@@ -399,6 +400,16 @@ fn leaves_are_exported_in_stretches_of_time() {
     let text = std::io::read_to_string(fs::File::open(file).unwrap()).unwrap();
     assert_eq!(text.lines().count(), all.len());
     assert!(world.lines(&["audit", "export", "--until", "1h"]).is_empty());
+    fs::write(world.path().join("there.toml"), "mine").unwrap();
+    let export = ["audit", "export", "--since", "1h", "--out", "there.toml"];
+    let refused = world.run(&export);
+    assert!(refused.code == 2 && refused.stderr.contains("there already"), "{refused:?}");
+    assert_eq!(
+        fs::File::open(world.path().join("there.toml")).unwrap().metadata().unwrap().len(),
+        4
+    );
+    let forced = world.run(&[&export[..], &["--force"]].concat());
+    assert_eq!(forced.code, 0, "{forced:?}");
     let done = world.run(&["audit", "export", "--format", "parquet", "--out", "leaves.parquet"]);
     assert_eq!(done.code, 0, "{done:?}");
     let mut bytes = Vec::new();

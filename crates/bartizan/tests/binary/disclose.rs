@@ -154,6 +154,12 @@ fn one_answer_is_proven_to_somebody_who_has_no_ledger() {
     )
     .unwrap();
     let bare = ["--dir", "bare"];
+    let disclosure = ["audit", "verify", "--disclosure", "one.json", "--key", &key];
+    let unsigned = run(folder.path(), &[&disclosure[..], &bare].concat());
+    assert!(
+        unsigned.code == 1 && unsigned.stdout.contains("proves nothing"),
+        "a copy that nobody signed bears nothing out: {unsigned:?}"
+    );
     for (verb, want) in [
         (&["audit", "verify", "--payloads"][..], "is a copy of a ledger without its vault"),
         (&["audit", "show", &alice, "--reveal"], "is a copy of a ledger without its vault"),

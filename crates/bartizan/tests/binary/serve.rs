@@ -177,7 +177,7 @@ fn what_is_not_recorded_is_on_record() {
     assert!(request(&control, "GET /readyz", "", "").contains("mode"), "it says so");
     assert_eq!(changes().len(), n_before + 1);
     let warned = verify().json()["warnings"].to_string();
-    assert!(warned.contains("switched recording off for route default"), "{warned}");
+    assert!(warned.contains("switched recording off altogether"), "{warned}");
     serve.signal("TERM");
     serve.end();
     let _again = serve_file(folder.path(), &text("strict"));
@@ -207,6 +207,72 @@ fn a_damaged_ledger_does_not_let_recording_end() {
         assert!(refused.stderr.contains(want), "no `{want}` in {refused:?}");
     }
     assert_eq!(std::fs::read(&segment).unwrap(), bytes, "nothing was changed");
+}
+
+/// Guards that are switched off while the gateway runs, or models that are led to a route without records, are in the log before the first such answer.
+#[test]
+fn guards_and_routes_that_change_are_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_range, url) = Server::range(folder.path(), &[]);
+    let text = |mode: &str, models: &str| {
+        format!(
+            "[guard]\nmode = \"{mode}\"\n[[upstream]]\nname = \"a\"\nurl = \"{url}\"\n[[route]]\nname = \"probe\"\nmodels = [\"{models}\"]\ndurability = \"off\"\n[[route]]\nname = \"chat\"\n"
+        )
+    };
+    let (serve, callers, control) = serve_file(folder.path(), &text("on", "health-probe"));
+    let asks = || ask(&callers, CALLER_KEY, CARD, false);
+    let ready = || request(&control, "GET /readyz", "", "");
+    let last = |kind: &str| leaves(folder.path()).into_iter().rfind(|leaf| leaf["kind"] == kind);
+    let changes = |n: usize| {
+        let leaves = leaves(folder.path());
+        leaves.iter().filter(|leaf| leaf["kind"] == "policy_change").count() == n
+    };
+    assert!(asks().contains("x-bartizan-audit: strict") && !ready().contains("unread"));
+
+    write(folder.path(), "bartizan.toml", &text("off", "health-probe"));
+    wait_for("the leaf", || changes(2));
+    wait_for("unread answers", || !asks().contains("[redacted:pii.card]"));
+    let off = last("policy_change").unwrap();
+    assert_eq!(off["verdict"], serde_json::json!(["unscanned", "unrecorded"]));
+    let unscanned = last("outcome").unwrap();
+    assert!(off["index"].as_u64() < unscanned["index"].as_u64());
+    wait_for("the warning", || serve.said().contains("every text passes unread."));
+    wait_for("the word", || serve.said().contains("guards=off"));
+    let told = ready();
+    assert!(status(&told) == 200 && told.contains("every text passes unread"), "{told}");
+
+    write(folder.path(), "bartizan.toml", &text("on", "*"));
+    wait_for("the next leaf", || changes(3));
+    wait_for("no records", || asks().contains("x-bartizan-audit: off"));
+    assert!(!ready().contains("unread"));
+    let id = last("policy_change").unwrap()["record"].as_str().unwrap().to_owned();
+    let shown = run(folder.path(), &["audit", "show", &id, "--json"]).json();
+    let want = ["[guard] mode: off -> on", "route probe, models: health-probe -> *"];
+    assert_eq!(shown[0]["evidence"]["changed"], serde_json::json!(want), "{shown}");
+    let told = run(folder.path(), &["audit", "show", &id]).stdout;
+    for want in want {
+        assert!(told.contains(&format!("  changed   {want}\n")), "{told}");
+    }
+    assert!(
+        told.contains("standard.cedar (--json has them)") && !told.contains("permit"),
+        "{told}"
+    );
+    let verified = run(folder.path(), &["audit", "verify"]);
+    for want in [
+        "switched recording off for route probe (and none",
+        "switched the guards off, so that every text passed unread (until leaf",
+        "changed the routes while one of them recorded nothing: route probe, models: health-probe -> *",
+    ] {
+        assert!(verified.code == 0 && verified.stderr.contains(want), "{want}: {verified:?}");
+    }
+    // Whoever has only a copy sees it by the leaves.
+    let mut cp = std::process::Command::new("cp");
+    cp.args(["-a", ".bartizan/ledger", "copy"]).current_dir(folder.path());
+    assert!(cp.status().unwrap().success());
+    let outside = run(folder.path(), &["audit", "verify", "--dir", "copy"]);
+    for want in ["switched the guards off", "switched recording off for something"] {
+        assert!(outside.stderr.contains(want), "{want}: {outside:?}");
+    }
 }
 
 /// A running gateway says that fewer days wait, and takes the word for them.

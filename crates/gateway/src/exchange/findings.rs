@@ -30,10 +30,12 @@ pub(super) mod bits {
     pub(in crate::exchange) const PSEUDONYMS: u64 = 1 << 8;
     /// The request told more than was looked for in its answer.
     pub(in crate::exchange) const LEAKS_CUT: u64 = 1 << 9;
+    /// Of a change of policy: something goes by without a record from here on, or from the next start on.
+    pub(in crate::exchange) const UNRECORDED: u64 = 1 << 10;
 }
 
 /// What the bits of a leaf's verdict mean, from the lowest.
-const VERDICT_WORDS: [&str; 10] = [
+const VERDICT_WORDS: [&str; 11] = [
     "input_found",
     "input_redacted",
     "input_refused",
@@ -44,6 +46,7 @@ const VERDICT_WORDS: [&str; 10] = [
     "unscanned",
     "pseudonyms",
     "leaks_cut",
+    "unrecorded",
 ];
 
 /// The words for a leaf's verdict.
@@ -55,6 +58,20 @@ const VERDICT_WORDS: [&str; 10] = [
 pub fn verdict_words(verdict: u64) -> impl Iterator<Item = &'static str> {
     let bits = VERDICT_WORDS.iter().enumerate();
     bits.filter(move |(bit, _)| (verdict >> bit) & 1 == 1).map(|(_, word)| *word)
+}
+
+/// The verdict bits of a change of policy, by which somebody who cannot open its evidence sees what is off from there on.
+///
+/// * `is_unscanned`: texts pass unread.
+/// * `is_unrecorded`: something goes by without a record.
+///
+/// ```
+/// # use bartizan_gateway::exchange::{verdict_words, weakness_bits};
+/// assert_eq!(verdict_words(weakness_bits(true, true)).collect::<Vec<_>>(), ["unscanned", "unrecorded"]);
+/// ```
+pub fn weakness_bits(is_unscanned: bool, is_unrecorded: bool) -> u64 {
+    let bit = |is_so: bool, bit: u64| if is_so { bit } else { 0 };
+    bit(is_unscanned, bits::UNSCANNED) | bit(is_unrecorded, bits::UNRECORDED)
 }
 
 /// The verdict bits that these findings set.

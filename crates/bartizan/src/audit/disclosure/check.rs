@@ -2,19 +2,20 @@
 //!
 //! Nothing in the file is believed. The proof leads from the leaf to what the log's key has signed; the leaf commits to the hashes of the ciphertexts and
 //! to the keys; a key that fits its commitment opens one text. The first thing that does not fit is named.
+use super::copied::{Compared, Copied, unreadable};
 use super::{
-    DISCLOSED_LEAVES_MAX, Disclosed, Disclosure, FORMAT, Part, Standing, VERSION, is_disclosed,
-    part_name,
+    DISCLOSED_LEAVES_MAX, Disclosed, Disclosure, FORMAT, Part, Standing, VERSION, part_name,
 };
 use crate::audit::content::sealing_of;
-use crate::audit::{prove, reader};
+use crate::audit::prove::{self, Held};
+use crate::audit::{Trusted, missing_leaf};
 use bartizan_core::digest::Digest;
 use bartizan_core::record::{LEAF_BYTES_MAX, Leaf, RecordId, RecordKind, Slot};
 use bartizan_core::seal::Opener as _;
 use bartizan_keys::DataKey;
 use bartizan_ledger::merkle::{root_of, sha256};
 use bartizan_ledger::tlog::{Policy, Trust, base64};
-use bartizan_ledger::{Entry, LedgerError, Reader, slots_root};
+use bartizan_ledger::{Entry, Reader, slots_root};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -54,8 +55,8 @@ pub(crate) struct Proven {
     pub(crate) record: RecordId,
     /// Its leaves, in order of the log.
     pub(crate) leaves: Vec<ShownLeaf>,
-    /// Whether a copy of the log was at hand, and has the same leaves of the record and no other.
-    pub(crate) has_copy: bool,
+    /// How far a copy of the log bears it out; nothing where none was at hand.
+    pub(crate) compared: Option<Compared>,
 }
 
 impl Proven {
@@ -63,6 +64,15 @@ impl Proven {
     pub(crate) fn is_whole(&self) -> bool {
         let mut parts = self.leaves.iter().flat_map(|leaf| &leaf.parts);
         !parts.any(|(_, shown)| matches!(shown, Shown::Elsewhere { .. }))
+    }
+
+    /// What of the question is left, where something is.
+    pub(crate) fn unfinished(&self) -> Option<&str> {
+        match &self.compared {
+            Some(Compared::Unfinished { reason }) => Some(reason),
+            _ if self.is_whole() => None,
+            _ => Some("a ciphertext stands in the log, and no copy of it was given (--dir)"),
+        }
     }
 
     /// How many payloads the file has no key for, of how many.
@@ -73,12 +83,7 @@ impl Proven {
 
     /// Which leaf of an exchange the file has not, though it has the other.
     pub(crate) fn missing(&self) -> Option<RecordKind> {
-        let has = |kind| self.leaves.iter().any(|leaf| leaf.entry.leaf.kind == kind);
-        match (has(RecordKind::Intent), has(RecordKind::Outcome)) {
-            (true, false) => Some(RecordKind::Outcome),
-            (false, true) => Some(RecordKind::Intent),
-            _ => None,
-        }
+        missing_leaf(self.leaves.iter().map(|leaf| leaf.entry.leaf.kind))
     }
 }
 
@@ -123,17 +128,21 @@ pub(crate) enum DisclosureFlaw {
     LeftOut { index: u64, kind: &'static str },
     #[error("the copy of the log has the ciphertext of {part} in another place than the file says")]
     CopyPlace { part: String },
-    #[error("the copy of the log cannot be read: {reason}")]
+    #[error(
+        "the first {size} leaves of the copy are others than those that the file's proof is of"
+    )]
+    CopyRoot { size: u64 },
+    #[error("the copy of the log proves nothing: {reason}")]
     Copy { reason: String },
 }
 
 /// Checks a file.
 ///
-/// * `policies`: keys of the log from elsewhere; one has to fit.
-/// * `copy`: a folder with a copy of the log, whose leaves are then compared.
+/// * `trusted`: keys of the log from elsewhere; one has to fit.
+/// * `copy`: a folder with a copy of the log, which is verified by these keys and then compared.
 pub(crate) fn check(
     bytes: &[u8],
-    policies: &[Policy],
+    trusted: &Trusted,
     copy: Option<&Path>,
 ) -> Result<Proven, DisclosureFlaw> {
     let file = parse(bytes)?;
@@ -143,40 +152,31 @@ pub(crate) fn check(
     if !(1..=DISCLOSED_LEAVES_MAX).contains(&n_leaves) {
         return Err(DisclosureFlaw::Leaves { n_leaves });
     }
-    let copy = copy.map(reader).transpose().map_err(|error| unreadable(&error))?;
+    let policies = trusted.policies();
+    let seen = |n| Seen { file: &file, n, record };
+    let held = file.leaves.iter().enumerate();
+    let held = held.map(|(n, disclosed)| seen(n).held(disclosed, &policies));
+    let held = held.collect::<Result<Vec<_>, _>>()?;
+    let copied = copy.map(|folder| Copied::verify(folder, trusted, record, &held)).transpose()?;
     let mut leaves: Vec<ShownLeaf> = Vec::with_capacity(n_leaves);
-    for (n, disclosed) in file.leaves.iter().enumerate() {
-        let name = format!("leaf {} ({})", disclosed.index, disclosed.kind);
-        let seen = Seen { file: &file, n, name, record, copy: copy.as_ref() };
-        let leaf = seen.leaf(disclosed, policies)?;
+    for (n, (disclosed, held)) in file.leaves.iter().zip(held).enumerate() {
+        let leaf = seen(n).leaf(disclosed, held, copied.as_ref())?;
         if let Some(before) = leaves.last() {
-            seen.follows(before, &leaf)?;
+            seen(n).follows(before, &leaf)?;
         }
         leaves.push(leaf);
     }
-    if let Some(copy) = &copy {
-        nothing_left_out(copy, record, &leaves)?;
+    let mut proven = Proven { record, leaves, compared: None };
+    if let Some(copied) = &copied {
+        let is_there = |index| proven.leaves.iter().any(|leaf| leaf.entry.index == index);
+        let missing = proven.missing().map(RecordKind::name);
+        proven.compared = Some(copied.compared(is_there, missing)?);
     }
-    let mut parts = leaves.iter().flat_map(|leaf| &leaf.parts);
+    let mut parts = proven.leaves.iter().flat_map(|leaf| &leaf.parts);
     if parts.all(|(_, shown)| *shown == Shown::Withheld) {
         return Err(DisclosureFlaw::Nothing);
     }
-    Ok(Proven { record, leaves, has_copy: copy.is_some() })
-}
-
-/// Proofs are of what is there: what was taken out of the file shows in the log alone. Each of its leaves is looked at, since whoever made the copy may
-/// have made its tables, too.
-fn nothing_left_out(
-    copy: &Reader,
-    record: RecordId,
-    leaves: &[ShownLeaf],
-) -> Result<(), DisclosureFlaw> {
-    let all = copy.find_prefix(&record.to_string()).map_err(|error| unreadable(&error))?;
-    let is_there = |entry: &Entry| leaves.iter().any(|leaf| leaf.entry.index == entry.index);
-    let left_out = all.iter().find(|entry| is_disclosed(entry.leaf.kind) && !is_there(entry));
-    left_out.map_or(Ok(()), |entry| {
-        Err(DisclosureFlaw::LeftOut { index: entry.index, kind: entry.leaf.kind.name() })
-    })
+    Ok(proven)
 }
 
 /// What every version has.
@@ -203,36 +203,33 @@ fn parse(bytes: &[u8]) -> Result<Disclosure, DisclosureFlaw> {
     serde_json::from_slice(bytes).map_err(told)
 }
 
-fn unreadable(error: &LedgerError) -> DisclosureFlaw {
-    DisclosureFlaw::Copy { reason: error.to_string() }
-}
-
 /// One leaf of a file, on its way to being believed.
 struct Seen<'s> {
     file: &'s Disclosure,
     /// Which of its leaves.
     n: usize,
-    name: String,
     record: RecordId,
-    copy: Option<&'s Reader>,
 }
 
 impl Seen<'_> {
-    fn field(&self, field: &'static str) -> DisclosureFlaw {
-        DisclosureFlaw::Field { leaf: self.name.clone(), field }
+    fn name(&self) -> String {
+        let leaf = self.file.leaves.get(self.n);
+        leaf.map_or_else(String::new, |leaf| format!("leaf {} ({})", leaf.index, leaf.kind))
     }
 
-    fn leaf(
-        &self,
-        disclosed: &Disclosed,
-        policies: &[Policy],
-    ) -> Result<ShownLeaf, DisclosureFlaw> {
-        let leaf = self.name.clone();
+    fn field(&self, field: &'static str) -> DisclosureFlaw {
+        DisclosureFlaw::Field { leaf: self.name(), field }
+    }
+
+    /// The leaf, once the log's key stands for it.
+    fn held(&self, disclosed: &Disclosed, policies: &[Policy]) -> Result<Held, DisclosureFlaw> {
+        let leaf = self.name();
         let bytes = base64::decode(&disclosed.leaf).filter(|bytes| bytes.len() <= LEAF_BYTES_MAX);
         let bytes = bytes.ok_or_else(|| self.field("`leaf` is no base64 of a leaf"))?;
         let held = prove::held(disclosed.proof.as_bytes(), &bytes, policies);
-        let prove::Held { entry, size, trust } =
+        let held =
             held.map_err(|reason| DisclosureFlaw::Unproved { leaf: leaf.clone(), reason })?;
+        let entry = &held.entry;
         if entry.leaf.record != self.record {
             let (found, record) = (entry.leaf.record, self.record);
             return Err(DisclosureFlaw::OtherRecord { leaf, found, record });
@@ -243,12 +240,27 @@ impl Seen<'_> {
         if entry.index != disclosed.index {
             return Err(self.field("`index` is not that of the proof"));
         }
+        Ok(held)
+    }
+
+    fn leaf(
+        &self,
+        disclosed: &Disclosed,
+        held: Held,
+        copied: Option<&Copied>,
+    ) -> Result<ShownLeaf, DisclosureFlaw> {
+        let Held { entry, size, trust, .. } = held;
         let slots = self.slots(disclosed, &entry)?;
-        let copied = self.copied(&entry)?;
+        let of_copy = |copied: &Copied| {
+            let found = copied.entry(&entry, &self.name())?;
+            Ok(found.map(|found| (copied.reader.clone(), found.clone())))
+        };
+        let found = copied.map(of_copy).transpose()?.flatten();
+        let found = found.as_ref().map(|(reader, entry)| (reader, entry));
         let parts = slots
             .iter()
             .zip(&disclosed.payloads)
-            .map(|(&slot, part)| Ok((slot, self.part(&entry, slot, part, copied.as_ref())?)));
+            .map(|(&slot, part)| Ok((slot, self.part(&entry, slot, part, found)?)));
         let parts = parts.collect::<Result<Vec<_>, DisclosureFlaw>>()?;
         Ok(ShownLeaf { entry, size, trust, parts })
     }
@@ -258,7 +270,7 @@ impl Seen<'_> {
         let (log, found) = (before.trust.log.name(), leaf.trust.log.name());
         if log != found {
             let (found, log) = (found.to_owned(), log.to_owned());
-            return Err(DisclosureFlaw::OtherLog { leaf: self.name.clone(), found, log });
+            return Err(DisclosureFlaw::OtherLog { leaf: self.name(), found, log });
         }
         if leaf.entry.index <= before.entry.index {
             return Err(self.field("it comes twice, or not in the log's order"));
@@ -276,7 +288,7 @@ impl Seen<'_> {
             let digests = disclosed.payloads.iter().map(digest);
             slots_root(slots.iter().map(|slot| slot.code()).zip(digests))
         };
-        let wrong = |what| DisclosureFlaw::Root { leaf: self.name.clone(), what };
+        let wrong = |what| DisclosureFlaw::Root { leaf: self.name(), what };
         if root(|part| part.sha256) != entry.leaf.payload_root {
             return Err(wrong("hashes"));
         }
@@ -286,25 +298,12 @@ impl Seen<'_> {
         Ok(slots)
     }
 
-    /// The same leaf in the copy of the log, where there is one.
-    fn copied(&self, entry: &Entry) -> Result<Option<Entry>, DisclosureFlaw> {
-        let Some(copy) = self.copy else { return Ok(None) };
-        let found = copy.since(entry.index).map_err(|error| unreadable(&error))?.next();
-        let found = found.transpose().map_err(|error| unreadable(&error))?;
-        let is_same =
-            |found: &Entry| found.index == entry.index && found.leaf_hash == entry.leaf_hash;
-        match found.filter(is_same) {
-            Some(found) => Ok(Some(found)),
-            None => Err(DisclosureFlaw::CopyLeaf { leaf: self.name.clone() }),
-        }
-    }
-
     fn part(
         &self,
         entry: &Entry,
         slot: Slot,
         part: &Part,
-        copied: Option<&Entry>,
+        copied: Option<(&Reader, &Entry)>,
     ) -> Result<Shown, DisclosureFlaw> {
         let name = part_name(entry.leaf.kind, slot);
         let Some(key) = &part.key else {
@@ -327,7 +326,7 @@ impl Seen<'_> {
                 self.field("`ciphertext` is not the canonical base64 of anything")
             })?,
             (None, Some(place)) => {
-                let (Some(copy), Some(copied)) = (self.copy, copied) else {
+                let Some((copy, copied)) = copied else {
                     let Standing { segment, offset, .. } = place;
                     return Ok(Shown::Elsewhere { segment, offset });
                 };

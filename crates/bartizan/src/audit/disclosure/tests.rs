@@ -1,11 +1,11 @@
 use super::check::{DisclosureFlaw, Proven, Shown, check};
 use super::told;
 use super::*;
-use crate::audit;
+use crate::audit::{self, Trusted};
 use crate::opening::world::{World, copy};
 use crate::vault::{Vault, log_key};
 use bartizan_core::record::{Draft, Leaf, Outcome, Payload, Recorder as _};
-use bartizan_ledger::tlog::{Policy, VerifierKey};
+use bartizan_ledger::tlog::VerifierKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +20,13 @@ fn payload(slot: Slot, text: &[u8]) -> Payload {
 }
 
 /// An exchange of a person: what was asked in two forms, and a streamed answer.
-fn exchange(world: &World, opened: &opening::Opened, n: u8, subject: &str, answer: &[u8]) {
+pub(super) fn exchange(
+    world: &World,
+    opened: &opening::Opened,
+    n: u8,
+    subject: &str,
+    answer: &[u8],
+) {
     let at_ms = world.sources.clock.unix_ms();
     let leaf = |kind, outcome| Leaf { outcome, ..Leaf::new(RecordId([n; 16]), kind, at_ms) };
     let asked = vec![
@@ -43,7 +49,7 @@ fn exchange(world: &World, opened: &opening::Opened, n: u8, subject: &str, answe
 }
 
 /// Exchanges 1 and 2 of alice, 3 of bob.
-fn world(answer: &[u8]) -> World {
+pub(super) fn world(answer: &[u8]) -> World {
     let world = World::new();
     let opened = world.open().unwrap();
     for (n, subject) in [(1, "alice"), (2, "alice"), (3, "bob")] {
@@ -53,13 +59,13 @@ fn world(answer: &[u8]) -> World {
     world
 }
 
-fn policies(world: &World) -> Vec<Policy> {
+pub(super) fn trusted(world: &World) -> Trusted {
     let key = log_key(&world.state()).unwrap();
-    vec![Policy::of_log(VerifierKey::of_log(&key).unwrap())]
+    Trusted { keys: vec![VerifierKey::of_log(&key).unwrap()], policy: None }
 }
 
 /// Has a record disclosed; the file.
-fn file(world: &World, n: u8, slots: &[Slot]) -> Vec<u8> {
+pub(super) fn file(world: &World, n: u8, slots: &[Slot]) -> Vec<u8> {
     // Several tests have the same world, and no file is written over.
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.json");
@@ -90,22 +96,22 @@ fn texts(proven: &Proven) -> Vec<(String, String)> {
 }
 
 /// A world, a file of exchange 1, and whom to trust: made once, since most tests only read them.
-fn sample() -> &'static (World, Vec<u8>, Vec<Policy>) {
-    static SAMPLE: OnceLock<(World, Vec<u8>, Vec<Policy>)> = OnceLock::new();
+fn sample() -> &'static (World, Vec<u8>, Trusted) {
+    static SAMPLE: OnceLock<(World, Vec<u8>, Trusted)> = OnceLock::new();
     SAMPLE.get_or_init(|| {
         let world = world(ANSWERED.as_bytes());
-        let (bytes, policies) = (file(&world, 1, &[]), policies(&world));
-        (world, bytes, policies)
+        let (bytes, trusted) = (file(&world, 1, &[]), trusted(&world));
+        (world, bytes, trusted)
     })
 }
 
 #[test]
 fn what_was_recorded_is_proven_to_who_has_only_the_file_and_the_key() {
-    let (world, bytes, policies) = sample();
+    let (world, bytes, trusted) = sample();
     let elsewhere = tempfile::tempdir().unwrap();
     copy(&world.state().join("ledger"), elsewhere.path());
     for folder in [None, Some(elsewhere.path())] {
-        let proven = check(bytes, policies, folder).unwrap();
+        let proven = check(bytes, trusted, folder).unwrap();
         let own = |name: &str, text: &str| (name.to_owned(), text.to_owned());
         let want = [
             own("intent.released", ASKED),
@@ -115,9 +121,9 @@ fn what_was_recorded_is_proven_to_who_has_only_the_file_and_the_key() {
             own("outcome.received", ANSWERED),
         ];
         assert_eq!(texts(&proven), want);
-        assert!(proven.is_whole() && proven.has_copy == folder.is_some());
+        assert!(proven.is_whole() && proven.compared.is_some() == folder.is_some());
     }
-    let checked = check(bytes, policies, None);
+    let checked = check(bytes, trusted, None);
     let quiet = told::text(&checked, false) + &told::json(&checked, false).to_string();
     assert!(!quiet.contains("pelican"), "no text without being asked: {quiet}");
     assert!(quiet.contains("proved: ") && quiet.contains("the one text"), "{quiet}");
@@ -128,7 +134,7 @@ fn what_was_recorded_is_proven_to_who_has_only_the_file_and_the_key() {
 
 #[test]
 fn no_key_of_a_person_or_of_another_record_is_in_the_file() {
-    let (world, bytes, policies) = sample();
+    let (world, bytes, trusted) = sample();
     let value: Value = serde_json::from_slice(bytes).unwrap();
     let key = |leaf: usize, part: usize| value["leaves"][leaf]["payloads"][part]["key"].clone();
     let keys = [key(0, 0), key(0, 1), key(0, 2), key(1, 0), key(1, 1)];
@@ -149,7 +155,7 @@ fn no_key_of_a_person_or_of_another_record_is_in_the_file() {
             assert_eq!(part["ciphertext"].is_string(), is_chosen, "{part}");
         }
     }
-    let proven = check(&two, policies, None).unwrap();
+    let proven = check(&two, trusted, None).unwrap();
     let withheld = texts(&proven).into_iter().filter(|(_, text)| text == "withheld").count();
     assert_eq!(withheld, 3);
 }
@@ -175,7 +181,7 @@ fn it_is_recorded_by_whom_and_why_before_the_key_leaves() {
     assert!(said["by"].as_str().unwrap().starts_with(&format!("uid {}", world.sources.user)));
     assert_eq!(said["parts"], json!(parts));
     // Who has looked is nobody else's business.
-    let again = check(&file(&world, 1, &[]), &policies(&world), None).unwrap();
+    let again = check(&file(&world, 1, &[]), &trusted(&world), None).unwrap();
     assert_eq!(again.leaves.len(), 2);
 }
 
@@ -327,27 +333,27 @@ fn a_record_of_too_many_leaves_is_not_disclosed() {
 fn what_is_too_large_stays_in_the_log_and_is_read_from_a_copy() {
     let answer = vec![b'a'; CIPHERTEXT_BYTES_MAX / 2];
     let world = world(&answer);
-    let (bytes, policies) = (file(&world, 1, &[]), policies(&world));
+    let (bytes, trusted) = (file(&world, 1, &[]), trusted(&world));
     assert!(bytes.len() < DISCLOSURE_BYTES_MAX);
-    let alone = check(&bytes, &policies, None);
+    let alone = check(&bytes, &trusted, None);
     let said = told::text(&alone, false);
     assert!(!alone.unwrap().is_whole() && said.starts_with("not finished"), "{said}");
     assert!(said.contains("stands in segment-0000") && said.contains("give --dir"), "{said}");
     let elsewhere = tempfile::tempdir().unwrap();
     copy(&world.state().join("ledger"), elsewhere.path());
-    let proven = check(&bytes, &policies, Some(elsewhere.path())).unwrap();
+    let proven = check(&bytes, &trusted, Some(elsewhere.path())).unwrap();
     assert!(proven.is_whole());
     assert!(texts(&proven)[3..].iter().all(|(_, text)| text.as_bytes() == answer));
     // Another place in the same copy, and a copy of another log.
     let mut moved: Value = serde_json::from_slice(&bytes).unwrap();
     moved["leaves"][1]["payloads"][1]["place"]["offset"] = json!(4096);
     let moved = serde_json::to_vec(&moved).unwrap();
-    let flaw = check(&moved, &policies, Some(elsewhere.path())).unwrap_err();
+    let flaw = check(&moved, &trusted, Some(elsewhere.path())).unwrap_err();
     assert!(matches!(flaw, DisclosureFlaw::CopyPlace { .. }), "{flaw}");
     let (other, ..) = sample();
-    let flaw = check(&bytes, &policies, Some(&other.state())).unwrap_err();
-    assert!(matches!(flaw, DisclosureFlaw::CopyLeaf { .. }), "{flaw}");
-    let flaw = check(&bytes, &policies, Some(&other.state().join("absent"))).unwrap_err();
+    let flaw = check(&bytes, &trusted, Some(&other.state())).unwrap_err();
+    assert!(flaw.to_string().contains("signed by none of the trusted keys"), "{flaw}");
+    let flaw = check(&bytes, &trusted, Some(&other.state().join("absent"))).unwrap_err();
     assert!(matches!(flaw, DisclosureFlaw::Copy { .. }), "{flaw}");
 }
 
@@ -356,7 +362,7 @@ type Change<'c> = &'c dyn Fn(&mut Value);
 
 #[test]
 fn what_does_not_fit_is_named() {
-    let (world, bytes, policies) = sample();
+    let (world, bytes, trusted) = sample();
     let two: Value = serde_json::from_slice(&file(world, 2, &[])).unwrap();
     let swap = |value: &mut Value, field: &str, a: (usize, usize), b: (usize, usize)| {
         let place =
@@ -465,21 +471,21 @@ fn what_does_not_fit_is_named() {
     for (name, change, want) in cases {
         let mut value: Value = serde_json::from_slice(bytes).unwrap();
         change(&mut value);
-        let flaw = check(&serde_json::to_vec(&value).unwrap(), policies, None).unwrap_err();
+        let flaw = check(&serde_json::to_vec(&value).unwrap(), trusted, None).unwrap_err();
         assert!(flaw.to_string().contains(want), "{name}: {flaw}");
     }
     let other = World::new();
     other.records(1, &["carol"]);
-    let flaw = check(bytes, &self::policies(&other), None).unwrap_err().to_string();
+    let flaw = check(bytes, &self::trusted(&other), None).unwrap_err().to_string();
     assert!(flaw.contains("its checkpoint is of the log") && flaw.contains("you trust"), "{flaw}");
-    assert!(check(bytes, &[], None).is_err(), "without a key nothing is proven");
+    assert!(check(bytes, &Trusted::default(), None).is_err(), "without a key nothing is proven");
     for (name, text) in [
         ("nothing", &b""[..]),
         ("another file", b"[]"),
         ("no JSON", b"c2sp.org/"),
         ("another format", br#"{"format":"x","version":1}"#),
     ] {
-        let flaw = check(text, policies, None).unwrap_err();
+        let flaw = check(text, trusted, None).unwrap_err();
         let is_named = matches!(flaw, DisclosureFlaw::Cut | DisclosureFlaw::Foreign { .. });
         assert!(is_named, "{name}: {flaw}");
     }
@@ -488,7 +494,7 @@ fn what_does_not_fit_is_named() {
 /// A proof is of what is there. Whoever takes something away must not have it look like everything.
 #[test]
 fn what_was_taken_out_is_not_promised() {
-    let (world, bytes, policies) = sample();
+    let (world, bytes, trusted) = sample();
     let elsewhere = tempfile::tempdir().unwrap();
     copy(&world.state().join("ledger"), elsewhere.path());
     let (unknown, all) = ("whether a leaf of the record was left out is not known", "and no other");
@@ -523,12 +529,12 @@ fn what_was_taken_out_is_not_promised() {
         let mut value: Value = serde_json::from_slice(bytes).unwrap();
         change(&mut value);
         let changed = serde_json::to_vec(&value).unwrap();
-        let alone = check(&changed, policies, None);
+        let alone = check(&changed, trusted, None);
         let (said, json) = (told::text(&alone, false), told::json(&alone, false));
         assert!(said.starts_with(first) && said.contains(want), "{name}: {said}");
         assert!(said.contains(unknown) && !said.contains(all), "{name}: {said}");
         assert_eq!((&json["complete"], &json["missing"]), (&Value::Null, &missing), "{name}");
-        let compared = check(&changed, policies, Some(elsewhere.path()));
+        let compared = check(&changed, trusted, Some(elsewhere.path()));
         let (said, json) = (told::text(&compared, false), told::json(&compared, false));
         assert!(said.contains(with_copy) && !said.contains(unknown), "{name}: {said}");
         assert_eq!(compared.is_ok(), with_copy == all, "{name}: {said}");
@@ -539,10 +545,10 @@ fn what_was_taken_out_is_not_promised() {
 
 #[test]
 fn a_file_that_was_cut_off_anywhere_says_so() {
-    let (_, bytes, policies) = sample();
+    let (_, bytes, trusted) = sample();
     let end = bytes.iter().rposition(|byte| *byte == b'}').unwrap();
     for at in (1..end).step_by(97).chain(end - 40..=end) {
-        let flaw = check(&bytes[..at], policies, None).unwrap_err();
+        let flaw = check(&bytes[..at], trusted, None).unwrap_err();
         assert_eq!(flaw, DisclosureFlaw::Cut, "cut at {at}");
     }
 }
@@ -582,7 +588,7 @@ fn other(value: &Value, at: usize, by: u8) -> Value {
 
 #[test]
 fn every_field_is_checked() {
-    let (_, bytes, policies) = sample();
+    let (_, bytes, trusted) = sample();
     let value: Value = serde_json::from_slice(bytes).unwrap();
     let mut all = Vec::new();
     places(&value, "", &mut all);
@@ -592,7 +598,7 @@ fn every_field_is_checked() {
             let mut changed = value.clone();
             let field = changed.pointer_mut(place).unwrap();
             *field = other(field, at, by);
-            let checked = check(&serde_json::to_vec(&changed).unwrap(), policies, None);
+            let checked = check(&serde_json::to_vec(&changed).unwrap(), trusted, None);
             assert!(checked.is_err(), "{place} is not checked: {checked:?}");
         }
     }
@@ -604,11 +610,11 @@ proptest! {
     /// Whatever is done to a byte of the file: it is refused, or says the very same.
     #[test]
     fn no_changed_byte_changes_what_is_proven(at in any::<prop::sample::Index>(), by in 1..=255_u8) {
-        let (_, bytes, policies) = sample();
+        let (_, bytes, trusted) = sample();
         let mut changed = bytes.clone();
         changed[at.index(bytes.len())] ^= by;
-        if let Ok(proven) = check(&changed, policies, None) {
-            let honest = check(bytes, policies, None);
+        if let Ok(proven) = check(&changed, trusted, None) {
+            let honest = check(bytes, trusted, None);
             prop_assert_eq!(told::json(&Ok(proven), true), told::json(&honest, true));
         }
     }

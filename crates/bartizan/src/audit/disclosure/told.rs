@@ -1,5 +1,6 @@
 //! What a disclosure proves, in words and in JSON.
 use super::check::{DisclosureFlaw, Proven, Shown, ShownLeaf};
+use super::copied::Compared;
 use crate::audit::{Content, Mark, leaf_json as entry_json, record_text};
 use crate::clock::utc;
 use bartizan_core::record::RecordKind;
@@ -41,7 +42,7 @@ pub(crate) fn text(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
 /// Promises no more than was opened.
 fn headline(proven: &Proven) -> String {
     let (record, (n_withheld, n_all)) = (proven.record, proven.withheld());
-    let word = if proven.is_whole() { "proved" } else { "not finished" };
+    let word = if proven.unfinished().is_none() { "proved" } else { "not finished" };
     if n_withheld == 0 {
         return format!(
             "{word}: what follows is what the record {record} committed to at the times named, as the log's key has signed"
@@ -60,12 +61,14 @@ fn extent(proven: &Proven) -> Vec<String> {
         Some(_) => Some("an outcome without its intent: that is not in this file"),
         None => None,
     };
-    let known = if proven.has_copy {
-        "the copy of the log has the same leaves of this record and no other; `verify --dir` without --disclosure checks the rest of it"
-    } else {
-        "whether a leaf of the record was left out is not known: that nothing was is checked with --dir and a copy of the log"
+    let known = match &proven.compared {
+        Some(Compared::Complete { leaves }) => format!(
+            "the copy of the log is verified, and has the same leaves of this record and no other among the {leaves} that are signed"
+        ),
+        Some(Compared::Unfinished { reason }) => format!("not finished: {reason}"),
+        None => "whether a leaf of the record was left out is not known: that nothing was is checked with --dir and a copy of the log".to_owned(),
     };
-    missing.into_iter().chain([known]).map(str::to_owned).collect()
+    missing.map(str::to_owned).into_iter().chain([known]).collect()
 }
 
 fn words(shown: &Shown) -> String {
@@ -88,12 +91,14 @@ pub(crate) fn json(checked: &Result<Proven, DisclosureFlaw>, is_revealing: bool)
         Err(flaw) => return json!({"proved": false, "problem": flaw.to_string(), "leaves": []}),
     };
     let leaves = proven.leaves.iter().map(|leaf| leaf_json(leaf, is_revealing));
-    let problem = (!proven.is_whole())
-        .then_some("a ciphertext stands in the log, and no copy of it was given (--dir)");
+    let copy_leaves = match proven.compared {
+        Some(Compared::Complete { leaves }) => Some(leaves),
+        _ => None,
+    };
     json!({
-        "proved": proven.is_whole(), "problem": problem, "record": proven.record.to_string(),
-        "compared_with_copy": proven.has_copy, "complete": proven.has_copy.then_some(true),
-        "missing": proven.missing().map(RecordKind::name), "leaves": leaves.collect::<Vec<_>>(),
+        "proved": proven.is_whole(), "problem": proven.unfinished(), "record": proven.record.to_string(),
+        "compared_with_copy": proven.compared.is_some(), "complete": copy_leaves.map(|_| true),
+        "copy_leaves": copy_leaves, "missing": proven.missing().map(RecordKind::name), "leaves": leaves.collect::<Vec<_>>(),
     })
 }
 

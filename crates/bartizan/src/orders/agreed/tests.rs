@@ -10,6 +10,10 @@ use serde_json::Value;
 const LONG: Retention = Retention { payload_days: 200, traffic_days: 1096, admission_days: 3653 };
 const SHORT: Retention = Retention { payload_days: 20, ..LONG };
 
+fn signer(world: &World) -> NoteKey {
+    vault::log_key(&world.state()).unwrap()
+}
+
 /// What an hour of a gateway with this retention comes to.
 fn hour(world: &World, opened: &mut Opened, retention: Retention) -> usize {
     let mut office = Office {
@@ -48,10 +52,10 @@ fn a_shorter_retention_destroys_nothing_until_somebody_confirms_it() {
     let world = World::new();
     let mut opened = world.open().unwrap();
     append(&world, &opened, 1, RecordKind::Intent, None);
-    Rule::raise(&world.state(), LONG).unwrap();
+    Rule::raise(&world.state(), LONG, &signer(&world)).unwrap();
     for day in [30, 60, 90] {
         world.wall.live_until_day(day);
-        Rule::raise(&world.state(), SHORT).unwrap();
+        Rule::raise(&world.state(), SHORT, &signer(&world)).unwrap();
         assert_eq!(hour(&world, &mut opened, SHORT), 0, "day {day}");
         assert_eq!(states(&world, 1), ["clear", "clear"], "day {day}");
     }
@@ -71,7 +75,7 @@ fn a_shorter_retention_destroys_nothing_until_somebody_confirms_it() {
     assert!(due.waits.unwrap().contains("20, 1096 and 3653 days instead of 200, 1096"));
     let answer = give(&place, &Order::Retain { by: "me".to_owned() }, &world.sources).unwrap();
     assert!(matches!(answer, Answer::Expired { keys: 1, .. }), "{answer:?}");
-    assert_eq!(states(&world, 1), ["erased", "clear"]);
+    assert_eq!(states(&world, 1), ["expired", "clear"]);
     let said = evidence(&world, RecordKind::Decision);
     assert_eq!(
         [&said["action"], &said["retention"]["payload_days"], &said["before"]["payload_days"]],
@@ -113,12 +117,12 @@ fn fewer_days_wait_and_more_do_not() {
     ] {
         let world = World::new();
         drop(world.open().unwrap());
-        Rule::raise(&world.state(), asked).unwrap();
-        let rule = Rule::read(&world.state(), asked).unwrap();
+        Rule::raise(&world.state(), asked, &signer(&world)).unwrap();
+        let rule = Rule::read(&world.state(), asked, &signer(&world)).unwrap();
         assert_eq!(rule.in_force(), Some(in_force), "{name}");
         assert_eq!(rule.waits().is_some(), asked != in_force, "{name}");
         // What is longer once is not forgotten by the next start.
-        let after = Rule::read(&world.state(), LONG).unwrap();
+        let after = Rule::read(&world.state(), LONG, &signer(&world)).unwrap();
         assert_eq!(after.in_force(), Some(in_force), "{name}");
     }
 }
@@ -126,11 +130,19 @@ fn fewer_days_wait_and_more_do_not() {
 /// A vault that does not say what was agreed has nothing destroyed, where there is something to destroy.
 #[test]
 fn what_nobody_knows_destroys_nothing() {
-    for (name, day, text, is_known) in [
-        ("gone, and nothing is due", 0, None, true),
-        ("gone", 201, None, false),
-        ("damaged", 0, Some("not json"), false),
-        ("damaged later", 201, Some("{\"payload_days\":-1}"), false),
+    for (name, day, text) in [
+        ("gone, and nothing is due yet", 0, None),
+        ("gone", 201, None),
+        ("damaged", 0, Some("not json")),
+        ("damaged later", 201, Some("{\"payload_days\":-1}")),
+        ("by hand", 201, Some("{\"payload_days\":1,\"traffic_days\":1,\"admission_days\":1}")),
+        (
+            "by hand, with a mark",
+            201,
+            Some(
+                "{\"retention\":{\"payload_days\":1,\"traffic_days\":1,\"admission_days\":1},\"mark\":\"00112233445566778899aabbccddeeff\"}",
+            ),
+        ),
     ] {
         let world = World::new();
         let opened = world.open().unwrap();
@@ -142,15 +154,30 @@ fn what_nobody_knows_destroys_nothing() {
             None => std::fs::remove_file(path(&world.state())).unwrap(),
         }
         drop(world.open().unwrap());
-        let rule = Rule::read(&world.state(), LONG).unwrap();
-        assert_eq!(rule.agreed.is_some(), is_known, "{name}");
-        assert_eq!(rule.waits().is_none(), is_known, "{name}");
+        let rule = Rule::read(&world.state(), LONG, &signer(&world)).unwrap();
+        assert!(rule.agreed.is_none() && rule.waits().is_some(), "{name}");
         let place = place(&world, LONG);
         let clock = give(&place, &Order::Expire { by: "me".to_owned() }, &world.sources).unwrap();
         assert!(matches!(clock, Answer::Expired { keys: 0, .. }), "{name}: {clock:?}");
         let answer = give(&place, &Order::Retain { by: "me".to_owned() }, &world.sources).unwrap();
         let n_keys = u64::from(day == 201);
         assert!(matches!(answer, Answer::Expired { keys, .. } if keys == n_keys), "{name}");
-        assert_eq!(Rule::read(&world.state(), LONG).unwrap().agreed, Some(LONG), "{name}");
+        assert_eq!(
+            Rule::read(&world.state(), LONG, &signer(&world)).unwrap().agreed,
+            Some(LONG),
+            "{name}"
+        );
     }
+}
+
+/// The key of the log is replaced, and what was agreed is not.
+#[test]
+fn another_key_of_the_log_goes_on_with_what_was_agreed() {
+    let world = World::new();
+    let opened = world.open().unwrap();
+    append(&world, &opened, 1, RecordKind::Intent, None);
+    opened.close(&world.sources).unwrap();
+    crate::rotation::rotate_log(&world.place(), &world.sources).unwrap();
+    let rule = Rule::read(&world.state(), SHORT, &signer(&world)).unwrap();
+    assert_eq!((rule.agreed, rule.in_force()), (Some(LONG), Some(LONG)));
 }

@@ -10,6 +10,7 @@ use crate::serve::Sources;
 use crate::verbs::{config, policy};
 use anyhow::Context as _;
 use bartizan_core::kind::Catalogue;
+use bartizan_core::record::RecordKind;
 use bartizan_policy::{GuardPolicy, Profile};
 use clap::Args;
 use serde_json::json;
@@ -79,11 +80,15 @@ pub(super) fn run(args: &RejudgeArgs) -> anyhow::Result<Outcome> {
             "a leaf is not the one that was signed, so its evidence proves nothing: `bartizan audit verify` says more",
         );
     }
+    let kinds = || leaves.iter().map(|(entry, _)| entry.leaf.kind);
+    if let Some(words) = audit::missing_words(kinds()) {
+        print::warn(&words);
+    }
     let judged = rejudge(&leaves, &judge).context("nothing was judged")?;
     let is_same = judged.iter().all(Rejudged::is_same);
     if args.json {
         let leaves: Vec<_> = judged.iter().map(Rejudged::json).collect();
-        let told = json!({"same": is_same, "policy": judge.policy.digest(), "leaves": leaves});
+        let told = json!({"same": is_same, "policy": judge.policy.digest(), "leaves": leaves, "missing": audit::missing_leaf(kinds()).map(RecordKind::name)});
         print::line(&audit::harmless(&told))?;
     } else {
         let lines: Vec<_> = judged.iter().map(Rejudged::text).collect();

@@ -58,15 +58,14 @@ fn key(text: &str) -> Result<VerifierKey, KeyError> {
 
 pub(super) fn verify(args: VerifyArgs) -> anyhow::Result<Outcome> {
     let policy = args.policy.as_deref().map(policy::read).transpose()?.map(|(policy, _)| policy);
-    if args.proof.is_some() || args.disclosure.disclosure.is_some() {
-        let policies = args.keys.into_iter().map(Policy::of_log).chain(policy).collect::<Vec<_>>();
-        if let (Some(proof), Some(leaf)) = (&args.proof, &args.leaf) {
-            return verify_proof(proof, leaf, &policies, args.json);
-        }
-        return disclose::verify(&args.disclosure, &policies, args.dir.as_deref(), args.json);
+    let trusted = Trusted { keys: args.keys, policy };
+    if let (Some(proof), Some(leaf)) = (&args.proof, &args.leaf) {
+        return verify_proof(proof, leaf, &trusted.policies(), args.json);
+    }
+    if args.disclosure.disclosure.is_some() {
+        return disclose::verify(&args.disclosure, &trusted, args.dir.as_deref(), args.json);
     }
     let folder = state_folder(args.dir);
-    let trusted = Trusted { keys: args.keys, policy };
     let sources = Sources::real();
     let now_ms = sources.clock.unix_ms();
     let checked = if args.payloads {
@@ -146,7 +145,8 @@ fn verify_proof(
 
 /// Write proofs that an outsider can check: of each leaf of a record one, with the leaf
 ///
-/// An outsider needs the two files and the log's public key, and no ledger: any verifier of C2SP tlog-proof will do.
+/// An outsider needs the two files and the log's public key, and no ledger: any verifier of C2SP tlog-proof will do. Exits 0, 2 where there is no
+/// such record, and 3 where a leaf is newer than the checkpoint; the others are proved all the same.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -169,11 +169,13 @@ pub(super) fn prove(args: ProveArgs) -> anyhow::Result<Outcome> {
     let proved = proofs::prove(&state_folder(args.dir), &args.id, &args.out, &Sources::real());
     let proved = proved.context("nothing is proved")?;
     if args.json {
-        let values: Vec<_> = proved.iter().map(proofs::Proved::json).collect();
-        print::line(&harmless(&values.into()))?;
+        print::line(&harmless(&proved.json()))?;
     } else {
-        let lines: Vec<_> = proved.iter().map(proofs::Proved::text).collect();
-        print::line(&print::visible(&lines.join("\n")))?;
+        let lines = proved.lines().into_iter();
+        print::lines(&lines.map(|line| print::visible(&line).into_owned()).collect::<Vec<_>>())?;
     }
-    Ok(Outcome::Allow)
+    for warning in proved.warnings() {
+        print::warn(warning);
+    }
+    Ok(if proved.unproved.is_empty() { Outcome::Allow } else { Outcome::Unfinished })
 }

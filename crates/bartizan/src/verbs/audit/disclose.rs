@@ -1,14 +1,13 @@
 //! `bartizan audit disclose`, and `verify --disclosure`: one record opened for somebody else, and the other end of that.
 use crate::audit::disclosure::check::{self, Proven, Shown, ShownLeaf};
 use crate::audit::disclosure::{self, DISCLOSURE_BYTES_MAX, Told, Wish, told};
-use crate::audit::harmless;
+use crate::audit::{Trusted, harmless};
 use crate::opening::Place;
 use crate::outcome::{Outcome, Usage};
 use crate::serve::Sources;
 use crate::{files, print, target};
 use anyhow::Context as _;
 use bartizan_core::record::Slot;
-use bartizan_ledger::tlog::Policy;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,8 @@ use std::path::{Path, PathBuf};
 /// Write what one record says, and the proof of it, into a file that an outsider can open and check
 ///
 /// The file has the record's leaves with their proofs, and the key of each of its payloads: of this record alone, and for ever. Whoever has the file can
-/// read them, also after the person was forgotten. The ledger keeps a record that it was written, by whom and why.
+/// read them, also after the person was forgotten. The ledger keeps a record that it was written, by whom and why. Exits 0, 1 where it was erased or
+/// has expired, 2 without a reason or where the file is there already, 3 where it cannot be opened, recorded or written.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -93,18 +93,18 @@ pub(super) struct DisclosureArgs {
 /// The other end. Whatever does not fit is an answer, and not an error.
 pub(super) fn verify(
     args: &DisclosureArgs,
-    policies: &[Policy],
+    trusted: &Trusted,
     copy: Option<&Path>,
     is_json: bool,
 ) -> anyhow::Result<Outcome> {
-    if policies.is_empty() {
+    if trusted.is_nothing() {
         let message = "--disclosure takes --key or --policy: what it proves is worth the key that you have from elsewhere";
         return Err(Usage(message.to_owned()).into());
     }
     let path = args.disclosure.as_deref().unwrap_or(Path::new(""));
     let bytes = files::read_bounded(path, DISCLOSURE_BYTES_MAX)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    let checked = check::check(&bytes, policies, copy);
+    let checked = check::check(&bytes, trusted, copy);
     if let (Ok(proven), Some(folder)) = (&checked, &args.out) {
         write_texts(proven, folder)?;
     }
@@ -114,7 +114,7 @@ pub(super) fn verify(
         print::data(&print::visible(&told::text(&checked, args.reveal)))?;
     }
     Ok(match checked {
-        Ok(proven) if proven.is_whole() => Outcome::Allow,
+        Ok(proven) if proven.unfinished().is_none() => Outcome::Allow,
         Ok(_) => Outcome::Unfinished,
         Err(_) => Outcome::Deny,
     })

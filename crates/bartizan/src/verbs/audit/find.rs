@@ -17,7 +17,7 @@ const SECONDS_MAX: u64 = 86_400;
 
 /// Find records by what is known of them, the latest ones, oldest first
 ///
-/// The two leaves of a request are one record here. Texts are sealed and cannot be searched.
+/// The two leaves of a request are one record here. Texts are sealed and cannot be searched. Exits 0, 1 for a subject that nobody knows, 3 without a ledger.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -138,7 +138,7 @@ pub(super) fn search(args: SearchArgs) -> anyhow::Result<Outcome> {
 
 /// Ask the tables of metadata in SQL, for reading only
 ///
-/// --schema prints the tables. They hold no texts.
+/// --schema prints the tables. They hold no texts. Exits 0, 2 for a question that is wrong or not allowed, 3 where it takes too long.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -17,7 +17,7 @@ const LAST_MAX: u64 = 1_000_000;
 
 /// Show the last leaves and, with -f, those that come
 ///
-/// Ends with exit code 0 on SIGINT (Ctrl-C) and SIGTERM. New leaves appear with the checkpoint that has them: within about a second.
+/// Ends with exit code 0 on SIGINT (Ctrl-C) and SIGTERM, and with 3 where there is no ledger, or it is damaged. New leaves appear with the checkpoint that has them: within about a second.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -87,7 +87,7 @@ pub(super) fn doubt(tail: &mut Tail, shown: &[Entry]) -> Vec<Mark> {
 /// Write the leaves of a stretch of time for a data warehouse
 ///
 /// The columns are those of the table `leaves`: metadata, no texts. A stretch begins with --since and ends before --until, so that
-/// stretches that follow each other have every leaf once.
+/// stretches that follow each other have every leaf once. Exits 0, 2 where the file is there already or may not be written, 3 otherwise.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -103,9 +103,12 @@ pub(super) struct ExportArgs {
     /// Recorded before that
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// The file [default: stdout]
+    /// The file, which must not be there yet [default: stdout]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    force: bool,
     /// The state folder [default: .bartizan]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -125,7 +128,7 @@ pub(super) fn export(args: ExportArgs) -> anyhow::Result<Outcome> {
     let folder = state_folder(args.dir);
     match (args.format, args.out) {
         (format, Some(out)) => {
-            let n = to_file(&folder, stretch, format, &out)?;
+            let n = to_file(&folder, stretch, format, &out, args.force)?;
             print::talk(&format!("{n} leaves are in {}", out.display()));
         }
         (Format::Jsonl, None) => {
@@ -143,7 +146,7 @@ pub(super) fn export(args: ExportArgs) -> anyhow::Result<Outcome> {
 /// Make the index from nothing
 ///
 /// The index holds what `search`, `sql` and `export` read: metadata that the ledger has anyway. They keep it up to date by themselves; this
-/// is for one that somebody has changed.
+/// is for one that somebody has changed. Exits 0, 2 in a copy, 3 where the ledger cannot be read.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:

@@ -13,7 +13,8 @@ use serde_json::json;
 /// Forget a person: destroy the key of everything that was recorded about them
 ///
 /// The ledger keeps a tombstone, and every proof stays valid. What it does not reach: copies that were exported before, backups of
-/// the vault that are never opened again, and people who are only mentioned in the texts of others.
+/// the vault that are never opened again, and people who are only mentioned in the texts of others. Exits 0, 1 where there is nobody to forget, and 3
+/// where it could not be done.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Example:
@@ -69,6 +70,7 @@ pub(super) fn erase(args: &EraseArgs) -> anyhow::Result<Outcome> {
 /// A running gateway does that by itself each hour, as long as the clock has not gone on by more than 31 days while it did not run: after a
 /// longer pause, or with a clock that is wrong, it asks you. Look at the list first: it says how old the newest record is that would go, and when a
 /// witness has last confirmed the log. The ledger records who confirmed which time. Days of `[ledger.retention]` that became fewer wait for you, too.
+/// Exits 0, 2 for wrong usage, and 3 where it could not be done.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -112,6 +114,11 @@ pub(super) fn expire(args: &ExpireArgs) -> anyhow::Result<Outcome> {
             ))?;
         }
         return Ok(Outcome::Allow);
+    }
+    if args.place.config_file()?.is_none() {
+        print::talk(
+            "no configuration is about this state folder, so these are the days of a gateway without one: give its file with --config",
+        );
     }
     let due = Due::list(&args.place.ledger()?, &sources)?;
     if args.json {
