@@ -95,6 +95,10 @@ pub(crate) struct Head {
     folded: bool,
     /// Whether no word may run into it ([`rules::is_boundary_of_literal`]).
     bounded: bool,
+    /// Whether its candidate begins where the literal ends: what is found then begins there too, so the literal holds nothing back.
+    ends: bool,
+    /// Of what ends so: whether all of the literal is known here, so that it shows whether something is glued before.
+    whole: bool,
 }
 
 impl Head {
@@ -108,7 +112,7 @@ impl Head {
         bytes.iter_mut().zip(literal).for_each(|(byte, &given)| *byte = given);
         let n_bytes = literal.len().min(HEAD_BYTES_MAX);
         let trigram = ending(bytes.get(..n_bytes).unwrap_or_default()).0;
-        Self { trigram, bytes, n_bytes, rule, folded, bounded }
+        Self { trigram, bytes, n_bytes, rule, folded, bounded, ends: false, whole: true }
     }
 
     /// The same, by the three bytes that are the rarest in texts. A literal of fewer than three is none.
@@ -119,13 +123,28 @@ impl Head {
         Some(Self::long(rule, known.get(..at.saturating_add(3))?, folded, bounded))
     }
 
+    /// A mark that says by itself what comes after it, whatever is glued before: of a longer one its last bytes.
+    pub(crate) fn mark(rule: Rule, literal: &[u8]) -> Self {
+        let n_left_out = literal.len().saturating_sub(HEAD_BYTES_MAX);
+        let literal = literal.get(n_left_out..).unwrap_or_default();
+        Self { ends: true, whole: n_left_out == 0, ..Self::long(rule, literal, false, false) }
+    }
+
     /// What two equal heads share.
-    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule) {
-        (self.trigram, self.bytes, self.rule)
+    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule, bool) {
+        (self.trigram, self.bytes, self.rule, self.ends)
     }
 
     fn literal(&self) -> &[u8] {
         self.bytes.get(..self.n_bytes).unwrap_or_default()
+    }
+
+    /// Whether what stands before its start is as it must be. A mark that nothing is glued to is the other heads' affair.
+    fn may_stand(&self, text: Text<'_>, start: usize) -> bool {
+        match (self.bounded, self.ends && self.whole) {
+            (false, false) => true,
+            (is_bounded, _) => rules::is_boundary_of_literal(text, start) == is_bounded,
+        }
     }
 
     fn matches(&self, bytes: &[u8]) -> bool {
@@ -187,7 +206,8 @@ impl Gate {
             marks: Index::new(marks.collect()),
         };
         // What words announce begins later, so they hold nothing back.
-        for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
+        let is_early = |head: &Head| head.rule.begins_at_its_candidate() && !head.ends;
+        for head in rules::heads().into_iter().filter(is_early) {
             let [first, second, ..] = head.bytes;
             if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
                 heads.push(head);
@@ -313,10 +333,8 @@ impl Gate {
         let end = at.saturating_add(1);
         for head in self.heads.of(trigram, self.before(text, at)) {
             let Some(start) = end.checked_sub(head.n_bytes) else { continue };
-            if head.matches(text.slice(start, end))
-                && (!head.bounded || rules::is_boundary_of_literal(text, start))
-            {
-                found(head.rule, start);
+            if head.matches(text.slice(start, end)) && head.may_stand(text, start) {
+                found(head.rule, if head.ends { end } else { start });
             }
         }
     }

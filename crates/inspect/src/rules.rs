@@ -15,6 +15,7 @@ mod crypto;
 mod date;
 mod digest;
 mod email;
+mod glued;
 mod hidden;
 mod iban;
 mod mac;
@@ -122,6 +123,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.push(Head::long(Rule::PrivateKey, pem::PUTTY_HEAD, false, true));
     heads.extend(bic::HEADS.map(|bytes| Head::long(Rule::Bic, bytes, true, true)));
     heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
+    heads.extend(token::marks());
     heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
     heads.extend(phrase::heads());
     heads.extend(secret::heads());
