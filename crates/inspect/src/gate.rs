@@ -95,10 +95,17 @@ pub(crate) struct Head {
     folded: bool,
     /// Whether no word may run into it ([`rules::is_boundary_of_literal`]).
     bounded: bool,
-    /// Whether its candidate begins where the literal ends: what is found then begins there too, so the literal holds nothing back.
-    ends: bool,
-    /// Of what ends so: whether all of the literal is known here, so that it shows whether something is glued before.
-    whole: bool,
+    begins: Begins,
+}
+
+/// Where the candidate of a literal begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Begins {
+    WithIt,
+    /// What is found begins where the literal ends, so the literal holds nothing back.
+    AfterIt,
+    /// The same, of a literal of which only the last bytes are known here: they do not show whether something is glued before it.
+    AfterPart,
 }
 
 impl Head {
@@ -112,7 +119,7 @@ impl Head {
         bytes.iter_mut().zip(literal).for_each(|(byte, &given)| *byte = given);
         let n_bytes = literal.len().min(HEAD_BYTES_MAX);
         let trigram = ending(bytes.get(..n_bytes).unwrap_or_default()).0;
-        Self { trigram, bytes, n_bytes, rule, folded, bounded, ends: false, whole: true }
+        Self { trigram, bytes, n_bytes, rule, folded, bounded, begins: Begins::WithIt }
     }
 
     /// The same, by the three bytes that are the rarest in texts. A literal of fewer than three is none.
@@ -127,12 +134,13 @@ impl Head {
     pub(crate) fn mark(rule: Rule, literal: &[u8]) -> Self {
         let n_left_out = literal.len().saturating_sub(HEAD_BYTES_MAX);
         let literal = literal.get(n_left_out..).unwrap_or_default();
-        Self { ends: true, whole: n_left_out == 0, ..Self::long(rule, literal, false, false) }
+        let begins = if n_left_out == 0 { Begins::AfterIt } else { Begins::AfterPart };
+        Self { begins, ..Self::long(rule, literal, false, false) }
     }
 
     /// What two equal heads share.
-    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule, bool) {
-        (self.trigram, self.bytes, self.rule, self.ends)
+    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule, Begins) {
+        (self.trigram, self.bytes, self.rule, self.begins)
     }
 
     fn literal(&self) -> &[u8] {
@@ -141,9 +149,10 @@ impl Head {
 
     /// Whether what stands before its start is as it must be. A mark that nothing is glued to is the other heads' affair.
     fn may_stand(&self, text: Text<'_>, start: usize) -> bool {
-        match (self.bounded, self.ends && self.whole) {
-            (false, false) => true,
-            (is_bounded, _) => rules::is_boundary_of_literal(text, start) == is_bounded,
+        match self.begins {
+            Begins::WithIt => !self.bounded || rules::is_boundary_of_literal(text, start),
+            Begins::AfterIt => !rules::is_boundary_of_literal(text, start),
+            Begins::AfterPart => true,
         }
     }
 
@@ -206,7 +215,8 @@ impl Gate {
             marks: Index::new(marks.collect()),
         };
         // What words announce begins later, so they hold nothing back.
-        let is_early = |head: &Head| head.rule.begins_at_its_candidate() && !head.ends;
+        let is_early =
+            |head: &Head| head.rule.begins_at_its_candidate() && head.begins == Begins::WithIt;
         for head in rules::heads().into_iter().filter(is_early) {
             let [first, second, ..] = head.bytes;
             if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
@@ -334,7 +344,7 @@ impl Gate {
         for head in self.heads.of(trigram, self.before(text, at)) {
             let Some(start) = end.checked_sub(head.n_bytes) else { continue };
             if head.matches(text.slice(start, end)) && head.may_stand(text, start) {
-                found(head.rule, if head.ends { end } else { start });
+                found(head.rule, if head.begins == Begins::WithIt { start } else { end });
             }
         }
     }

@@ -76,11 +76,26 @@ pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
 pub(super) struct Counts(BTreeMap<&'static str, usize>);
 
 impl Counts {
-    /// The counts of one direction.
+    /// The counts of one direction. What several detectors find of one kind in the same bytes (a rule, the text model, a view) is one.
     pub(super) fn of(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> Self {
+        let mut spans: Vec<(&'static str, &str, Span)> = list
+            .iter()
+            .filter(|judged| judged.direction == direction)
+            .map(|judged| {
+                let name = catalogue.info(judged.finding.kind).name;
+                (name, judged.place.as_str(), judged.finding.span)
+            })
+            .collect();
+        spans.sort_unstable_by_key(|&(name, place, span)| (name, place, span.start, span.end));
         let mut counts = Self::default();
-        for judged in list.iter().filter(|judged| judged.direction == direction) {
-            *counts.0.entry(catalogue.info(judged.finding.kind).name).or_default() += 1;
+        let mut before: Option<(&'static str, &str, u64)> = None;
+        for (name, place, span) in spans {
+            let end =
+                before.filter(|seen| (seen.0, seen.1) == (name, place)).map_or(0, |seen| seen.2);
+            if span.start >= end {
+                *counts.0.entry(name).or_default() += 1;
+            }
+            before = Some((name, place, end.max(span.end)));
         }
         counts
     }
@@ -206,4 +221,52 @@ fn drop_inside_own(findings: &mut Vec<Finding>) {
 /// What stands where something was taken away: `[redacted:pii.card]`.
 pub(super) fn placeholder(kind: KindId, catalogue: &Catalogue) -> String {
     format!("[redacted:{}]", catalogue.info(kind).name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bartizan_core::detect::Score;
+    use bartizan_core::kind::Extent;
+
+    #[test]
+    fn what_several_detectors_find_in_the_same_bytes_counts_once() {
+        static KINDS: [KindInfo; 2] = [
+            KindInfo { name: "pii.a", title: "a", extent: Extent::Span },
+            KindInfo { name: "pii.b", title: "b", extent: Extent::Span },
+        ];
+        let judged = |&(kind, place, start, end): &(u16, &str, u64, u64)| Judged {
+            finding: Finding {
+                span: Span::new(start, end),
+                kind: KindId::detected(kind).expect("the kind is in the table"),
+                detector: "test@1",
+                score: Score::CERTAIN,
+            },
+            source: Source::User,
+            direction: Direction::Input,
+            place: place.to_owned(),
+            action: Action::Release,
+        };
+        for (name, list, want) in [
+            ("nothing", &[][..], ""),
+            (
+                "a rule twice, and the model around both",
+                &[(0, "x", 0, 9), (0, "x", 14, 20), (0, "x", 0, 30)],
+                "pii.a=1",
+            ),
+            (
+                "the same in any order",
+                &[(0, "x", 0, 30), (0, "x", 14, 20), (0, "x", 29, 40)],
+                "pii.a=1",
+            ),
+            ("one after the other", &[(0, "x", 0, 9), (0, "x", 9, 12)], "pii.a=2"),
+            ("in two places", &[(0, "x", 0, 9), (0, "y", 0, 9)], "pii.a=2"),
+            ("of two kinds", &[(0, "x", 0, 9), (1, "x", 0, 9)], "pii.a=1, pii.b=1"),
+        ] {
+            let list: Vec<Judged> = list.iter().map(judged).collect();
+            let counts = |direction| Counts::of(&list, direction, &Catalogue::new(&KINDS));
+            assert_eq!(counts(Direction::Input).to_string(), want, "{name}");
+            assert_eq!(counts(Direction::Output), Counts::default(), "{name}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use super::{MATCH_BYTES_MAX, Rule, glued};
 use crate::gate::Head;
 use crate::kinds::Support;
 use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url, is_word};
+use std::sync::LazyLock;
 
 /// Most bytes of a token's body in one finding.
 const BODY_BYTES_MAX: usize = 512;
@@ -246,9 +247,17 @@ pub(super) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     }
 }
 
+/// What the prefixes that are known by themselves end with.
+static MARK_ENDS: LazyLock<glued::Ends> = LazyLock::new(|| {
+    let marked = FORMS.iter().filter(|form| form.glued.is_some());
+    glued::Ends::new(marked.map(|form| form.prefix.as_bytes()))
+});
+
 /// The token whose prefix ends here and has something glued to it; nothing where no such prefix does.
 fn after_mark(rule: Rule, text: Text<'_>, start: usize) -> Option<Answer> {
-    let forms = FORMS.iter().filter(|form| form.rule == rule);
+    let last_two = glued::last_two(text, start).filter(|last| MARK_ENDS.contains(*last))?;
+    let ends_so = |form: &&Form| form.rule == rule && form.prefix.as_bytes().ends_with(&last_two);
+    let forms = FORMS.iter().filter(ends_so);
     let (form, judge, mark) =
         forms.filter_map(|form| Some((form, form.glued?))).find_map(|(form, judge)| {
             Some((form, judge, glued::start_of(text, start, form.prefix.as_bytes())?))

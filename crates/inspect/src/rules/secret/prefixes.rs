@@ -377,7 +377,7 @@ pub(super) const PREFIXES: &[(Secret, &[(&str, &str)])] = &[
     (Secret::PrismaKey, &[("sk_prisma_", "A20-60")]),
     (Secret::HeliconeKey, &[("sk-helicone-", "U20-60")]),
     (Secret::CerebrasKey, &[("csk-", "L48")]),
-    (Secret::TwitterBearer, &[("AAAAAAAAAAAAAAAAAAAAA", "P60+")]),
+    (Secret::TwitterBearer, &[("AAAAAAAAAAAAAAAAAAAAA", "P60+?")]),
     (Secret::SalesforceToken, &[("00D", "A12-15,!,D80-120")]),
     (Secret::RootlyToken, &[("rootly_", "H64")]),
     (Secret::UbidotsToken, &[("BBFF-", "A30"), ("BBUS-", "A30")]),

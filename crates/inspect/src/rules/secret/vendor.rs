@@ -36,7 +36,21 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
     forms
 });
 
+/// The formats that are known by their prefix alone, by its last two bytes.
+static MARKED: LazyLock<Vec<&Form>> = LazyLock::new(|| {
+    let mut forms: Vec<&Form> = FORMS.iter().filter(|form| form.marked).collect();
+    forms.sort_by_key(|form| form.last_two());
+    forms
+});
+
+static MARK_ENDS: LazyLock<glued::Ends> =
+    LazyLock::new(|| glued::Ends::new(MARKED.iter().map(|form| form.prefix)));
+
 impl Form {
+    fn last_two(&self) -> Option<[u8; 2]> {
+        self.prefix.last_chunk().copied()
+    }
+
     fn mark(&self) -> Option<[u8; 2]> {
         self.prefix.first_chunk().copied()
     }
@@ -87,7 +101,13 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
 
 /// The token whose prefix ends here and has something glued to it.
 fn after_mark(text: Text<'_>, start: usize) -> Answer {
-    for form in FORMS.iter().filter(|form| form.marked) {
+    let last_two = glued::last_two(text, start);
+    if !last_two.is_some_and(|last| MARK_ENDS.contains(last)) {
+        return Err(Stop::No);
+    }
+    let from = MARKED.partition_point(|form| form.last_two() < last_two);
+    let is_so = |form: &&&Form| form.last_two() == last_two;
+    for form in MARKED.iter().skip(from).take_while(is_so) {
         let Some(mark) = glued::start_of(text, start, form.prefix) else { continue };
         if !glued::is_drawn(text, start, REST, random::looks_drawn)? {
             return Err(Stop::No);
