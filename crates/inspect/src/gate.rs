@@ -95,6 +95,17 @@ pub(crate) struct Head {
     folded: bool,
     /// Whether no word may run into it ([`rules::is_boundary_of_literal`]).
     bounded: bool,
+    begins: Begins,
+}
+
+/// Where the candidate of a literal begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Begins {
+    WithIt,
+    /// What is found begins where the literal ends, so the literal holds nothing back.
+    AfterIt,
+    /// The same, of a literal of which only the last bytes are known here: they do not show whether something is glued before it.
+    AfterPart,
 }
 
 impl Head {
@@ -108,7 +119,7 @@ impl Head {
         bytes.iter_mut().zip(literal).for_each(|(byte, &given)| *byte = given);
         let n_bytes = literal.len().min(HEAD_BYTES_MAX);
         let trigram = ending(bytes.get(..n_bytes).unwrap_or_default()).0;
-        Self { trigram, bytes, n_bytes, rule, folded, bounded }
+        Self { trigram, bytes, n_bytes, rule, folded, bounded, begins: Begins::WithIt }
     }
 
     /// The same, by the three bytes that are the rarest in texts. A literal of fewer than three is none.
@@ -119,13 +130,30 @@ impl Head {
         Some(Self::long(rule, known.get(..at.saturating_add(3))?, folded, bounded))
     }
 
+    /// A mark that says by itself what comes after it, whatever is glued before: of a longer one its last bytes.
+    pub(crate) fn mark(rule: Rule, literal: &[u8]) -> Self {
+        let n_left_out = literal.len().saturating_sub(HEAD_BYTES_MAX);
+        let literal = literal.get(n_left_out..).unwrap_or_default();
+        let begins = if n_left_out == 0 { Begins::AfterIt } else { Begins::AfterPart };
+        Self { begins, ..Self::long(rule, literal, false, false) }
+    }
+
     /// What two equal heads share.
-    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule) {
-        (self.trigram, self.bytes, self.rule)
+    pub(crate) fn key(&self) -> (u32, [u8; HEAD_BYTES_MAX], Rule, Begins) {
+        (self.trigram, self.bytes, self.rule, self.begins)
     }
 
     fn literal(&self) -> &[u8] {
         self.bytes.get(..self.n_bytes).unwrap_or_default()
+    }
+
+    /// Whether what stands before its start is as it must be. A mark that nothing is glued to is the other heads' affair.
+    fn may_stand(&self, text: Text<'_>, start: usize) -> bool {
+        match self.begins {
+            Begins::WithIt => !self.bounded || rules::is_boundary_of_literal(text, start),
+            Begins::AfterIt => !rules::is_boundary_of_literal(text, start),
+            Begins::AfterPart => true,
+        }
     }
 
     fn matches(&self, bytes: &[u8]) -> bool {
@@ -187,7 +215,9 @@ impl Gate {
             marks: Index::new(marks.collect()),
         };
         // What words announce begins later, so they hold nothing back.
-        for head in rules::heads().into_iter().filter(|head| head.rule.begins_at_its_candidate()) {
+        let is_early =
+            |head: &Head| head.rule.begins_at_its_candidate() && head.begins == Begins::WithIt;
+        for head in rules::heads().into_iter().filter(is_early) {
             let [first, second, ..] = head.bytes;
             if let Some(heads) = gate.firsts.get_mut(usize::from(first)) {
                 heads.push(head);
@@ -313,10 +343,8 @@ impl Gate {
         let end = at.saturating_add(1);
         for head in self.heads.of(trigram, self.before(text, at)) {
             let Some(start) = end.checked_sub(head.n_bytes) else { continue };
-            if head.matches(text.slice(start, end))
-                && (!head.bounded || rules::is_boundary_of_literal(text, start))
-            {
-                found(head.rule, start);
+            if head.matches(text.slice(start, end)) && head.may_stand(text, start) {
+                found(head.rule, if head.begins == Begins::WithIt { start } else { end });
             }
         }
     }

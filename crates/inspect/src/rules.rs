@@ -15,6 +15,7 @@ mod crypto;
 mod date;
 mod digest;
 mod email;
+mod glued;
 mod hidden;
 mod iban;
 mod mac;
@@ -122,6 +123,7 @@ pub(crate) fn heads() -> Vec<Head> {
     heads.push(Head::long(Rule::PrivateKey, pem::PUTTY_HEAD, false, true));
     heads.extend(bic::HEADS.map(|bytes| Head::long(Rule::Bic, bytes, true, true)));
     heads.extend(token::heads().map(|(rule, bytes)| Head::new(rule, bytes, false, true)));
+    heads.extend(token::marks());
     heads.extend(cloud::HEADS.map(|bytes| Head::new(Rule::AwsSecretKey, bytes, true, false)));
     heads.extend(phrase::heads());
     heads.extend(secret::heads());
@@ -282,11 +284,14 @@ fn is_quantity(text: Text<'_>, at: usize, before: Option<u8>) -> bool {
     if !is_alone || !text.is_whole() {
         return false;
     }
-    let after = text.slice(at, text.len().min(at.saturating_add(QUANTITY_DIGITS_MAX + 2)));
+    let after = text.slice(at, text.len().min(at.saturating_add(QUANTITY_DIGITS_MAX + 3)));
     let n = after.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let third = || after.get(n.saturating_add(2)).is_some_and(u8::is_ascii_digit);
     n <= QUANTITY_DIGITS_MAX
         && match (after.get(n), after.get(n.saturating_add(1))) {
             (Some(b' '), next) => next.is_some_and(u8::is_ascii_lowercase),
+            // `4, 5` and `4**5` may be the digits of a number that is written one by one, and `536, 22` its groups.
+            (Some(b','), Some(b' ')) | (Some(b'*'), Some(b'*')) => !third(),
             (Some(b',' | b';' | b')' | b']' | b'}' | b'"' | b'*'), next) => {
                 !next.is_some_and(u8::is_ascii_digit)
             }

@@ -47,7 +47,7 @@ fn ordinary_text_is_hardly_held() {
     for (name, text, median, rare_max) in [
         ("prose", PROSE, 0, 4),
         ("code", CODE, 0, 8),
-        ("table", TABLE, 1, 8),
+        ("table", TABLE, 1, 9),
         ("numbers", NUMBERS, 2, 19),
     ] {
         let held = held(&text.repeat(8), &standard());

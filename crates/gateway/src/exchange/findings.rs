@@ -93,29 +93,26 @@ pub(super) fn verdict_bits(list: &[Judged]) -> u64 {
 pub(super) struct Counts(BTreeMap<&'static str, usize>);
 
 impl Counts {
-    /// The counts of one direction. What several detectors say of the same words is one thing that was found.
+    /// The counts of one direction. What several detectors find of one kind in the same bytes (a rule, the text model, a view) is one.
     pub(super) fn of(list: &[Judged], direction: Direction, catalogue: &Catalogue) -> Self {
-        let mut counts = Self::default();
-        let of_direction = list.iter().filter(|judged| judged.direction == direction);
-        let mut sorted: Vec<&Judged> = of_direction.collect();
-        sorted.sort_by_key(|judged| (judged.finding.kind, &judged.place, judged.finding.span));
-        let joins = |one: &&Judged, two: &&Judged| {
-            one.finding.kind == two.finding.kind
-                && one.place == two.place
-                && one.finding.detector != two.finding.detector
-                && one.finding.span.overlaps(two.finding.span)
-        };
-        for same in sorted.chunk_by(joins) {
-            // In a run of neighbours the same detector may stand twice, for what are two things then.
-            let mut by_detector: BTreeMap<&str, usize> = BTreeMap::new();
-            for judged in same {
-                *by_detector.entry(judged.finding.detector).or_default() += 1;
-            }
-            let n_found = by_detector.into_values().max().unwrap_or(0);
-            if let Some(judged) = same.first() {
+        let mut spans: Vec<(&'static str, &str, Span)> = list
+            .iter()
+            .filter(|judged| judged.direction == direction)
+            .map(|judged| {
                 let name = catalogue.info(judged.finding.kind).name;
-                *counts.0.entry(name).or_default() += n_found;
+                (name, judged.place.as_str(), judged.finding.span)
+            })
+            .collect();
+        spans.sort_unstable_by_key(|&(name, place, span)| (name, place, span.start, span.end));
+        let mut counts = Self::default();
+        let mut before: Option<(&'static str, &str, u64)> = None;
+        for (name, place, span) in spans {
+            let end =
+                before.filter(|seen| (seen.0, seen.1) == (name, place)).map_or(0, |seen| seen.2);
+            if span.start >= end {
+                *counts.0.entry(name).or_default() += 1;
             }
+            before = Some((name, place, end.max(span.end)));
         }
         counts
     }
@@ -246,66 +243,47 @@ pub(super) fn placeholder(kind: KindId, catalogue: &Catalogue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bartizan_core::kind::{LIMIT_TIME, UNREAD_MEDIA};
+    use bartizan_core::detect::Score;
+    use bartizan_core::kind::Extent;
 
     #[test]
-    fn what_several_detectors_say_of_the_same_words_counts_once() {
-        let catalogue = Catalogue::new(&[]);
-        let found = |kind, detector, place: &str, start, end| Judged {
-            finding: Finding::certain(Span::new(start, end), kind, detector),
+    fn what_several_detectors_find_in_the_same_bytes_counts_once() {
+        static KINDS: [KindInfo; 2] = [
+            KindInfo { name: "pii.a", title: "a", extent: Extent::Span },
+            KindInfo { name: "pii.b", title: "b", extent: Extent::Span },
+        ];
+        let judged = |&(kind, place, start, end): &(u16, &str, u64, u64)| Judged {
+            finding: Finding {
+                span: Span::new(start, end),
+                kind: KindId::detected(kind).expect("the kind is in the table"),
+                detector: "test@1",
+                score: Score::CERTAIN,
+            },
             source: Source::User,
             direction: Direction::Input,
             place: place.to_owned(),
             action: Action::Release,
         };
-        let (media, time) = (UNREAD_MEDIA, LIMIT_TIME);
         for (name, list, want) in [
-            ("nothing", vec![], ""),
-            ("one", vec![found(media, "a", "x", 0, 5)], "unread.media=1"),
+            ("nothing", &[][..], ""),
             (
-                "three of the same words",
-                vec![
-                    found(media, "c", "x", 2, 9),
-                    found(media, "a", "x", 0, 5),
-                    found(media, "b", "x", 4, 6),
-                ],
-                "unread.media=1",
+                "a rule twice, and the model around both",
+                &[(0, "x", 0, 9), (0, "x", 14, 20), (0, "x", 0, 30)],
+                "pii.a=1",
             ),
             (
-                "two kinds",
-                vec![found(media, "a", "x", 0, 5), found(time, "b", "x", 0, 5)],
-                "limit.time=1, unread.media=1",
+                "the same in any order",
+                &[(0, "x", 0, 30), (0, "x", 14, 20), (0, "x", 29, 40)],
+                "pii.a=1",
             ),
-            (
-                "two places",
-                vec![found(media, "a", "x", 0, 5), found(media, "b", "y", 0, 5)],
-                "unread.media=2",
-            ),
-            (
-                "apart",
-                vec![found(media, "a", "x", 0, 5), found(media, "b", "x", 5, 9)],
-                "unread.media=2",
-            ),
-            (
-                "one detector twice",
-                vec![found(media, "a", "", 0, 5), found(media, "a", "", 0, 5)],
-                "unread.media=2",
-            ),
-            (
-                "two things, seen by two each",
-                vec![
-                    found(media, "a", "x", 0, 5),
-                    found(media, "b", "x", 1, 8),
-                    found(media, "a", "x", 6, 9),
-                    found(media, "b", "x", 8, 12),
-                ],
-                "unread.media=2",
-            ),
+            ("one after the other", &[(0, "x", 0, 9), (0, "x", 9, 12)], "pii.a=2"),
+            ("in two places", &[(0, "x", 0, 9), (0, "y", 0, 9)], "pii.a=2"),
+            ("of two kinds", &[(0, "x", 0, 9), (1, "x", 0, 9)], "pii.a=1, pii.b=1"),
         ] {
-            let counts = Counts::of(&list, Direction::Input, &catalogue);
-            assert_eq!(counts.to_string(), want, "{name}");
-            let none = Counts::of(&list, Direction::Output, &catalogue);
-            assert_eq!(none.to_string(), "", "{name}");
+            let list: Vec<Judged> = list.iter().map(judged).collect();
+            let counts = |direction| Counts::of(&list, direction, &Catalogue::new(&KINDS));
+            assert_eq!(counts(Direction::Input).to_string(), want, "{name}");
+            assert_eq!(counts(Direction::Output), Counts::default(), "{name}");
         }
     }
 }

@@ -108,12 +108,96 @@ fn is_after_point(text: Text<'_>, start: usize) -> bool {
 fn may_join(text: Text<'_>, start: usize, join: Join) -> bool {
     match join {
         // The literals of programs.
-        Join::Underscore => false,
+        Join::Underscore => !matches!(text.back(start, 1), Some(b'x' | b'_')),
         // Tables of weights, paths: the number before, or the lack of one, is a part of them.
         Join::Dot => text.back(start, 1) != Some(b'.'),
         Join::Slash => text.back(start, 1) != Some(b'/'),
-        Join::Space | Join::Hyphen | Join::Dash | Join::Line => true,
+        _ => true,
     }
+}
+
+/// Bytes before the separator before a number that show what stands there.
+const BESIDE_BYTES: usize = 4;
+
+/// Whether a list of numbers shows around a number whose groups stand as the items of one do: more items, brackets, a row above or below.
+fn is_in_list(reader: &Reader<'_>, start: usize, mark: &[u8], join: Join) -> Result<bool, Stop> {
+    let text = reader.text();
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    // Of tables and of rows without blanks, the cell before or after may be words.
+    let is_cell = matches!(join, Join::Tab | Join::Pipe | Join::Markup) || mark == b",";
+    let before = text.before(start, mark.len().saturating_add(BESIDE_BYTES));
+    let (before, bare) = match mark.trim_ascii() {
+        [] => (before, mark),
+        bare => (before.trim_ascii_end(), bare),
+    };
+    let item = before.strip_suffix(bare).map(<[u8]>::trim_ascii_end);
+    if item.is_some_and(|item| is_cell || item.last().copied().is_some_and(is_digit))
+        || matches!(text.back(start, 1), Some(b'[' | b'(' | b'{'))
+    {
+        return Ok(true);
+    }
+    let n_line = if text.back(start, 2) == Some(b'\r') { 3 } else { 2 };
+    if text.back(start, 1) == Some(b'\n') && text.back(start, n_line).is_some_and(is_digit) {
+        return Ok(true);
+    }
+    let mut ahead = *reader;
+    if ahead.eat(mark)? && (is_cell || ahead.sees(is_digit)?) {
+        return Ok(true);
+    }
+    let mut ahead = *reader;
+    ahead.eat(b"\r")?;
+    Ok(ahead.eat(b"\n")? && ahead.sees(is_digit)?)
+}
+
+/// The same, where what joins the groups stands in lists.
+fn is_item(
+    reader: &Reader<'_>,
+    start: usize,
+    mark: &[u8],
+    join: Option<Join>,
+) -> Result<bool, Stop> {
+    match join {
+        Some(join) if join.lists() => is_in_list(reader, start, mark, join),
+        _ => Ok(false),
+    }
+}
+
+/// Digits that stand one by one, with the same separator of several bytes between them. With one byte between, they are read together
+/// as all that stands apart is.
+fn singles(mut reader: Reader<'_>, start: usize) -> Answer {
+    let text = reader.text();
+    let mut digits = [0_u8; DIGITS_MAX];
+    let (mut n, mut separator) = (0_usize, None);
+    let mark = loop {
+        let Some(byte @ b'0'..=b'9') = reader.peek()? else { return Err(Stop::No) };
+        let Some(slot) = digits.get_mut(n) else { return Err(Stop::No) };
+        *slot = byte.wrapping_sub(b'0');
+        n = n.saturating_add(1);
+        reader.skip(1);
+        let (mark, join) = match separator {
+            Some(known) => known,
+            None => match separator::next(&reader)? {
+                Some(Separator { n_bytes, join, .. }) if n_bytes > 1 => {
+                    (text.slice(reader.at, reader.at.saturating_add(n_bytes)), join)
+                }
+                _ => return Err(Stop::No),
+            },
+        };
+        separator = Some((mark, join));
+        let mut ahead = reader;
+        if !ahead.eat(mark)? || !ahead.sees(|byte| byte.is_ascii_digit())? {
+            break (mark, join);
+        }
+        reader = ahead;
+    };
+    let number = digits.get(..n).unwrap_or_default();
+    let lengths = lengths_of(number).wrapping_shr(u32::try_from(n).unwrap_or(31));
+    let fits = n >= DIGITS_MIN
+        && lengths & 1 == 1
+        && passes_luhn(number)
+        && !reader.sees(|byte| byte.is_ascii_digit())?
+        && !is_in_list(&reader, start, mark.0, mark.1)?;
+    if fits { Ok(Hit::new(start, reader.at)) } else { Err(Stop::No) }
 }
 
 /// Whether the numbers that the lines make up go on above or below: a column of a table, no number in four lines.
@@ -142,9 +226,12 @@ fn is_in_column(reader: &Reader<'_>, start: usize) -> Result<bool, Stop> {
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
+    if !reader.sees_ahead(1, |byte| byte.is_ascii_digit())? {
+        return singles(reader, start);
+    }
     let mut digits = [0_u8; DIGITS_MAX];
     let (mut n, mut n_group) = (0_usize, 0_usize);
-    let (mut join, mut wide) = (None, false);
+    let (mut join, mut mark, mut wide) = (None, b"".as_slice(), false);
     let mut lengths = 0_u32;
     let mut best = Err(Stop::No);
     // After a `+`, up to fifteen digits are a phone number.
@@ -173,6 +260,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
             && passes_luhn(number)
             && !(join.is_none() && is_fraction(&reader, start)?)
             && !(join == Some(Join::Line) && is_in_column(&reader, start)?)
+            && !is_item(&reader, start, mark, join)?
         {
             best = Ok(Hit::new(start, reader.at));
         }
@@ -184,7 +272,9 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         match separator::next(&reader)? {
             Some(found)
                 if may_join(text, start, found.join)
-                    && join.is_none_or(|join| join == found.join) =>
+                    && join.is_none_or(|join| {
+                        join == found.join && (!join.lists() || mark.len() == found.n_bytes)
+                    }) =>
             {
                 wide |= found.wide;
                 let is_group = !wide || (n_group == GROUP_WIDE && n.is_multiple_of(GROUP_WIDE));
@@ -192,6 +282,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
                     break;
                 }
                 join = Some(found.join);
+                mark = text.slice(reader.at, reader.at.saturating_add(found.n_bytes));
                 reader.skip(found.n_bytes);
                 n_group = 0;
             }

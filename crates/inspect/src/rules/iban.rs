@@ -131,8 +131,9 @@ fn length_of(country: &[u8]) -> Option<usize> {
 }
 
 pub(super) fn may_begin(text: Text<'_>, start: usize) -> bool {
-    (is_clear(text, start) || is_hump(text, start))
-        && length_of(text.slice(start, start.saturating_add(2))).is_some()
+    let country = text.slice(start, start.saturating_add(2));
+    (country.iter().all(u8::is_ascii_uppercase) || is_clear(text, start))
+        && length_of(country).is_some()
 }
 
 /// Whether no word runs into what begins here, the word IBAN and the underscores of names and of emphasis aside.
@@ -161,7 +162,7 @@ pub(super) fn partial(text: Text<'_>) -> usize {
         return start;
     }
     match end.checked_sub(1).map(|start| (start, text.get(start))) {
-        Some((start, Some(byte))) if is_clear(text, start) || is_hump(text, start) => {
+        Some((start, Some(byte))) if byte.is_ascii_uppercase() || is_clear(text, start) => {
             let first = byte.to_ascii_uppercase();
             let begins = COUNTRIES.iter().any(|(country, _)| country.first() == Some(&first));
             if begins { start } else { end }
@@ -240,12 +241,21 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
         Some(byte) if byte.is_ascii_alphabetic() => look.ends_before_letter(),
         _ => true,
     };
-    let begins = !look.has_lower || is_clear(text, start);
+    let begins = is_clear(text, start)
+        || (!look.has_lower && (is_hump(text, start) || has_plain_tail(number)));
     if begins && fits(reader.peek()?) && look.is_number(length) && remainder(number) == Some(1) {
         Ok(Hit::new(start, reader.at))
     } else {
         Err(Stop::No)
     }
+}
+
+/// Whether no letter comes after the bank's, so that no chance makes it of the digits and capitals that it is glued to.
+fn has_plain_tail(number: &[u8]) -> bool {
+    let (bank, tail) =
+        number.get(GROUP..).and_then(|rest| rest.split_at_checked(GROUP)).unwrap_or_default();
+    let n_letters = bank.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    matches!(n_letters, 0 | GROUP) && tail.iter().all(u8::is_ascii_digit)
 }
 
 /// The number modulo 97, its first four characters moved to the end and letters read as 10 to 35 (ISO 7064, MOD 97-10).

@@ -15,6 +15,7 @@ mod vendor;
 mod words;
 
 pub(super) use checksum::is_base62_right;
+pub(super) use random::looks_drawn;
 
 use crate::gate::Head;
 use crate::rules::Rule;

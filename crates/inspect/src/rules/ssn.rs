@@ -5,6 +5,10 @@ use crate::text::{Answer, Hit, Reader, Stop, Text};
 
 /// Digits of a number.
 const DIGITS: usize = 9;
+/// Digits of the first group.
+const GROUP_DIGITS: usize = 3;
+/// Asterisks that begin or end bold text: one alone multiplies.
+const EMPHASIS_BYTES: usize = 2;
 /// Most underscores that emphasise what follows.
 const EMPHASIS_BYTES_MAX: usize = 3;
 
@@ -34,11 +38,21 @@ const fn is_digit(byte: u8) -> bool {
     byte.is_ascii_digit()
 }
 
-/// Whether a number may begin at this digit: it follows no word but one that says what it is, and is no part of a decimal number.
+/// Whether a number may begin at this digit: it is no part of a decimal number, and where a word runs into it, it is written with hyphens.
 pub(super) fn may_begin(text: Text<'_>, at: usize) -> bool {
     if !text.get(at).is_some_and(|byte| matches!(byte, b'0'..=b'8')) {
         return false;
     }
+    let is_fraction = text.back(at, 1) == Some(b'.') && text.back(at, 2).is_some_and(is_digit);
+    // Of whole texts nearly all that is none is told by a byte, before it is decided at length.
+    !is_fraction
+        && (!text.is_whole()
+            || text.get(at.saturating_add(GROUP_DIGITS)) == Some(b'-')
+            || is_clear(text, at))
+}
+
+/// Whether no word runs into the number but one that says what it is.
+fn is_clear(text: Text<'_>, at: usize) -> bool {
     match text.back(at, 1) {
         Some(b'.') => !text.back(at, 2).is_some_and(is_digit),
         Some(b'_') => is_emphasised(text, at) || names_it(text, at.saturating_sub(1)),
@@ -101,7 +115,7 @@ pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
     }
     match reader.run(is_digit, 4)? {
         3 => groups(reader, start),
-        4 => plain(text.reader(start), start),
+        4 if is_clear(text, start) => plain(text.reader(start), start),
         _ => Err(Stop::No),
     }
 }
@@ -130,11 +144,17 @@ fn groups(mut reader: Reader<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     };
     // What has separators like these is an SSN only where words say so.
-    let is_plain = matches!(join, Join::Space | Join::Hyphen) && !wide;
+    let is_plain = matches!(join, Join::Dash | Join::Bullet)
+        || (join == Join::Star && n_bytes == EMPHASIS_BYTES)
+        || (matches!(join, Join::Space | Join::Hyphen) && !wide);
     if !is_plain && !is_named(text, start) {
         return Err(Stop::No);
     }
     let mark = text.slice(reader.at, reader.at.saturating_add(n_bytes));
+    // Where something is glued to it, nothing but the usual form will do.
+    if mark != b"-" && !is_clear(text, start) {
+        return Err(Stop::No);
+    }
     // Numbers with more groups are something else; blanks also stand between one number and the next.
     let is_list = join != Join::Space && join != Join::Line;
     let marks: [&[u8]; 2] = [b"-", if is_list { mark } else { b"-" }];
@@ -151,7 +171,11 @@ fn groups(mut reader: Reader<'_>, start: usize) -> Answer {
         *slot = byte;
         reader.skip(1);
     }
-    end_of_number(&reader, start)?;
+    if mark != b"-" {
+        end_of_number(&reader, start)?;
+    } else if reader.sees(is_digit)? {
+        return Err(Stop::No);
+    }
     for mark in marks {
         let mut ahead = reader;
         if ahead.eat(mark)? && ahead.sees(is_digit)? {

@@ -1,9 +1,11 @@
 //! Tokens with a prefix: a literal, then a run of one class of bytes. A run longer than the bound goes on in a further finding, so
 //! that the tail of a key never leaks.
-use super::secret::is_base62_right;
-use super::{MATCH_BYTES_MAX, Rule};
+use super::secret::{is_base62_right, looks_drawn};
+use super::{MATCH_BYTES_MAX, Rule, glued};
+use crate::gate::Head;
 use crate::kinds::Support;
 use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url, is_word};
+use std::sync::LazyLock;
 
 /// Most bytes of a token's body in one finding.
 const BODY_BYTES_MAX: usize = 512;
@@ -20,10 +22,12 @@ struct Form {
     /// Bytes of body, where the vendor gives out one length only.
     n_fixed: Option<usize>,
     judge: fn(&[u8]) -> bool,
+    /// What the first bytes of its body must look like where something is glued before the prefix; without it, such a token is none.
+    glued: Option<fn(&[u8]) -> bool>,
 }
 
 const fn form(rule: Rule, prefix: &'static str, body: Class, n_min: usize) -> Form {
-    Form { rule, prefix, body, n_min, n_fixed: None, judge: always }
+    Form { rule, prefix, body, n_min, n_fixed: None, judge: always, glued: None }
 }
 
 const fn fixed(mut form: Form, n_bytes: usize) -> Form {
@@ -36,8 +40,19 @@ const fn judged(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
     form
 }
 
+/// The same, known by its prefix whatever is glued before.
+const fn marked(mut form: Form, judge: fn(&[u8]) -> bool) -> Form {
+    form.glued = Some(judge);
+    form
+}
+
+const fn drawn(form: Form) -> Form {
+    marked(form, looks_drawn)
+}
+
 const fn aws(prefix: &'static str) -> Form {
-    fixed(judged(form(Rule::AwsAccessKey, prefix, UPPER, 16), is_key_id), 16)
+    let form = judged(form(Rule::AwsAccessKey, prefix, UPPER, 16), is_key_id);
+    marked(fixed(form, 16), begins_key_id)
 }
 
 const ALNUM: Class = |byte| byte.is_ascii_alphanumeric();
@@ -62,64 +77,64 @@ static FORMS: &[Form] = &[
     aws("APKA"),
     aws("AROA"),
     aws("ASCA"),
-    fixed(form(Rule::Github, "ghp_", is_word, 36), 36),
-    fixed(form(Rule::Github, "gho_", is_word, 36), 36),
-    fixed(form(Rule::Github, "ghu_", is_word, 36), 36),
+    drawn(fixed(form(Rule::Github, "ghp_", is_word, 36), 36)),
+    drawn(fixed(form(Rule::Github, "gho_", is_word, 36), 36)),
+    drawn(fixed(form(Rule::Github, "ghu_", is_word, 36), 36)),
     // Server tokens come as JWTs too.
-    fixed(form(Rule::Github, "ghs_", DOTTED, 36), 36),
-    fixed(form(Rule::Github, "ghr_", is_word, 36), 36),
-    form(Rule::Github, "github_pat_", is_word, 36),
-    fixed(form(Rule::Gitlab, "glpat-", DOTTED, 20), 20),
-    form(Rule::Gitlab, "gldt-", DOTTED, 20),
-    form(Rule::Gitlab, "glrt-", DOTTED, 20),
-    form(Rule::Gitlab, "glrtr-", DOTTED, 20),
-    form(Rule::Gitlab, "glcbt-", DOTTED, 20),
-    form(Rule::Gitlab, "glptt-", DOTTED, 20),
-    form(Rule::Gitlab, "glft-", DOTTED, 20),
-    form(Rule::Gitlab, "glffct-", DOTTED, 20),
-    form(Rule::Gitlab, "glimt-", DOTTED, 20),
-    form(Rule::Gitlab, "glagent-", DOTTED, 20),
-    form(Rule::Gitlab, "glsoat-", DOTTED, 20),
-    form(Rule::Gitlab, "gloas-", DOTTED, 20),
-    form(Rule::Gitlab, "glwt-", DOTTED, 20),
-    form(Rule::Gitlab, "GR1348941", DOTTED, 20),
-    judged(form(Rule::Slack, "xoxa-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxb-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxc-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxd-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxe-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxe.xoxb-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxe.xoxp-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxp-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxr-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xoxs-", SLACK, 16), has_digit),
-    judged(form(Rule::Slack, "xapp-", SLACK, 16), has_digit),
+    drawn(fixed(form(Rule::Github, "ghs_", DOTTED, 36), 36)),
+    drawn(fixed(form(Rule::Github, "ghr_", is_word, 36), 36)),
+    drawn(form(Rule::Github, "github_pat_", is_word, 36)),
+    drawn(fixed(form(Rule::Gitlab, "glpat-", DOTTED, 20), 20)),
+    drawn(form(Rule::Gitlab, "gldt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glrt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glrtr-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glcbt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glptt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glft-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glffct-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glimt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glagent-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glsoat-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "gloas-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "glwt-", DOTTED, 20)),
+    drawn(form(Rule::Gitlab, "GR1348941", DOTTED, 20)),
+    marked(judged(form(Rule::Slack, "xoxa-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxb-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxc-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxd-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxe-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxe.xoxb-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxe.xoxp-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxp-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxr-", SLACK, 16), has_digit), has_digit),
+    marked(judged(form(Rule::Slack, "xoxs-", SLACK, 16), has_digit), has_digit),
+    drawn(judged(form(Rule::Slack, "xapp-", SLACK, 16), has_digit)),
     form(Rule::SlackWebhook, "https://hooks.slack.com/services/", PATH, 20),
     form(Rule::SlackWebhook, "https://hooks.slack.com/workflows/", PATH, 20),
     form(Rule::SlackWebhook, "https://hooks.slack.com/triggers/", PATH, 20),
     form(Rule::SlackWebhook, "http://hooks.slack.com/services/", PATH, 20),
     form(Rule::SlackWebhook, "hooks.slack.com/services/", PATH, 20),
-    form(Rule::Stripe, "sk_live_", ALNUM, 16),
+    marked(form(Rule::Stripe, "sk_live_", ALNUM, 16), begins_stripe_key),
     form(Rule::Stripe, "sk_test_", ALNUM, 16),
-    form(Rule::Stripe, "rk_live_", ALNUM, 16),
+    marked(form(Rule::Stripe, "rk_live_", ALNUM, 16), begins_stripe_key),
     form(Rule::Stripe, "rk_test_", ALNUM, 16),
-    form(Rule::Stripe, "whsec_", BASE64, 24),
-    fixed(form(Rule::GoogleApiKey, "AIza", URL, 35), 35),
-    form(Rule::GoogleOauth, "ya29.", DOTTED, 20),
-    form(Rule::GoogleOauth, "GOCSPX-", DOTTED, 20),
+    drawn(form(Rule::Stripe, "whsec_", BASE64, 24)),
+    marked(fixed(form(Rule::GoogleApiKey, "AIza", URL, 35), 35), begins_google_key),
+    drawn(form(Rule::GoogleOauth, "ya29.", DOTTED, 20)),
+    drawn(form(Rule::GoogleOauth, "GOCSPX-", DOTTED, 20)),
     form(Rule::GoogleOauth, "1//0", DOTTED, 40),
     judged(form(Rule::Openai, "sk-ant-", URL, 0), never),
     judged(form(Rule::Openai, "sk-or-v1-", URL, 0), never),
     judged(form(Rule::Openai, "sk-lf-", URL, 0), never),
     judged(form(Rule::Openai, "sk-helicone-", URL, 0), never),
-    judged(form(Rule::Openai, "sk-proj-", URL, 20), is_dense),
-    judged(form(Rule::Openai, "sk-svcacct-", URL, 20), is_dense),
-    judged(form(Rule::Openai, "sk-service-", URL, 20), is_dense),
-    judged(form(Rule::Openai, "sk-admin-", URL, 20), is_dense),
+    drawn(judged(form(Rule::Openai, "sk-proj-", URL, 20), is_dense)),
+    drawn(judged(form(Rule::Openai, "sk-svcacct-", URL, 20), is_dense)),
+    drawn(judged(form(Rule::Openai, "sk-service-", URL, 20), is_dense)),
+    drawn(judged(form(Rule::Openai, "sk-admin-", URL, 20), is_dense)),
     judged(form(Rule::Openai, "sk-", URL, 20), is_dense),
-    form(Rule::Anthropic, "sk-ant-", URL, 20),
-    fixed(form(Rule::HuggingFace, "hf_", ALNUM, 30), 34),
-    form(Rule::HuggingFace, "api_org_", ALNUM, 30),
+    drawn(form(Rule::Anthropic, "sk-ant-", URL, 20)),
+    marked(fixed(form(Rule::HuggingFace, "hf_", ALNUM, 30), 34), is_of_both_cases),
+    drawn(form(Rule::HuggingFace, "api_org_", ALNUM, 30)),
 ];
 
 fn always(_: &[u8]) -> bool {
@@ -138,6 +153,30 @@ fn is_key_id(body: &[u8]) -> bool {
         .any(|form| form.rule == Rule::AwsAccessKey && rest.starts_with(form.prefix.as_bytes()));
     (rest.is_empty() || (is_next && rest.len() >= 20))
         && id.iter().all(|&byte| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte))
+}
+
+/// Whether a body may be a key id, or several, by its first bytes.
+fn begins_key_id(body: &[u8]) -> bool {
+    let (id, rest) = body.split_at_checked(16).unwrap_or((body, b""));
+    let is_known = |form: &Form| rest.starts_with(form.prefix.as_bytes());
+    is_key_id(id) && (rest.is_empty() || FORMS.iter().any(is_known))
+}
+
+/// All that were seen begin alike; four letters alone stand in every megabyte of base64.
+fn begins_google_key(body: &[u8]) -> bool {
+    (body.starts_with(b"Sy") || body.len() == 35) && looks_drawn(body)
+}
+
+/// Longer than the ids of what is called `task_live_`.
+fn begins_stripe_key(body: &[u8]) -> bool {
+    body.len() >= 24 && looks_drawn(body)
+}
+
+/// Letters in both cases, as no word of thirty has them; some tokens have no digit.
+fn is_of_both_cases(body: &[u8]) -> bool {
+    let n_upper = body.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    let n_lower = body.iter().filter(|byte| byte.is_ascii_lowercase()).count();
+    n_upper.min(n_lower) >= 6 && (30..=40).contains(&body.len())
 }
 
 fn has_digit(body: &[u8]) -> bool {
@@ -186,7 +225,51 @@ pub(super) fn heads() -> impl Iterator<Item = (Rule, [u8; 3])> {
     forms.chain(escaped).chain([(Rule::Jwt, *b"eyJ")])
 }
 
+/// What says by itself that a token follows, plain and in markup.
+pub(super) fn marks() -> Vec<Head> {
+    let marked = FORMS.iter().filter(|form| form.glued.is_some());
+    let mut marks: Vec<Head> =
+        marked.clone().map(|form| Head::mark(form.rule, form.prefix.as_bytes())).collect();
+    let escaped = marked.filter(|form| form.prefix.contains('_'));
+    marks.extend(
+        escaped.map(|form| Head::mark(form.rule, form.prefix.replace('_', "\\_").as_bytes())),
+    );
+    marks.extend(JWT_MARKS.map(|mark| Head::mark(Rule::Jwt, mark)));
+    marks
+}
+
 pub(super) fn decide(rule: Rule, text: Text<'_>, start: usize) -> Answer {
+    match at_prefix(rule, text, start) {
+        Err(stop @ (Stop::No | Stop::NoUntil(_))) => {
+            after_mark(rule, text, start).unwrap_or(Err(stop))
+        }
+        answer => answer,
+    }
+}
+
+/// What the prefixes that are known by themselves end with.
+static MARK_ENDS: LazyLock<glued::Ends> = LazyLock::new(|| {
+    let marked = FORMS.iter().filter(|form| form.glued.is_some());
+    glued::Ends::new(marked.map(|form| form.prefix.as_bytes()))
+});
+
+/// The token whose prefix ends here and has something glued to it; nothing where no such prefix does.
+fn after_mark(rule: Rule, text: Text<'_>, start: usize) -> Option<Answer> {
+    let last_two = glued::last_two(text, start).filter(|last| MARK_ENDS.contains(*last))?;
+    let ends_so = |form: &&Form| form.rule == rule && form.prefix.as_bytes().ends_with(&last_two);
+    let forms = FORMS.iter().filter(ends_so);
+    let (form, judge, mark) =
+        forms.filter_map(|form| Some((form, form.glued?))).find_map(|(form, judge)| {
+            Some((form, judge, glued::start_of(text, start, form.prefix.as_bytes())?))
+        })?;
+    Some(match glued::is_drawn(text, start, form.body, judge) {
+        Ok(true) => glued::without_mark(text, start, decide_form(form, text.reader(start), mark)),
+        Ok(false) => Err(Stop::No),
+        Err(stop) => Err(stop),
+    })
+}
+
+fn at_prefix(rule: Rule, text: Text<'_>, start: usize) -> Answer {
     for form in FORMS.iter().filter(|form| form.rule == rule) {
         let mut reader = text.reader(start);
         if eat_prefix(&mut reader, form.prefix.as_bytes())? {
@@ -220,6 +303,10 @@ fn decide_form(form: &Form, mut reader: Reader<'_>, start: usize) -> Answer {
         return Err(Stop::No);
     }
     if !(form.judge)(kept) {
+        if form.rule == Rule::AwsAccessKey {
+            // The last sixteen may be one.
+            return Err(Stop::No);
+        }
         // What is inside is shorter and no denser, so a text of prefixes is read once. Where the bound cut the run, that is sure of its
         // first half only: what begins in the second one may see what this did not.
         let n_sure = if n < BODY_BYTES_MAX { n } else { BODY_BYTES_MAX / 2 };
@@ -278,8 +365,38 @@ pub(super) fn has_mark(text: Text<'_>, start: usize) -> Result<bool, Stop> {
     Ok(false)
 }
 
+/// What the headers of nearly all JWTs begin with: `{"alg"` and other names in base64.
+const JWT_MARKS: [&[u8]; 9] = [
+    b"eyJhbGci",
+    b"eyJ0eXAi",
+    b"eyJraWQi",
+    b"eyJlbmMi",
+    b"eyJjdHki",
+    b"eyJ4NXQi",
+    b"eyJqa3Ui",
+    b"eyJlcGsi",
+    b"eyJ6aXAi",
+];
+
 pub(super) fn decide_jwt(text: Text<'_>, start: usize) -> Answer {
+    match jwt_from(text, start) {
+        Err(Stop::No) => {
+            let mark = JWT_MARKS.iter().find_map(|mark| glued::start_of(text, start, mark));
+            mark.map_or(Err(Stop::No), |mark| {
+                glued::without_mark(text, start, jwt_from(text, mark))
+            })
+        }
+        answer => answer,
+    }
+}
+
+fn jwt_from(text: Text<'_>, start: usize) -> Answer {
     let mut reader = text.reader(start);
+    for (ahead, &want) in b"eyJ".iter().enumerate() {
+        if reader.peek_ahead(ahead)? != Some(want) {
+            return Err(Stop::No);
+        }
+    }
     let n_header = reader.run_long(is_base64url, JWT_HEADER_BYTES_MAX)?;
     if n_header < 12 || reader.peek()? != Some(b'.') {
         return Err(Stop::No);
@@ -378,6 +495,17 @@ mod tests {
         assert_eq!(wanted, FIXED);
         assert!(FIXED.iter().all(|&(n_bytes, _)| n_bytes <= FIXED_BYTES_MAX));
         const { assert!(FIXED_BYTES_MAX <= LEFT_BYTES_MAX) };
+    }
+
+    #[test]
+    fn the_marks_of_jwts_are_names_in_base64() {
+        for mark in JWT_MARKS {
+            let text = decode_base64url(mark);
+            assert!(
+                matches!(&text[..], [b'{', b'"', name @ .., b'"'] if name.len() == 3),
+                "{text:?}"
+            );
+        }
     }
 
     #[test]

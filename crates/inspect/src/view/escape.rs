@@ -65,6 +65,8 @@ pub(super) const fn n_of_itself(rest: &[u8]) -> usize {
         [0xe3, second, third, ..] if *second != 0x85 && goes_on(*second) && goes_on(*third) => 3,
         [0xe4..=0xe9 | 0xeb..=0xed, second, third, ..] if goes_on(*second) && goes_on(*third) => 3,
         [0xe2, 0x80, 0x93 | 0x94 | 0x98 | 0x99 | 0x9c | 0x9d | 0xa2 | 0xa6, ..] => 3,
+        // Digits stand for ours.
+        [0xd9, 0xa0..=0xa9, ..] | [0xdb, 0xb0..=0xb9, ..] => 0,
         [0xc3 | 0xd9..=0xdf, second, ..] if goes_on(*second) => 2,
         [0xf0, 0x9f, third, fourth, ..] if *third > 0x86 && goes_on(*third) && goes_on(*fourth) => {
             4

@@ -115,6 +115,9 @@ fn is_reason(raw: &Raw, at: u64, piece: escape::Piece, ended: bool) -> Option<bo
     if piece.sure {
         return Some(true);
     }
+    if piece.view == View::Digit {
+        return Some(follows_digits(raw, at, usize::from(piece.n_original)));
+    }
     if !matches!(piece.view, View::LookAlike | View::Invisible) {
         return Some(false);
     }
@@ -141,6 +144,18 @@ fn is_reason(raw: &Raw, at: u64, piece: escape::Piece, ended: bool) -> Option<bo
     let after_ours = before.is_none_or(|byte| byte == b' ') && is_ours(raw.back(at, 2));
     let ends = || after.is_none_or(|byte| byte <= b' ');
     Some(after_ours || (ends() && is_all_alike(raw.slice(token_start(raw, at), end))))
+}
+
+/// Digits of another script in a row from which on they are read as ours: dates and counts of such texts have fewer, save for years.
+const DIGITS_MIN: usize = 3;
+
+/// Whether digits of another script, each of so many bytes, stand right before.
+fn follows_digits(raw: &Raw, at: u64, n_bytes: usize) -> bool {
+    let n_before = n_bytes.saturating_mul(DIGITS_MIN - 1);
+    let from = at.saturating_sub(u64::try_from(n_before).unwrap_or(0));
+    let before = raw.slice(from, at);
+    let is_digit = |bytes: &[u8]| matches!(escape::read(bytes, true), Read::Piece(piece) if piece.view == View::Digit);
+    before.len() == n_before && before.chunks(n_bytes.max(1)).all(is_digit)
 }
 
 /// Whether a token is made of look-alikes, with no other letter.
@@ -319,7 +334,10 @@ impl Open {
                     self.add(piece, *cursor, desk);
                     let before = raw.back(*cursor, 1);
                     *cursor = plus(*cursor, usize::from(piece.n_original));
-                    if piece.sure || before.is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+                    if piece.sure
+                        || piece.view == View::Digit
+                        || before.is_some_and(|byte| byte.is_ascii_alphanumeric())
+                    {
                         self.ends = cursor.saturating_add(CONTEXT_BYTES);
                     }
                 }

@@ -154,6 +154,24 @@ const fn is_unseen(number: u32) -> bool {
         || matches!(number, 0x300..=0x36f | 0x489 | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20f0 | 0xfe20..=0xfe2f)
 }
 
+/// The zeros of scripts with digits of their own; nine more come after each: Arabic, Persian, the scripts of India, Sinhala, Thai, Lao,
+/// Tibetan, Burmese, Khmer, Mongolian.
+static ZEROS: [u32; 18] = [
+    0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6, 0xe50,
+    0xed0, 0xf20, 0x1040, 0x17e0, 0x1810,
+];
+
+/// The digit that a character of another script is.
+fn digit(number: u32) -> Option<Folded> {
+    let (first, last) = (*ZEROS.first()?, *ZEROS.last()?);
+    if number < first || number > last.saturating_add(9) {
+        return None;
+    }
+    let zero = *ZEROS.get(ZEROS.partition_point(|&zero| zero <= number).checked_sub(1)?)?;
+    let value = u8::try_from(number.saturating_sub(zero)).ok().filter(|&value| value < 10)?;
+    Some(Folded { view: View::Digit, bytes: [b'0'.saturating_add(value), 0, 0, 0], n: 1 })
+}
+
 /// What a character above ASCII folds to; nothing if it stands for itself.
 pub(super) fn fold(character: char) -> Option<Folded> {
     let number = u32::from(character);
@@ -166,8 +184,9 @@ pub(super) fn fold(character: char) -> Option<Folded> {
         return Some(Folded { view: View::Tag, bytes: [byte, 0, 0, 0], n });
     }
     let page = usize::try_from(number >> 8).unwrap_or(usize::MAX);
-    let page = PAGES.get(page)?.as_ref()?;
-    *page.get(usize::try_from(number & 255).unwrap_or(0))?
+    let page = PAGES.get(page).and_then(Option::as_ref);
+    let folded = page.and_then(|page| *page.get(usize::try_from(number & 255).unwrap_or(0))?);
+    folded.or_else(|| digit(number))
 }
 
 #[cfg(test)]
@@ -201,6 +220,12 @@ mod tests {
             ('\u{338}', View::Invisible, ""),
             ('\u{e0069}', View::Tag, "i"),
             ('\u{e0001}', View::Tag, ""),
+            ('٤', View::Digit, "4"),
+            ('۴', View::Digit, "4"),
+            ('४', View::Digit, "4"),
+            ('৪', View::Digit, "4"),
+            ('๔', View::Digit, "4"),
+            ('๙', View::Digit, "9"),
         ] {
             let folded = fold(character).map(|folded| (folded.view, folded.bytes().to_vec()));
             assert_eq!(folded, Some((view, want.as_bytes().to_vec())), "{character:?}");

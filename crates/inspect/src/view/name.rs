@@ -11,6 +11,8 @@ pub(crate) enum View {
     Compatible,
     /// Letters of other scripts that look the same.
     LookAlike,
+    /// Digits of other scripts.
+    Digit,
     /// Characters that nobody sees stand between.
     Invisible,
     /// Invisible copies of ASCII.
@@ -38,6 +40,7 @@ impl View {
             Self::Plain => "plain",
             Self::Compatible => "nfkc",
             Self::LookAlike => "confusable",
+            Self::Digit => "digit",
             Self::Invisible => "invisible",
             Self::Tag => "tag",
             Self::Html => "html",

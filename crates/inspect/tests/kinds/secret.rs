@@ -9,6 +9,78 @@ fn token(parts: &[&str]) -> String {
     parts.concat()
 }
 
+/// Whatever is glued before a mark that is enough by itself; what is found begins after it.
+#[test]
+fn tokens_that_something_is_glued_to() {
+    let (body, long) = ("aB3dE5fG7hJ9kL1mN3pQ", "aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA3bC5dE7fG9");
+    let both = "QwErTyUiOpAsDfGhJkLzXcVbNmQwErTyUi";
+    let key = "secret.aws-access-key";
+    let cases: Vec<(&str, String)> = vec![
+        (key, token(&["xAK", "IA⟦Q3EGRZ7NWX2LPD5T⟧ 7AS", "IA⟦Q3EGRZ7NWX2LPD5T⟧."])),
+        (key, token(&["AK", "IAQAK", "IA⟦Q3EGRZ7NWX2LPD5T⟧"])),
+        (key, token(&["xAK", "IAIOSFODNN7EXAMPLE is published"])),
+        (
+            key,
+            token(&[
+                "xAK",
+                "IAQ3EGRZ7NWX2LPD51 xAK",
+                "IA0000000000000000 xak",
+                "iaq3egrz7nwx2lpd5t",
+            ]),
+        ),
+        ("secret.github-token", token(&["xgh", "p_⟦zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17⟧"])),
+        ("secret.github-token", token(&["xgh", "p\\_⟦zQWBuTSOoRi4A9spHcVY5ncnsDkxkJ", "0mLq17⟧"])),
+        ("secret.github-token", token(&["xgh", "p_is_no_token_but_a_long_name_of_something_else"])),
+        (
+            "secret.gitlab-token",
+            token(&["xgl", "pat-⟦", body, "⟧ xgl", "pat-of-the-words-that-are-none"]),
+        ),
+        (
+            "secret.slack-token",
+            token(&["xxo", "xb-⟦123456789012-", body, "⟧ xxo", "xb-not-a-token-at-all"]),
+        ),
+        ("secret.google-api-key", token(&["xAI", "za⟦SyA1b2C3d4E5f6G7h8I9j0KaLbMcNdOePfQ⟧"])),
+        ("secret.google-api-key", token(&["xAI", "zaA1b2C3d4E5f6G7h8I9j0KaLbMcNdOePfQ1b2C3d4"])),
+        (
+            "secret.openai-key",
+            token(&["keysk", "-proj-⟦", long, "⟧ task", "-proj-review-of-the-budget-2023"]),
+        ),
+        (
+            "secret.openai-key",
+            token(&["task", "-service-worker-7d9f8b6c5d-x2k4j disk-admin-", "0a1b2c3d-4e5f"]),
+        ),
+        ("secret.anthropic-key", token(&["xsk", "-ant-⟦api03-", long, "⟧"])),
+        (
+            "secret.huggingface-token",
+            token(&["xhf", "_⟦", both, "⟧ xhf_", "abcdefghijklmnopqrstuvwxyzabcdefgh"]),
+        ),
+        ("secret.stripe-key", token(&["xsk", "_live_⟦", long, "⟧"])),
+        (
+            "secret.jwt",
+            token(&[
+                "xey",
+                "JhbGci⟦OiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVXZyM0u2Q⟧",
+            ]),
+        ),
+        (
+            "secret.jwt",
+            token(&[
+                "xey",
+                "JhbGciOiJIUzI1NiJ9 xey",
+                "JhbGciOiJIUzI1NiJ9.x xey",
+                "J0eXAixxxxxxxxxxx.eyJzdWIiOiIx",
+            ]),
+        ),
+        ("secret.npm-token", token(&["xnp", "m_⟦aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA3b⟧"])),
+        // a row of one letter is no token, however long
+        ("secret.twitter-bearer", "A".repeat(300)),
+        ("secret.groq-key", token(&["xgs", "k_⟦", long, "aB3dE5fG⟧ task_", long, "aB3dE5fG"])),
+    ];
+    for (kind, text) in cases {
+        check(kind, &text);
+    }
+}
+
 #[test]
 fn tokens() {
     let (body, long) = ("aB3dE5fG7hJ9kL1mN3pQ", "aB3dE5fG7hJ9kL1mN3pQrS5tU7vW9xY1zA3bC5dE7fG9");
@@ -22,7 +94,7 @@ fn tokens() {
             "secret.aws-access-key",
             token(&[
                 "xAK",
-                "IAQ3EGRZ7NWX2LPD5T, AK",
+                "IAQ3EGRZ7NWX2LPD5, AK",
                 "IAQ3EGRZ7NWX2LPD5TX, AK",
                 "IAQ3EGRZ7NWX2LPD51, ak",
                 "iaq3egrz7nwx2lpd5t",
@@ -33,7 +105,7 @@ fn tokens() {
         ("secret.github-token", token(&["⟦github", "_pat_", body, body, "_", long, "⟧"])),
         (
             "secret.github-token",
-            token(&["gh", "p_", body, " my", "gh", "p_", long, " ghx_", long, " GHP_", long]),
+            token(&["gh", "p_", body, " my", "gh", "p_⟦", long, "⟧ ghx_", long, " GHP_", long]),
         ),
         (
             "secret.gitlab-token",
@@ -213,7 +285,7 @@ fn tokens_begin_after_tokens_and_escapes() {
     let gitlab = token(&["gl", "pat-", body]);
     let id = token(&["AK", "IAQ3EGRZ7NWX2LPD5T"]);
     let key = token(&["⟦sk", "-ant-api03-", body, "⟧"]);
-    let bare = key.replace(['⟦', '⟧'], "");
+    let glued = token(&["sk", "-ant-⟦api03-", body, "⟧"]);
     let hook = token(&["⟦https://hooks", ".slack.com/services/T00000000/B00000000/", body, "⟧"]);
     let (anthropic, oauth) = ("secret.anthropic-key", "secret.google-oauth");
     let cases = [
@@ -243,11 +315,11 @@ fn tokens_begin_after_tokens_and_escapes() {
         ("secret.stripe-key", token(&["⟦sk", "\\_live\\_", body, "⟧ sk", "\\-live\\-", body])),
         ("secret.github-token", token(&["⟦gh", "p\\", github.trim_start_matches("ghp"), "⟧"])),
         ("secret.huggingface-token", token(&["⟦h", "f\\", face.trim_start_matches("hf"), "⟧"])),
-        // what is no token, no escape, or not long enough
-        (anthropic, token(&[github.trim_end_matches('7'), &bare])),
-        (anthropic, token(&["x", github.trim_start_matches('g'), &bare])),
-        (anthropic, token(&["from", &bare, " %G1", &bare, " u0022", &bare, " 32m", &bare])),
-        (anthropic, token(&[&id, "x", &bare])),
+        // after what is no token, no escape, or not long enough, without the mark
+        (anthropic, token(&[github.trim_end_matches('7'), &glued])),
+        (anthropic, token(&["x", github.trim_start_matches('g'), &glued])),
+        (anthropic, token(&["from", &glued, " %G1", &glued, " u0022", &glued, " 32m", &glued])),
+        (anthropic, token(&[&id, "x", &glued])),
     ];
     for (kind, marked) in &cases {
         check(kind, marked);
@@ -442,7 +514,7 @@ fn tokens_of_vendors_end_where_they_end() {
         ("secret.digitalocean-token", token(&["⟦dop", "_v1_", hex, hex, "⟧."])),
         ("secret.digitalocean-token", token(&["dop", "_v1_", hex, hex, "0 dop", "_v1_", hex])),
         ("secret.shopify-token", token(&["⟦shp", "at_", hex, "⟧ \\n⟦shp", "ss_", hex, "⟧"])),
-        ("secret.shopify-token", token(&["xshp", "at_", hex, " shp", "xx_", hex])),
+        ("secret.shopify-token", token(&["xshp", "at_⟦", hex, "⟧ shp", "xx_", hex])),
         ("secret.sendgrid-key", token(&["⟦SG", ".", first(mixed, 22), ".", first(mixed, 43), "⟧"])),
         ("secret.sendgrid-key", token(&["SG", ".", first(mixed, 22), "-", first(mixed, 43)])),
         (

@@ -1,10 +1,11 @@
 //! Tokens that say by their prefix who gave them out.
 use super::names::NAMES;
 use super::pattern::{Matched, Pattern, Piece, RUN_BYTES_MAX};
-use super::prefixes::PREFIXES;
+use super::prefixes::{MARKS, PREFIXES};
+use super::random;
 use crate::gate::Head;
 use crate::kinds::{Kind, Secret, Support};
-use crate::rules::Rule;
+use crate::rules::{Rule, glued};
 use crate::text::{Answer, Class, Hit, Reader, Stop, Text, is_base64url};
 use std::sync::LazyLock;
 
@@ -15,6 +16,8 @@ struct Form {
     /// Letters and digits of the token that stand before the prefix, which is a mark inside it then.
     n_before: usize,
     body: Pattern,
+    /// The prefix is enough to know it by, whatever is glued before.
+    marked: bool,
 }
 
 /// The formats, by their first two bytes; of those that share them, the longest prefix first.
@@ -25,14 +28,29 @@ static FORMS: LazyLock<Vec<Form>> = LazyLock::new(|| {
             Some((n_before, prefix)) => (n_before.parse().ok()?, prefix),
             None => (0, prefix),
         };
-        Some(Form { kind, prefix: prefix.as_bytes(), n_before, body: Pattern::parse(body)? })
+        let (marked, body) = (MARKS.contains(&prefix), Pattern::parse(body)?);
+        Some(Form { kind, prefix: prefix.as_bytes(), n_before, body, marked })
     });
     let mut forms: Vec<Form> = forms.collect();
     forms.sort_by_key(|form| (form.mark(), std::cmp::Reverse(form.prefix.len())));
     forms
 });
 
+/// The formats that are known by their prefix alone, by its last two bytes.
+static MARKED: LazyLock<Vec<&Form>> = LazyLock::new(|| {
+    let mut forms: Vec<&Form> = FORMS.iter().filter(|form| form.marked).collect();
+    forms.sort_by_key(|form| form.last_two());
+    forms
+});
+
+static MARK_ENDS: LazyLock<glued::Ends> =
+    LazyLock::new(|| glued::Ends::new(MARKED.iter().map(|form| form.prefix)));
+
 impl Form {
+    fn last_two(&self) -> Option<[u8; 2]> {
+        self.prefix.last_chunk().copied()
+    }
+
     fn mark(&self) -> Option<[u8; 2]> {
         self.prefix.first_chunk().copied()
     }
@@ -67,12 +85,42 @@ pub(super) fn heads() -> Vec<Head> {
         if underscored.len() > 1 {
             let escaped = underscored.join(b"\\_".as_slice());
             heads.extend(Head::rarest(Rule::Vendor, &escaped, false, bounded));
+            heads.extend(form.marked.then(|| Head::mark(Rule::Vendor, &escaped)));
         }
+        heads.extend(form.marked.then(|| Head::mark(Rule::Vendor, form.prefix)));
     }
     heads
 }
 
 pub(super) fn decide(text: Text<'_>, start: usize) -> Answer {
+    match at_prefix(text, start) {
+        Err(Stop::No) => after_mark(text, start),
+        answer => answer,
+    }
+}
+
+/// The token whose prefix ends here and has something glued to it.
+fn after_mark(text: Text<'_>, start: usize) -> Answer {
+    let last_two = glued::last_two(text, start);
+    if !last_two.is_some_and(|last| MARK_ENDS.contains(last)) {
+        return Err(Stop::No);
+    }
+    let from = MARKED.partition_point(|form| form.last_two() < last_two);
+    let is_so = |form: &&&Form| form.last_two() == last_two;
+    for form in MARKED.iter().skip(from).take_while(is_so) {
+        let Some(mark) = glued::start_of(text, start, form.prefix) else { continue };
+        if !glued::is_drawn(text, start, REST, random::looks_drawn)? {
+            return Err(Stop::No);
+        }
+        match glued::without_mark(text, start, read_body(form, text.reader(start), mark)) {
+            Err(Stop::No) => {}
+            answer => return answer,
+        }
+    }
+    Err(Stop::No)
+}
+
+fn at_prefix(text: Text<'_>, start: usize) -> Answer {
     let reader = text.reader(start);
     let (Some(first), Some(second)) = (reader.peek()?, reader.peek_ahead(1)?) else {
         return Err(Stop::No);
@@ -158,6 +206,10 @@ mod tests {
                 let bytes = prefix.split_once('>').map_or(*prefix, |(_, prefix)| prefix);
                 assert!(bytes.len() >= 2 && bytes.is_ascii(), "{kind:?} {prefix}");
             }
+        }
+        for mark in MARKS {
+            let is_row = |(prefix, _): &&(&str, &str)| prefix == mark;
+            assert!(PREFIXES.iter().any(|(_, rows)| rows.iter().any(|row| is_row(&row))), "{mark}");
         }
         let n_rows: usize = PREFIXES.iter().map(|(_, rows)| rows.len()).sum();
         assert_eq!(FORMS.len(), n_rows);
