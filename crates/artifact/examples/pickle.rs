@@ -4,6 +4,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "an example that reads files and prints"
 )]
 use bartizan_artifact::pickle::{End, Limits, Machine};

@@ -129,7 +129,7 @@ impl Machine {
         if run.state != State::Reading {
             return 0;
         }
-        match self.reader.push(piece, &mut |step| run.step(&step)) {
+        match self.reader.push(piece, &mut |step| run.step(step)) {
             Ok(n_bytes) => n_bytes,
             Err(problem) => {
                 run.ends(End::Problem(problem), self.reader.at());
@@ -228,26 +228,14 @@ impl Run {
             O::Append | O::Appends | O::SetItem | O::SetItems | O::AddItems => self.fill(step),
             O::Get | O::BinGet | O::LongBinGet => self.recall(step),
             O::Put | O::BinPut | O::LongBinPut | O::Memoize => self.remember(step),
-            O::Global => {
-                let global = self.import(step, step.first, step.second)?;
-                self.push(global)
-            }
-            O::StackGlobal => self.stack_global(step),
-            O::Ext1 | O::Ext2 | O::Ext4 => {
-                let node =
-                    self.node(Node::Extension(u32::try_from(step.number).unwrap_or(u32::MAX)))?;
-                self.push(node)
-            }
-            O::PersId => {
-                let id = Value::Text(self.store(step.first)?);
-                let node = self.node(Node::Persistent(id))?;
-                self.push(node)
-            }
-            O::BinPersId => {
-                let id = self.pop(step.opcode)?;
-                let node = self.node(Node::Persistent(id))?;
-                self.push(node)
-            }
+            O::Global
+            | O::StackGlobal
+            | O::Ext1
+            | O::Ext2
+            | O::Ext4
+            | O::PersId
+            | O::BinPersId
+            | O::NextBuffer => self.named(step),
             O::Reduce | O::NewObj | O::NewObjEx | O::Obj | O::Inst | O::Build => self.calls(step),
             O::Proto => self.protocol(step),
             O::Frame => {
@@ -256,10 +244,6 @@ impl Run {
                 }
                 self.frame_end = step.end.saturating_add(step.number);
                 Ok(())
-            }
-            O::NextBuffer => {
-                let node = self.node(Node::Buffer)?;
-                self.push(node)
             }
             O::ReadonlyBuffer => self.top(step.opcode).map(|_| ()),
         }
@@ -552,6 +536,28 @@ impl Run {
     }
 
     // Names and calls.
+
+    /// Pushes what is not in the stream itself.
+    fn named(&mut self, step: &Step<'_>) -> Done {
+        let value = match step.opcode {
+            Opcode::Global => self.import(step, step.first, step.second)?,
+            Opcode::StackGlobal => return self.stack_global(step),
+            Opcode::PersId => {
+                let id = Value::Text(self.store(step.first)?);
+                self.node(Node::Persistent(id))?
+            }
+            Opcode::BinPersId => {
+                let id = self.pop(step.opcode)?;
+                self.node(Node::Persistent(id))?
+            }
+            Opcode::NextBuffer => self.node(Node::Buffer)?,
+            _ => {
+                let code = u32::try_from(step.number).unwrap_or(u32::MAX);
+                self.node(Node::Extension(code))?
+            }
+        };
+        self.push(value)
+    }
 
     fn stack_global(&mut self, step: &Step<'_>) -> Done {
         let name = self.pop(step.opcode)?;

@@ -15,16 +15,8 @@ pub(super) struct Kept<'a> {
     pub(super) is_cut: bool,
 }
 
-impl<'a> Kept<'a> {
+impl Kept<'_> {
     const NOTHING: Self = Self { bytes: &[], is_cut: false };
-
-    const fn cut(bytes: &'a [u8]) -> Self {
-        Self { bytes, is_cut: true }
-    }
-
-    const fn whole(bytes: &'a [u8]) -> Self {
-        Self { bytes, is_cut: false }
-    }
 }
 
 /// One opcode with its operand.
@@ -40,6 +32,26 @@ pub(super) struct Step<'a> {
     pub(super) first: Kept<'a>,
     /// The second line.
     pub(super) second: Kept<'a>,
+    /// Bytes of it that were at hand.
+    n_bytes: usize,
+    /// What is left of its operand.
+    skip: Skip,
+}
+
+impl Step<'_> {
+    const fn new(at: u64) -> Self {
+        let nothing = Kept::NOTHING;
+        Self {
+            opcode: Opcode::Stop,
+            at,
+            end: at,
+            number: 0,
+            first: nothing,
+            second: nothing,
+            n_bytes: 0,
+            skip: Skip::Nothing,
+        }
+    }
 }
 
 /// What is left of an operand whose beginning was kept.
@@ -60,17 +72,6 @@ pub(super) struct Reader {
     at: u64,
 }
 
-/// What the bytes at hand hold.
-enum Found<'a> {
-    /// Less than a step.
-    More,
-    Step {
-        step: Step<'a>,
-        n_bytes: usize,
-        skip: Skip,
-    },
-}
-
 impl Reader {
     /// Gives the steps in a piece to `each`, until it answers `false`; how many bytes of the piece were read.
     ///
@@ -79,39 +80,31 @@ impl Reader {
     pub(super) fn push(
         &mut self,
         piece: &[u8],
-        each: &mut impl FnMut(Step<'_>) -> bool,
+        each: &mut impl FnMut(&Step<'_>) -> bool,
     ) -> Result<usize, Problem> {
         let mut rest = self.skipped(piece);
         while !rest.is_empty() {
             let n_carried = self.carry.len();
+            let mut step = Step::new(self.at);
             let goes_on;
             if n_carried > 0 {
                 let mut whole = std::mem::take(&mut self.carry);
                 let n_wanted = STEP_BYTES_MAX.saturating_sub(n_carried).min(rest.len());
                 whole.extend_from_slice(rest.get(..n_wanted).unwrap_or_default());
-                match find(&whole, self.at)? {
-                    Found::More => {
-                        rest = rest.get(n_wanted..).unwrap_or_default();
-                        self.carry = whole;
-                        continue;
-                    }
-                    Found::Step { step, n_bytes, skip } => {
-                        goes_on = self.take(step, n_bytes, skip, each);
-                        let n_new = n_bytes.saturating_sub(n_carried);
-                        rest = rest.get(n_new..).unwrap_or_default();
-                    }
+                if !find(&whole, &mut step)? {
+                    rest = rest.get(n_wanted..).unwrap_or_default();
+                    self.carry = whole;
+                    continue;
                 }
+                let n_new = step.n_bytes.saturating_sub(n_carried);
+                goes_on = self.take(&step, each);
+                rest = rest.get(n_new..).unwrap_or_default();
+            } else if find(rest, &mut step)? {
+                goes_on = self.take(&step, each);
+                rest = rest.get(step.n_bytes..).unwrap_or_default();
             } else {
-                match find(rest, self.at)? {
-                    Found::More => {
-                        self.carry.extend_from_slice(rest);
-                        return Ok(piece.len());
-                    }
-                    Found::Step { step, n_bytes, skip } => {
-                        goes_on = self.take(step, n_bytes, skip, each);
-                        rest = rest.get(n_bytes..).unwrap_or_default();
-                    }
-                }
+                self.carry.extend_from_slice(rest);
+                return Ok(piece.len());
             }
             if !goes_on {
                 break;
@@ -131,15 +124,10 @@ impl Reader {
         self.at
     }
 
-    fn take(
-        &mut self,
-        step: Step<'_>,
-        n_bytes: usize,
-        skip: Skip,
-        each: &mut impl FnMut(Step<'_>) -> bool,
-    ) -> bool {
-        self.at = offset(self.at, n_bytes);
-        self.skip = skip;
+    #[inline]
+    fn take(&mut self, step: &Step<'_>, each: &mut impl FnMut(&Step<'_>) -> bool) -> bool {
+        self.at = offset(self.at, step.n_bytes);
+        self.skip = step.skip;
         each(step)
     }
 
@@ -178,25 +166,24 @@ fn offset(base: u64, n_bytes: usize) -> u64 {
     base.saturating_add(n_bytes as u64)
 }
 
-/// The step that begins with the first byte.
+/// Reads the step that begins with the first byte; whether it is there.
 #[inline]
-fn find(bytes: &[u8], at: u64) -> Result<Found<'_>, Problem> {
-    let Some((&code, rest)) = bytes.split_first() else { return Ok(Found::More) };
-    let opcode = Opcode::of(code).ok_or(Problem::Opcode { byte: code })?;
-    let nothing = Kept::NOTHING;
-    let step = Step { opcode, at, end: offset(at, 1), number: 0, first: nothing, second: nothing };
-    match opcode.operand() {
-        Operand::Nothing => Ok(Found::Step { step, n_bytes: 1, skip: Skip::Nothing }),
+fn find<'a>(bytes: &'a [u8], step: &mut Step<'a>) -> Result<bool, Problem> {
+    let Some((&code, rest)) = bytes.split_first() else { return Ok(false) };
+    step.opcode = Opcode::of(code).ok_or(Problem::Opcode { byte: code })?;
+    match step.opcode.operand() {
+        Operand::Nothing => step.n_bytes = 1,
         Operand::Fixed(width) => {
-            let Some(operand) = rest.get(..width) else { return Ok(Found::More) };
-            let n_bytes = width.saturating_add(1);
-            let step = Step { number: little(operand), end: offset(at, n_bytes), ..step };
-            Ok(Found::Step { step, n_bytes, skip: Skip::Nothing })
+            let Some(operand) = rest.get(..width) else { return Ok(false) };
+            step.number = little(operand);
+            step.n_bytes = width.saturating_add(1);
         }
-        Operand::Counted(width) => counted(step, rest, width),
-        Operand::Line => Ok(lines(step, rest, 1)),
-        Operand::Lines => Ok(lines(step, rest, 2)),
+        Operand::Counted(width) => return counted(step, rest, width),
+        Operand::Line => return Ok(lines(step, rest, 1)),
+        Operand::Lines => return Ok(lines(step, rest, 2)),
     }
+    step.end = offset(step.at, step.n_bytes);
+    Ok(true)
 }
 
 /// A number of up to eight bytes, the lowest first.
@@ -204,50 +191,47 @@ fn little(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
-fn counted<'a>(step: Step<'a>, rest: &'a [u8], width: usize) -> Result<Found<'a>, Problem> {
-    let Some((length, rest)) = rest.split_at_checked(width) else { return Ok(Found::More) };
+fn counted<'a>(step: &mut Step<'a>, rest: &'a [u8], width: usize) -> Result<bool, Problem> {
+    let Some((length, rest)) = rest.split_at_checked(width) else { return Ok(false) };
     let n_all = little(length);
-    // CPython reads these two as numbers with a sign, and all others as sizes of its own.
+    // These two are read as numbers with a sign, and all others as sizes.
     let is_signed = matches!(step.opcode, Opcode::BinString | Opcode::Long4);
     let most = if is_signed { i32::MAX as u64 } else { i64::MAX.cast_unsigned() };
     if most < n_all {
         return Err(Problem::Length { opcode: step.opcode });
     }
     let n_kept = usize::try_from(n_all).unwrap_or(usize::MAX).min(KEPT_BYTES_MAX);
-    let Some(bytes) = rest.get(..n_kept) else { return Ok(Found::More) };
+    let Some(bytes) = rest.get(..n_kept) else { return Ok(false) };
     let n_left = n_all.saturating_sub(n_kept as u64);
-    let n_bytes = width.saturating_add(1).saturating_add(n_kept);
-    let end = offset(step.at, n_bytes).saturating_add(n_left);
-    let step = Step { first: Kept { bytes, is_cut: n_left > 0 }, end, ..step };
-    Ok(Found::Step { step, n_bytes, skip: Skip::Bytes(n_left) })
+    step.first = Kept { bytes, is_cut: n_left > 0 };
+    step.n_bytes = width.saturating_add(1).saturating_add(n_kept);
+    step.skip = Skip::Bytes(n_left);
+    step.end = offset(step.at, step.n_bytes).saturating_add(n_left);
+    Ok(true)
 }
 
 /// One line or two, without their ends.
-fn lines<'a>(step: Step<'a>, rest: &'a [u8], n_lines: u8) -> Found<'a> {
-    let first = match line(rest) {
-        Line::More => return Found::More,
-        Line::Cut(bytes) => {
-            let n_bytes = bytes.len().saturating_add(1);
-            let (first, second) = (Kept::cut(bytes), Kept::cut(&[]));
-            let step = Step { first, second, end: offset(step.at, n_bytes), ..step };
-            return Found::Step { step, n_bytes, skip: Skip::Lines(n_lines) };
+fn lines<'a>(step: &mut Step<'a>, rest: &'a [u8], n_lines: u8) -> bool {
+    step.n_bytes = 1;
+    for n_left in (0..n_lines).rev() {
+        let rest = rest.get(step.n_bytes.saturating_sub(1)..).unwrap_or_default();
+        let (kept, n_bytes) = match line(rest) {
+            Line::More => return false,
+            Line::Cut(bytes) => (Kept { bytes, is_cut: true }, bytes.len()),
+            Line::Whole(bytes) => (Kept { bytes, is_cut: false }, bytes.len().saturating_add(1)),
+        };
+        step.n_bytes = step.n_bytes.saturating_add(n_bytes);
+        let is_first = n_left.saturating_add(1) == n_lines;
+        *(if is_first { &mut step.first } else { &mut step.second }) = kept;
+        if kept.is_cut {
+            step.skip = Skip::Lines(n_left.saturating_add(1));
+            // What the second one says is not known either.
+            step.second.is_cut = true;
+            break;
         }
-        Line::Whole(bytes) => bytes,
-    };
-    let n_first = first.len().saturating_add(2);
-    let step = Step { first: Kept::whole(first), end: offset(step.at, n_first), ..step };
-    if n_lines < 2 {
-        return Found::Step { step, n_bytes: n_first, skip: Skip::Nothing };
     }
-    let rest = rest.get(first.len().saturating_add(1)..).unwrap_or_default();
-    let (second, n_second, skip) = match line(rest) {
-        Line::More => return Found::More,
-        Line::Cut(bytes) => (Kept::cut(bytes), bytes.len(), Skip::Lines(1)),
-        Line::Whole(bytes) => (Kept::whole(bytes), bytes.len().saturating_add(1), Skip::Nothing),
-    };
-    let n_bytes = n_first.saturating_add(n_second);
-    let step = Step { second, end: offset(step.at, n_bytes), ..step };
-    Found::Step { step, n_bytes, skip }
+    step.end = offset(step.at, step.n_bytes);
+    true
 }
 
 enum Line<'a> {
