@@ -9,6 +9,7 @@ use bartizan_core::record::Leaf;
 use bartizan_gateway::sse::{Deframer, SseError};
 use bartizan_inspect::TextInspector;
 
+pub mod artifact;
 pub mod journal;
 pub mod keys;
 pub mod tlog;

@@ -5,10 +5,11 @@ use crate::{bites, keep};
 use std::collections::BTreeSet;
 
 /// What each crate may depend on, of ours. `*` is everything. A crate that is not here has no arrows yet: give it some.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("core", &[]),
     ("policy", &["core"]),
     ("inspect", &["core"]),
+    ("artifact", &["core"]),
     ("ledger", &["core"]),
     ("keys", &["core"]),
     ("gateway", &["core", "policy"]),
@@ -42,10 +43,11 @@ const POWERS: [(&str, &[&str]); 17] = [
 ];
 
 /// What a crate's `clippy.toml` must ban besides what all must: the powers that it lacks.
-const BANS: [(&str, &[&str]); 9] = [
+const BANS: [(&str, &[&str]); 10] = [
     ("core", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("policy", &[DISK, NETWORK, ENVIRONMENT, CLOCK]),
     ("inspect", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
+    ("artifact", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("ledger", &[NETWORK, ENVIRONMENT, CLOCK]),
     ("keys", &[DISK, NETWORK, ENVIRONMENT, CLOCK, THREADS]),
     ("gateway", &[DISK, ENVIRONMENT, CLOCK, THREADS]),
