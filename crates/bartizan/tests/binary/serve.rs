@@ -186,6 +186,7 @@ fn what_is_not_recorded_is_on_record() {
 
 /// Switching recording off goes on record too; a ledger that cannot take that leaf is not left behind in silence.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a segment of the test's own, of a known size")]
 fn a_damaged_ledger_does_not_let_recording_end() {
     let folder = tempfile::tempdir().unwrap();
     let (_range, url) = Server::range(folder.path(), &[]);

@@ -10,7 +10,8 @@ use super::name::View;
 use super::raw::{HISTORY_BYTES, Raw};
 use super::{Budget, Desk, Level};
 use crate::text::LEFT_BYTES_MAX;
-use bartizan_core::kind::KindSet;
+use bartizan_core::detect::Finding;
+use bartizan_core::kind::{KindId, KindSet};
 use std::cell::RefCell;
 
 /// Bytes before the token that are read with it, and after the last character that was folded.
@@ -39,6 +40,8 @@ struct Tried {
     cursor: u64,
     open: Open,
     budget: Budget,
+    /// Of each kind that was found, where the first begins: it is found again if the view opens, and must be there still.
+    found: Vec<(KindId, u64)>,
 }
 
 struct Open {
@@ -254,15 +257,23 @@ impl Tried {
         let mut budget = Budget::new(level);
         let mut desk = Desk { report: &mut |_| {}, budget: &mut budget };
         let open = Open::new(raw, token, level.deeper(), &mut desk);
-        Self { token, cursor: token, open, budget }
+        Self { token, cursor: token, open, budget, found: Vec::new() }
     }
 
-    /// Reads what is new. What is found while trying is found again when it is there.
+    /// Reads what is new. What is found while trying is found again when it is there, and nothing after its start leaves until then.
     fn pending(&mut self, raw: &Raw, kinds: &KindSet) -> u64 {
-        let mut desk = Desk { report: &mut |_| {}, budget: &mut self.budget };
+        let found = &mut self.found;
+        let mut report =
+            |finding: Finding| match found.iter_mut().find(|(kind, _)| *kind == finding.kind) {
+                Some((_, first)) => *first = finding.span.start.min(*first),
+                None => found.push((finding.kind, finding.span.start)),
+            };
+        let mut desk = Desk { report: &mut report, budget: &mut self.budget };
         self.open.read(&mut self.cursor, raw, raw.end(), false, &mut desk);
         let undecided = if self.cursor < raw.end() { self.cursor } else { u64::MAX };
-        self.open.inner.pending(kinds).min(undecided)
+        let of_kinds = self.found.iter().filter(|(kind, _)| kinds.contains(*kind));
+        let first = of_kinds.map(|&(_, first)| first).min().unwrap_or(u64::MAX);
+        self.open.inner.pending(kinds).min(undecided).min(first)
     }
 }
 
