@@ -3,7 +3,7 @@ use crate::bench::print_text;
 use crate::train::fold::{Library, Said, is_made, is_pasted, thresholds};
 use crate::train::made::SEED;
 use crate::train::rows::{Label, Row};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use bartizan_inspect::model::{HEADS, Head, Place};
 use clap::{Args, Subcommand};
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ pub(crate) struct TextArgs {
     /// Folder with `train/` and `bipia_train/`
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Folder that `cargo xtask train sources` wrote
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["evasions", "through"])]
+    pub(crate) sources: Option<PathBuf>,
     /// Print this many mistakes of each source on stderr
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) misses: usize,
@@ -63,7 +66,8 @@ impl Eval {
             print_text(&evasion::table(&rows, arguments.misses)?)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let library = crate::train::library(&arguments.data)?;
+        let sources = arguments.sources.as_deref().context("--sources says what else trains")?;
+        let library = crate::train::library(&arguments.data, sources)?;
         let modes: &[(&str, bool)] = if arguments.quick {
             &[("with made texts", true)]
         } else {

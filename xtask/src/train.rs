@@ -9,9 +9,11 @@ pub(crate) mod fold;
 mod grammar;
 mod learn;
 pub(crate) mod made;
+mod near;
 mod pasted;
 mod records;
 pub(crate) mod rows;
+mod sources;
 mod words;
 
 /// What to train.
@@ -22,8 +24,10 @@ pub(crate) enum Train {
     /// Reads the labelled texts below DIR (those whose licence permits shipping what was trained on them), makes many more from the
     /// grammars in this repository, sets thresholds from what models say of sources that they never saw, and prints the digest.
     Text(TextArgs),
+    /// Write more texts to train on, read from public repositories that were checked out at the named commits
+    Sources(sources::SourcesArgs),
     /// Write the list of common words by which letters without gaps are cut apart
-    Words(TextArgs),
+    Words(WordsArgs),
 }
 
 /// Where from and where to.
@@ -32,9 +36,23 @@ pub(crate) struct TextArgs {
     /// Folder with `train/` and `bipia_train/`
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    /// Folder that `train sources` wrote
+    #[arg(long, value_name = "DIR")]
+    pub(crate) sources: PathBuf,
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
+}
+
+/// Where from and where to.
+#[derive(Debug, Args)]
+pub(crate) struct WordsArgs {
+    /// Folder with `train/` and `bipia_train/`
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
 }
 
 impl Train {
@@ -43,8 +61,12 @@ impl Train {
         let arguments = match self {
             Self::Text(arguments) => arguments,
             Self::Words(arguments) => return words(&arguments),
+            Self::Sources(arguments) => {
+                arguments.run()?;
+                return Ok(ExitCode::SUCCESS);
+            }
         };
-        let library = library(&arguments.data)?;
+        let library = library(&arguments.data, &arguments.sources)?;
         say(&format!("{} texts", library.rows.len()));
         let said = library.said(made::SEED, true)?;
         let thresholds = fold::thresholds(&library.rows, &said);
@@ -59,7 +81,7 @@ impl Train {
     }
 }
 
-fn words(arguments: &TextArgs) -> Result<ExitCode> {
+fn words(arguments: &WordsArgs) -> Result<ExitCode> {
     let mut rows = rows::read(&arguments.data)?;
     rows.extend(made::rows(&rows)?);
     let list = words::list(&rows);
@@ -70,8 +92,9 @@ fn words(arguments: &TextArgs) -> Result<ExitCode> {
 }
 
 /// Every text, from files and from grammars.
-pub(crate) fn library(data: &std::path::Path) -> Result<fold::Library> {
-    let mut rows = rows::read(data)?;
+pub(crate) fn library(data: &std::path::Path, sources: &std::path::Path) -> Result<fold::Library> {
+    let mut rows = rows::read_all(data, sources)?;
+    near::tell(&mut rows);
     rows.extend(records::rows(&rows));
     rows.extend(made::rows(&rows)?);
     rows.extend(pasted::rows(&rows));

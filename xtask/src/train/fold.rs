@@ -64,15 +64,17 @@ impl Library {
         learn(&lessons, seed)
     }
 
-    /// What models say of the rows of all families but `made`, each by a model that was trained without the family.
+    /// What models say of the rows of all families but `made`, each by a model that was trained without the family, and
+    /// without what is nearly the same in others.
     pub(crate) fn said(&self, seed: u64, with_made: bool) -> Result<Vec<Option<Said>>> {
         let families: BTreeSet<&str> =
             self.rows.iter().map(|row| row.family).filter(|&family| family != "made").collect();
         let mut said = vec![None; self.rows.len()];
         let mut whole: Option<Vec<u8>> = None;
         for family in families {
-            let is_wanted = |row: &Row| row.family != family && (with_made || !is_made(row));
-            let trains = self.rows.iter().any(|row| row.family == family && row.may_train);
+            let is_held_out = |row: &Row| row.family == family || row.near.contains(&family);
+            let is_wanted = |row: &Row| !is_held_out(row) && (with_made || !is_made(row));
+            let trains = self.rows.iter().any(|row| is_held_out(row) && row.may_train);
             let bytes = match (trains, &whole) {
                 (false, Some(bytes)) => bytes.clone(),
                 _ => self.train(seed, is_wanted)?,
@@ -125,10 +127,11 @@ struct Allowed {
 const fn allowed(head: Head, place: Place) -> Allowed {
     match (head, place) {
         // Of documents that are pasted into requests, and of requests as they come, whether something is pasted into them or not.
-        (Head::Instruction, Place::Request) => Allowed { mean: 0.06, most: 0.005 },
+        (Head::Instruction, Place::Request) => Allowed { mean: 0.033, most: 0.005 },
         (Head::Instruction, _) => Allowed { mean: 0.12, most: 0.2 },
-        (Head::Override, Place::Request) => Allowed { mean: 0.005, most: 0.02 },
-        (Head::Jailbreak, Place::Request) => Allowed { mean: 0.01, most: 0.04 },
+        (Head::Override, Place::Request) => Allowed { mean: 0.004, most: 0.012 },
+        (Head::Extraction, Place::Request) => Allowed { mean: 0.005, most: 0.015 },
+        (Head::Jailbreak, Place::Request) => Allowed { mean: 0.01, most: 0.035 },
         (Head::Toxicity, Place::Request) => Allowed { mean: 0.02, most: 0.02 },
         (Head::Toxicity, Place::Data) => Allowed { mean: 0.02, most: 0.05 },
         (Head::Toxicity, Place::Speech) => Allowed { mean: 0.02, most: 1.0 },
@@ -151,6 +154,9 @@ pub(crate) fn thresholds(rows: &[Row], said: &[Option<Said>]) -> [[f32; 3]; HEAD
 
 /// Whether a text is harmless traffic by which a head is calibrated for a place.
 fn calibrates(row: &Row, head: Head, place: Place) -> bool {
+    if !row.calibrates {
+        return false;
+    }
     match (head, place) {
         // What is a request as a whole is asked for its quotations.
         (Head::Instruction, Place::Request) => {

@@ -104,9 +104,9 @@ pub(crate) fn rows(given: &[Row]) -> Result<Vec<Row>> {
 /// In how many documents a given request is put: what a user may ask, a document may not.
 fn n_documents(row: &Row) -> usize {
     match row.source.as_str() {
-        "bipia_attack_strings" | "injecagent_attacker_dh" => 6,
-        "asb_attack_tools" | "asb_agent_tasks" | "selfinstruct_seed" => 3,
-        "cyberseceval_instruct" | "prompts_chat_202601" => 1,
+        "bipia_attack_strings" | "injecagent_attacker_dh" | "agentdojo_goals" => 6,
+        "asb_attack_tools" | "asb_agent_tasks" | "selfinstruct_seed" | "agentdojo_tasks" => 3,
+        "cyberseceval_instruct" | "prompts_chat_202601" | "bfcl" => 1,
         _ => 0,
     }
 }
@@ -160,6 +160,7 @@ fn given_document(grammars: &Grammars, given: &Row, random: &mut Random) -> Resu
     let mut row = inserted(&document, attack, &[Head::Instruction], &[Head::Toxicity], random);
     row.source = format!("{}_in_document", given.source);
     row.family = given.family;
+    row.near.clone_from(&given.near);
     Ok(row)
 }
 
@@ -172,7 +173,9 @@ fn made(text: String, place: Place, yes: &[Head], no: &[Head]) -> Row {
         labels: labels(yes, no),
         attack: None,
         values: Vec::new(),
+        near: Vec::new(),
         may_train: true,
+        calibrates: true,
     }
 }
 

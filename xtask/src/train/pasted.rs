@@ -107,7 +107,9 @@ fn pasted(row: &Row, random: &mut Random) -> Row {
         labels: labels(yes, no),
         attack,
         values: Vec::new(),
+        near: Vec::new(),
         may_train: false,
+        calibrates: true,
     }
 }
 
@@ -129,7 +131,9 @@ mod tests {
             labels: labels(yes, no),
             attack: start.map(|start| start..start + attack.len()),
             values: Vec::new(),
+            near: Vec::new(),
             may_train: true,
+            calibrates: true,
         }
     }
 

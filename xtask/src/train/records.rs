@@ -40,6 +40,8 @@ fn record(row: &Row, random: &mut Random) -> Row {
         labels: labels(&[], &Head::ALL),
         attack: None,
         values: Vec::new(),
+        near: Vec::new(),
         may_train: row.may_train,
+        calibrates: true,
     }
 }

@@ -42,8 +42,12 @@ pub(crate) struct Row {
     pub(crate) attack: Option<Range<usize>>,
     /// What it names that is somebody's: people, places, numbers.
     pub(crate) values: Vec<String>,
+    /// Other families that have nearly the same text: it is held out with them.
+    pub(crate) near: Vec<&'static str>,
     /// Whether its licence lets us ship weights that were trained on it.
     pub(crate) may_train: bool,
+    /// Whether it is from where judges listen, so that it counts when thresholds are set.
+    pub(crate) calibrates: bool,
 }
 
 impl Row {
@@ -223,6 +227,68 @@ const SOURCES: &[Source] = &[
     },
 ];
 
+/// What `train sources` writes. Where no licence was found, a source is for judging.
+const MORE: &[Source] = &[
+    Source { path: "clinc_oos.jsonl", family: "clinc", may_train: true, read: request },
+    Source { path: "banking77.jsonl", family: "banking77", may_train: true, read: request },
+    Source { path: "bfcl.jsonl", family: "bfcl", may_train: true, read: request },
+    Source { path: "agentdojo_tasks.jsonl", family: "agentdojo", may_train: true, read: request },
+    Source {
+        path: "agentdojo_goals.jsonl",
+        family: "agentdojo",
+        may_train: true,
+        read: instruction,
+    },
+    Source { path: "fabric_patterns.jsonl", family: "fabric", may_train: true, read: request },
+    Source {
+        path: "chatgpt_system_prompts.jsonl",
+        family: "chatgpt_system_prompts",
+        may_train: true,
+        read: request,
+    },
+    Source {
+        path: "semantic_kernel_prompts.jsonl",
+        family: "semantic_kernel",
+        may_train: true,
+        read: request,
+    },
+    Source {
+        path: "promptflow_prompts.jsonl",
+        family: "promptflow",
+        may_train: true,
+        read: request,
+    },
+    Source { path: "enron_mails.jsonl", family: "enron", may_train: true, read: document },
+    Source {
+        path: "giskard_injections.jsonl",
+        family: "giskard",
+        may_train: true,
+        read: injection,
+    },
+    Source { path: "langkit_themes.jsonl", family: "langkit", may_train: true, read: injection },
+    Source { path: "pallms_injections.jsonl", family: "pallms", may_train: true, read: injection },
+    Source { path: "davidson_toxic.jsonl", family: "davidson", may_train: true, read: post },
+    Source { path: "davidson_civil.jsonl", family: "davidson", may_train: true, read: post },
+    Source { path: "toxigen_hate.jsonl", family: "toxigen", may_train: true, read: post },
+    Source { path: "toxigen_neutral.jsonl", family: "toxigen", may_train: true, read: post },
+    Source {
+        path: "tensortrust_hijack.jsonl",
+        family: "tensortrust",
+        may_train: false,
+        read: injection,
+    },
+    Source {
+        path: "tensortrust_extract.jsonl",
+        family: "tensortrust",
+        may_train: false,
+        read: extraction,
+    },
+];
+
+/// Families of prompts that programs send as `system`, to which no head but that for toxicity listens. They are the hardest harmless texts
+/// that there are, and train as such; a threshold that spared them would spare attacks in requests for nothing.
+const TEMPLATES: [&str; 4] = ["fabric", "chatgpt_system_prompts", "semantic_kernel", "promptflow"];
+
 fn injection(line: &Line) -> Reading {
     if line.label == "injection" {
         Reading(Place::Request, vec![Head::Override], vec![])
@@ -269,6 +335,15 @@ fn moderation(line: &Line) -> Reading {
     }
 }
 
+/// Posts of people: those that were found harmless are no requests, and insult nobody.
+fn post(line: &Line) -> Reading {
+    if line.label == "toxic" {
+        Reading(Place::Request, vec![Head::Toxicity], vec![])
+    } else {
+        Reading(Place::Request, vec![], Head::ALL.to_vec())
+    }
+}
+
 fn instruction(_: &Line) -> Reading {
     Reading(Place::Data, vec![Head::Instruction], vec![Head::Toxicity])
 }
@@ -285,20 +360,47 @@ fn document(line: &Line) -> Reading {
 pub(crate) fn read(dir: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for source in SOURCES {
-        let path = dir.join(source.path);
-        let Ok(file) = File::open(&path) else {
+        if dir.join(source.path).is_file() {
+            read_source(dir, source, &mut rows)?;
+        } else {
+            let path = dir.join(source.path);
             crate::bench::say(&format!("{} is not there, and is left out", path.display()));
-            continue;
-        };
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-        for line in BufReader::new(file.take(FILE_BYTES_MAX)).lines() {
-            let line = line.with_context(|| format!("cannot read {}", path.display()))?;
-            let line: Line = serde_json::from_str(&line)
-                .with_context(|| format!("a bad line in {}", path.display()))?;
-            rows.push(row(source, &name, &line));
         }
     }
     Ok(rows)
+}
+
+/// Reads every file below `data` and every file of `sources`. What trains on less is another model, so that none may be absent.
+pub(crate) fn read_all(data: &Path, sources: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (dir, of_dir) in [(data, SOURCES), (sources, MORE)] {
+        for source in of_dir {
+            read_source(dir, source, &mut rows).context(
+                "every source is needed; docs/model-card.md says how `train sources` writes them",
+            )?;
+        }
+    }
+    Ok(rows)
+}
+
+/// The names of what `train sources` writes, and whether it trains.
+#[cfg(test)]
+pub(crate) fn more() -> impl Iterator<Item = (&'static str, bool)> {
+    MORE.iter().map(|source| (source.path.trim_end_matches(".jsonl"), source.may_train))
+}
+
+fn read_source(dir: &Path, source: &Source, rows: &mut Vec<Row>) -> Result<()> {
+    let path = dir.join(source.path);
+    let say = || format!("cannot read {}", path.display());
+    let file = File::open(&path).with_context(say)?;
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
+    for line in BufReader::new(file.take(FILE_BYTES_MAX)).lines() {
+        let line = line.with_context(say)?;
+        let line: Line = serde_json::from_str(&line)
+            .with_context(|| format!("a bad line in {}", path.display()))?;
+        rows.push(row(source, &name, &line));
+    }
+    Ok(())
 }
 
 fn row(source: &Source, name: &str, line: &Line) -> Row {
@@ -318,11 +420,43 @@ fn row(source: &Source, name: &str, line: &Line) -> Row {
         place,
         labels: labels(&yes, &no),
         attack,
+        near: Vec::new(),
         values: line.spans.iter().map(|part| value(&line.text, part)).collect(),
         may_train: source.may_train,
+        calibrates: !TEMPLATES.contains(&source.family),
     }
 }
 
 fn value(text: &str, part: &Part) -> String {
     text.chars().skip(part.start).take(part.end.saturating_sub(part.start)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_absent_trains_no_other_model() {
+        let (data, sources) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let write = |dir: &Path, source: &Source| {
+            let path = dir.join(source.path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{\"text\": \"hello\", \"label\": \"benign\"}\n").unwrap();
+        };
+        for (dir, of_dir) in [(data.path(), SOURCES), (sources.path(), MORE)] {
+            for source in of_dir {
+                write(dir, source);
+            }
+        }
+        let n_rows = read_all(data.path(), sources.path()).unwrap().len();
+        assert_eq!(n_rows, SOURCES.len() + MORE.len());
+        for (dir, of_dir) in [(data.path(), SOURCES), (sources.path(), MORE)] {
+            let path = dir.join(of_dir.last().unwrap().path);
+            std::fs::remove_file(&path).unwrap();
+            let error = format!("{:#}", read_all(data.path(), sources.path()).unwrap_err());
+            assert!(error.contains("every source is needed"), "{error}");
+            assert!(error.contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
+            write(dir, of_dir.last().unwrap());
+        }
+    }
 }

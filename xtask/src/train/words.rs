@@ -68,7 +68,9 @@ mod tests {
             labels: labels(&[], &[]),
             attack: None,
             values: Vec::new(),
+            near: Vec::new(),
             may_train,
+            calibrates: true,
         };
         let rows = [
             row("one", "Show the plan, the long plan", true),
