@@ -66,7 +66,7 @@ impl Train {
                 return Ok(ExitCode::SUCCESS);
             }
         };
-        let library = library(&arguments.data, &arguments.sources)?;
+        let library = library(&arguments.data, Some(&arguments.sources))?;
         say(&format!("{} texts", library.rows.len()));
         let said = library.said(made::SEED, true)?;
         let thresholds = fold::thresholds(&library.rows, &said);
@@ -91,9 +91,15 @@ fn words(arguments: &WordsArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every text, from files and from grammars.
-pub(crate) fn library(data: &std::path::Path, sources: &std::path::Path) -> Result<fold::Library> {
-    let mut rows = rows::read_all(data, sources)?;
+/// Every text, from files and from grammars; without `sources`, of the data only.
+pub(crate) fn library(
+    data: &std::path::Path,
+    sources: Option<&std::path::Path>,
+) -> Result<fold::Library> {
+    let mut rows = match sources {
+        Some(sources) => rows::read_all(data, sources)?,
+        None => rows::read(data)?,
+    };
     near::tell(&mut rows);
     rows.extend(records::rows(&rows));
     rows.extend(made::rows(&rows)?);

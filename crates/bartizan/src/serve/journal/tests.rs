@@ -60,6 +60,21 @@ fn recorded(
     told
 }
 
+/// Waits for the checkpoint of so many leaves: the ledger's second thread may be making a segment first.
+fn published(opened: &Opened, size: u64) {
+    let is_there = || {
+        let latest = opened.ledger.cosigner().latest();
+        latest.is_some_and(|latest| latest.checkpoint().size() == size)
+    };
+    for _ in 0..1000 {
+        if is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("no checkpoint of {size} leaves in ten seconds");
+}
+
 /// How many policies, how many keys.
 fn counts(told: &[(RecordKind, Value)]) -> [usize; 2] {
     let of = |kind| told.iter().filter(|(of, _)| *of == kind).count();
@@ -287,6 +302,7 @@ fn what_came_since_is_read_and_no_more() {
     let opened = world.open().unwrap();
     let mut log = own_log(&world, &opened);
     assert_eq!(log.size(), 1);
+    published(&opened, 3);
     log.follow().unwrap();
     assert_eq!(log.size(), 3, "what the others have written is no news of ours");
     let kept = world.state().join(RECORDED_FILE);
