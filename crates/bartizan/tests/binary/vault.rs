@@ -205,8 +205,12 @@ fn a_ledger_that_is_taken_away_under_a_running_gateway_stops_it() {
         harm(&folder.path().join(".bartizan"));
         wait_for("the loss to be noticed", || status(&ready()) == 503);
         let told = ready();
-        // A checkpoint that was due may find no folder first.
-        let other = if name == "the folder" { "failed write of the tiles" } else { "was deleted" };
+        // A checkpoint that was due may find no folder first, and the next segment no name.
+        let other = match name {
+            "the folder" => "failed write of the tiles",
+            "segments" => "failed preparation of a segment",
+            _ => "was deleted",
+        };
         assert!(told.contains("was deleted, moved") || told.contains(other), "{name}: {told}");
         let answer = ask(&callers, CALLER_KEY, TEXT, false);
         assert!(status(&answer) == 503 && answer.contains("audit_unavailable"), "{name}: {answer}");
