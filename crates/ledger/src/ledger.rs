@@ -10,7 +10,7 @@ use crate::queue::{Job, Queue, Taken};
 use crate::record::unwritable;
 use crate::recover::{Recovery, find_end};
 use crate::remake::remake_tiles;
-use crate::store::{Segments, Store, prepare, stopped};
+use crate::store::{Pace, Segments, Store, prepare, stopped};
 use bartizan_core::clock::{Clock, Entropy};
 use bartizan_core::disk::{Disk, DiskFile};
 use bartizan_core::record::{Draft, RecordError, Recorded, Recorder};
@@ -24,6 +24,8 @@ use std::time::Duration;
 
 /// Chores that may wait for the second thread: one segment, one checkpoint, one look into the letter box, and one to spare.
 const CHORES_MAX: usize = 4;
+/// Where a segment lasts no longer than this, the next one is made as fast as the disk takes it.
+const SEGMENT_US_HURRIED: u64 = 500_000;
 /// How long the writer sleeps at least when a checkpoint is due and the second thread has no room for it.
 const PATIENCE_MIN: Duration = Duration::from_millis(10);
 
@@ -96,7 +98,7 @@ impl Ledger {
         }
         // A log that is new has nothing that could be contradicted, and needs its first checkpoint.
         let publisher = Publisher::open(&disk, signer, cosigner.clone())?;
-        let mut helper = Helper::start(disk, store.log(), publisher, &options, &queue)?;
+        let mut helper = Helper::start(disk, store.log(), publisher, &options, (&queue, &clock))?;
         let interrupted = store.interrupt(&mut helper, &*clock, &*sealer)?;
         newest.seen(store.state().newest_ms);
         let leaves = store.state().tree.size();
@@ -281,7 +283,7 @@ impl Writer {
 
 /// What the second thread is told to do.
 pub(crate) enum Chore {
-    Segment(u64),
+    Segment(u64, Pace),
     Checkpoint(Head),
     /// Look into the letter box.
     Cosign,
@@ -308,6 +310,9 @@ struct HelperThread {
     segments: Receiver<Box<dyn DiskFile>>,
     thread: JoinHandle<Option<Publisher>>,
     ordered: Option<u64>,
+    /// When that was.
+    ordered_us: Option<u64>,
+    clock: Arc<dyn Clock>,
     queue: Arc<Queue>,
 }
 
@@ -319,8 +324,8 @@ impl Worker {
     ) -> Result<(), RecordError> {
         for chore in inbox {
             match chore {
-                Chore::Segment(number) => {
-                    let file = self.prepare(number)?;
+                Chore::Segment(number, pace) => {
+                    let file = self.prepare(number, pace)?;
                     if outbox.send(file).is_err() {
                         // The writer is gone, and the segment will be found by the next one.
                         return Ok(());
@@ -335,8 +340,8 @@ impl Worker {
         Ok(())
     }
 
-    fn prepare(&self, number: u64) -> Result<Box<dyn DiskFile>, RecordError> {
-        let file = prepare(&*self.disk, &self.log, number, self.segment_bytes);
+    fn prepare(&self, number: u64, pace: Pace) -> Result<Box<dyn DiskFile>, RecordError> {
+        let file = prepare(&*self.disk, &self.log, number, self.segment_bytes, pace);
         file.map_err(stopped("preparation of a segment"))
     }
 
@@ -356,7 +361,7 @@ impl Helper {
         log: LogId,
         publisher: Publisher,
         options: &Options,
-        queue: &Arc<Queue>,
+        (queue, clock): (&Arc<Queue>, &Arc<dyn Clock>),
     ) -> Result<Self, LedgerError> {
         let cosigner = publisher.cosigner();
         let (segment_bytes, publisher) = (options.segment_bytes, Some(publisher));
@@ -383,8 +388,10 @@ impl Helper {
         });
         let thread = thread.map_err(LedgerError::disk("start", "the helper's thread"))?;
         cosigner.connect(chores.clone());
-        let queue = Arc::clone(queue);
-        let thread = HelperThread { cosigner, chores, segments, thread, ordered: None, queue };
+        let (queue, clock) = (Arc::clone(queue), Arc::clone(clock));
+        let (ordered, ordered_us) = (None, None);
+        let thread =
+            HelperThread { cosigner, chores, segments, thread, ordered, ordered_us, clock, queue };
         let thread = Some(thread);
         Ok(Self { worker: here, thread })
     }
@@ -421,15 +428,22 @@ impl Segments for Helper {
     fn order(&mut self, number: u64) {
         if let Some(thread) = &mut self.thread
             && thread.ordered < Some(number)
-            && thread.chores.send(Chore::Segment(number)).is_ok()
         {
-            thread.ordered = Some(number);
+            let now_us = thread.clock.monotonic_us();
+            let is_soon = |then_us: u64| now_us.saturating_sub(then_us) < SEGMENT_US_HURRIED;
+            let is_hurried = thread.ordered_us.is_some_and(is_soon);
+            let pace = if is_hurried { Pace::Hurried } else { Pace::Considerate };
+            if thread.chores.send(Chore::Segment(number, pace)).is_ok() {
+                (thread.ordered, thread.ordered_us) = (Some(number), Some(now_us));
+            }
         }
     }
 
     fn take(&mut self, number: u64) -> Result<Box<dyn DiskFile>, RecordError> {
         self.order(number);
-        let Some(thread) = &self.thread else { return self.worker.prepare(number) };
+        let Some(thread) = &self.thread else {
+            return self.worker.prepare(number, Pace::Hurried);
+        };
         thread.segments.recv().map_err(|_| {
             let reason = "its thread ended".to_owned();
             let gone = RecordError::Stopped { operation: "preparation of a segment", reason };

@@ -22,6 +22,15 @@ use std::sync::Arc;
 /// zeros of a segment at once, a disk keeps a hundredth of the records of a busy gateway waiting for milliseconds.
 const ZEROS_BYTES: u64 = 128 << 10;
 
+/// How a segment is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// In small pieces: records that are synced meanwhile wait for no more than one.
+    Considerate,
+    /// As fast as the disk takes it: nobody is waiting, or everybody is.
+    Hurried,
+}
+
 /// Where the next segment comes from.
 pub(crate) trait Segments: Send {
     /// Asks for a segment that will be needed soon.
@@ -59,26 +68,29 @@ pub(crate) fn prepare(
     log: &LogId,
     number: u64,
     bytes: u64,
+    pace: Pace,
 ) -> io::Result<Box<dyn DiskFile>> {
     let name = unready_name(number);
     let mut file = disk.open(&name, true)?;
     file.set_len(0)?;
     file.write_at(&encode_head(log, number), 0)?;
-    fill_zeros(&mut *file, BLOCK, bytes)?;
+    fill_zeros(&mut *file, BLOCK, bytes, pace)?;
     file.sync_data()?;
     disk.rename(&name, &segment_name(number))?;
     disk.sync_dir()?;
     Ok(file)
 }
 
-fn fill_zeros(file: &mut dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+fn fill_zeros(file: &mut dyn DiskFile, start: u64, end: u64, pace: Pace) -> io::Result<()> {
     let n_bytes = usize::try_from(end.saturating_sub(start).min(ZEROS_BYTES)).unwrap_or(0);
     let zeros = vec![0; n_bytes];
     let mut at = start;
     while at < end {
         let n_bytes = usize::try_from(end - at).unwrap_or(usize::MAX).min(zeros.len());
         file.write_at(zeros.get(..n_bytes).unwrap_or_default(), at)?;
-        file.write_out()?;
+        if pace == Pace::Considerate {
+            file.write_out()?;
+        }
         at += n_bytes as u64;
     }
     Ok(())
@@ -94,7 +106,7 @@ impl Store {
     ) -> Result<Self, LedgerError> {
         let mut log = [0; 16];
         entropy.fill(&mut log);
-        let file = prepare(disk, &log, 0, limits.segment_bytes);
+        let file = prepare(disk, &log, 0, limits.segment_bytes, Pace::Hurried);
         let file = file.map_err(LedgerError::disk("create", segment_name(0)))?;
         let state = State::genesis(&log);
         let (spare, buffer) = (VecDeque::new(), Vec::new());
@@ -352,8 +364,11 @@ mod tests {
     fn zeros_come_in_pieces_that_records_can_wait_for() {
         for (end, most) in [(BLOCK, 0), (5 * BLOCK, 4 * BLOCK), (8 << 20, ZEROS_BYTES)] {
             let mut scales = Scales::default();
-            fill_zeros(&mut scales, BLOCK, end).unwrap();
+            fill_zeros(&mut scales, BLOCK, end, Pace::Considerate).unwrap();
             assert_eq!(*scales.0.lock().unwrap(), (0, most), "up to {end}");
+            let mut scales = Scales::default();
+            fill_zeros(&mut scales, BLOCK, end, Pace::Hurried).unwrap();
+            assert_eq!(*scales.0.lock().unwrap(), (end - BLOCK, 0), "up to {end}, in a hurry");
         }
     }
 }

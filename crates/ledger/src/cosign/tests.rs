@@ -240,7 +240,7 @@ fn one_ring_at_a_time() {
     // A line that is full hears nothing, and the letter is there all the same.
     cosigner.heard();
     for _ in 0..2 {
-        bell.try_send(Chore::Segment(1)).unwrap();
+        bell.try_send(Chore::Segment(1, crate::store::Pace::Hurried)).unwrap();
     }
     put();
     assert_eq!(n_rings(), 2);
