@@ -7,8 +7,8 @@
 //! is no defence against them; it tells a file that was mended by hand, or belongs to another key, from one that may save reading the log.
 //!
 //! What it does not do: prove anything to outsiders. Witnesses do that.
-use crate::files;
 use crate::vault;
+use crate::{files, mark};
 use anyhow::{Context as _, bail};
 use bartizan_core::clock::Clock;
 use bartizan_core::digest::Digest;
@@ -102,8 +102,7 @@ impl File {
 
     fn mark_by(&self, signer: &NoteKey) -> anyhow::Result<String> {
         let unmarked = Self { mark: None, ..self.clone() };
-        let message = [MARKED, &serde_json::to_vec(&unmarked)?].concat();
-        Ok(RecordId(signer.mark(&message)).to_string())
+        mark::of(MARKED, &unmarked, signer)
     }
 
     /// Whether it is as this key has left it.

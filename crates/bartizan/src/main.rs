@@ -21,6 +21,7 @@ mod inspect;
 mod key_file;
 mod keys;
 mod log;
+mod mark;
 mod opening;
 mod orders;
 mod outcome;

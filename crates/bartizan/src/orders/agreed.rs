@@ -4,11 +4,10 @@
 //! What was agreed has a mark of the key that signs the log: days that somebody wrote by hand were agreed to by nobody.
 use crate::config::Retention;
 use crate::files;
+use crate::mark;
 use crate::vault::{self, Vault};
 use anyhow::Context as _;
-use bartizan_core::record::RecordId;
 use bartizan_core::seal::Retention as Class;
-use bartizan_core::sign::Signer as _;
 use bartizan_keys::NoteKey;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -30,8 +29,7 @@ struct File {
 
 impl File {
     fn new(retention: Retention, signer: &NoteKey) -> anyhow::Result<Self> {
-        let message = [MARKED, &serde_json::to_vec(&retention)?].concat();
-        Ok(Self { retention, mark: RecordId(signer.mark(&message)).to_string() })
+        Ok(Self { retention, mark: mark::of(MARKED, &retention, signer)? })
     }
 
     /// What it says, where this key has left it so.

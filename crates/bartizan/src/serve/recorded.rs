@@ -3,10 +3,10 @@
 //! The file is no word that is believed for lying there. It has a mark of the key that signs the log, and says how far it knows the log; what the log has had
 //! since is read at a start. Whoever edits it, or puts an older one back, gets a record too many, and never one too few.
 use super::Promise;
-use crate::{audit, files};
+use crate::{audit, files, mark};
 use anyhow::Context as _;
 use bartizan_core::digest::Digest;
-use bartizan_core::record::{Leaf, RecordId, RecordKind};
+use bartizan_core::record::{Leaf, RecordKind};
 use bartizan_core::sign::Signer as _;
 use bartizan_keys::NoteKey;
 use bartizan_ledger::{Cosigner, LedgerError};
@@ -56,8 +56,7 @@ impl Recorded {
 
     fn mark_by(&self, signer: &NoteKey) -> anyhow::Result<String> {
         let unmarked = Self { mark: None, ..self.clone() };
-        let message = [MARKED, &serde_json::to_vec(&unmarked)?].concat();
-        Ok(RecordId(signer.mark(&message)).to_string())
+        mark::of(MARKED, &unmarked, signer)
     }
 
     fn is_marked(&self, signer: &NoteKey) -> bool {
